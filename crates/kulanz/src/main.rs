@@ -1,0 +1,2 @@
+//! Kulanz.
+fn main() {}
