@@ -4,6 +4,8 @@
 //! command, so that any decision can be computed again from the log alone.
 
 pub mod calendar;
+pub mod contact;
 pub mod fact;
 pub mod ids;
 pub mod money;
+pub mod reference;
