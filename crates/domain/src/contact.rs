@@ -154,37 +154,40 @@ impl ContactWindow {
     /// The earliest moment at or after `at` at which contact is allowed, for a debtor in `zone`;
     /// `None` if there is none within 60 days.
     pub fn next_open(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        // Within one offset the clock runs evenly; so look at each offset's stretch by itself.
-        let limit = at.checked_add(SignedDuration::from_hours(24 * i64::from(HORIZON_DAYS)));
-        let limit = limit.unwrap_or(Timestamp::MAX);
-        let mut from = at;
-        loop {
-            let offset = zone.to_offset(from);
-            let opening = self
-                .opening_from(offset.to_datetime(from))
-                .and_then(|local| offset.to_timestamp(local).ok());
-            if let Some(opening) = opening
-                && opening.duration_since(from) <= STEADY
-                && zone.to_offset(opening) == offset
-            {
-                return (opening <= limit).then_some(opening);
-            }
-            let change = next_change(from, offset, zone);
-            match (opening, change) {
-                (Some(opening), Some(change)) if opening < change => {
-                    return (opening <= limit).then_some(opening);
-                }
-                (_, Some(change)) if change <= limit => from = change,
-                (Some(opening), None) => return (opening <= limit).then_some(opening),
-                _ => return None,
-            }
-        }
+        self.opening(at, zone.to_offset(at), zone)
     }
 
     /// The first allowed moment at or after the start of the day `on` in `zone`; `None` if there
     /// is none within 60 days.
     pub fn opening_of(&self, on: Date, zone: &TimeZone) -> Option<Timestamp> {
-        self.next_open(start_of(on, zone)?, zone)
+        let (start, offset) = start_of(on, zone)?;
+        self.opening(start, offset, zone)
+    }
+
+    /// As [`next_open`](Self::next_open); `offset` is the one in force at `at`. Within one offset
+    /// the clock runs evenly, so each offset's stretch is looked at by itself.
+    fn opening(&self, at: Timestamp, offset: Offset, zone: &TimeZone) -> Option<Timestamp> {
+        let limit = at.checked_add(SignedDuration::from_hours(24 * i64::from(HORIZON_DAYS)));
+        let limit = limit.unwrap_or(Timestamp::MAX);
+        let (mut from, mut offset) = (at, offset);
+        loop {
+            let opening = self
+                .opening_from(offset.to_datetime(from))
+                .and_then(|local| offset.to_timestamp(local).ok());
+            if let Some(opening) = opening
+                && (opening == from
+                    || opening.duration_since(from) <= STEADY && zone.to_offset(opening) == offset)
+            {
+                return (opening <= limit).then_some(opening);
+            }
+            let change = next_change(from, offset, zone).filter(|&change| change <= limit);
+            match (opening, change) {
+                (Some(opening), Some(change)) if opening < change => return Some(opening),
+                (_, Some(change)) => from = change,
+                (opening, None) => return opening.filter(|&opening| opening <= limit),
+            }
+            offset = zone.to_offset(from);
+        }
     }
 
     /// The first moment at or after `from` on a clock that is never changed.
@@ -213,17 +216,18 @@ fn next_change(from: Timestamp, offset: Offset, zone: &TimeZone) -> Option<Times
     zone.following(from).find(|change| change.offset() != offset).map(|change| change.timestamp())
 }
 
-/// The first instant that `zone`'s calendar shows as the day `on` or later.
-fn start_of(on: Date, zone: &TimeZone) -> Option<Timestamp> {
+/// The first instant that `zone`'s calendar shows as the day `on` or later, and its offset.
+fn start_of(on: Date, zone: &TimeZone) -> Option<(Timestamp, Offset)> {
     use jiff::tz::AmbiguousOffset::{Fold, Gap, Unambiguous};
     let midnight = on.at(0, 0, 0, 0);
     match zone.to_ambiguous_timestamp(midnight).offset() {
-        Unambiguous { offset } => offset.to_timestamp(midnight).ok(),
-        Fold { before, .. } => before.to_timestamp(midnight).ok(),
+        Unambiguous { offset } | Fold { before: offset, .. } => {
+            Some((offset.to_timestamp(midnight).ok()?, offset))
+        }
         // Midnight is skipped: the day starts with the change of the clock itself.
         Gap { before, after } => {
             let earlier = after.to_timestamp(midnight).ok()?;
-            next_change(earlier, before, zone)
+            Some((next_change(earlier, before, zone)?, after))
         }
     }
 }

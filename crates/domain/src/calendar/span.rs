@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{SignedDuration, civil::Date};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
@@ -64,7 +64,7 @@ impl Span {
 }
 
 fn plus(date: Date, days: i64) -> Date {
-    date.saturating_add(days.clamp(-10_000_000, 10_000_000).days())
+    date.saturating_add(SignedDuration::from_hours(days * 24))
 }
 
 impl FromStr for Span {
