@@ -243,24 +243,84 @@ pub enum Receipt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // the members are those of the published schemas, one file a type
 pub enum Fact {
-    DebtorUpdated { profile: DebtorProfile },
-    InsolvencyOpened { on: Date },
-    DebtorDeceased { on: Date },
-    HoldPlaced { hold: HoldId, invoice: Option<InvoiceId>, owner: String, until: Option<Date> },
-    HoldReleased { hold: HoldId },
-    InvoiceIssued { invoice: Invoice },
-    InvoiceAdjusted { invoice: InvoiceId, on: Date, amount: Money },
-    InvoiceCredited { invoice: InvoiceId, credit: CreditId, on: Date, amount: Money },
-    InvoiceCancelled { invoice: InvoiceId, on: Date },
-    InvoiceRescheduled { invoice: InvoiceId, due_on: Date },
-    DefaultDeclared { invoice: InvoiceId, from: Date, ground: String },
-    Acknowledged { invoice: InvoiceId, on: Date },
-    Suspended { invoice: InvoiceId, from: Date, to: Option<Date>, ground: String },
-    Titled { invoice: InvoiceId, on: Date },
+    DebtorUpdated {
+        profile: DebtorProfile,
+    },
+    InsolvencyOpened {
+        on: Date,
+    },
+    DebtorDeceased {
+        on: Date,
+    },
+    HoldPlaced {
+        hold: HoldId,
+        invoice: Option<InvoiceId>,
+        owner: String,
+        until: Option<Date>,
+    },
+    HoldReleased {
+        hold: HoldId,
+    },
+    InvoiceIssued {
+        invoice: Invoice,
+    },
+    InvoiceAdjusted {
+        invoice: InvoiceId,
+        on: Date,
+        amount: Money,
+    },
+    InvoiceCredited {
+        invoice: InvoiceId,
+        credit: CreditId,
+        on: Date,
+        amount: Money,
+    },
+    InvoiceCancelled {
+        invoice: InvoiceId,
+        on: Date,
+    },
+    InvoiceRescheduled {
+        invoice: InvoiceId,
+        due_on: Date,
+    },
+    DefaultDeclared {
+        invoice: InvoiceId,
+        from: Date,
+        ground: String,
+    },
+    Acknowledged {
+        invoice: InvoiceId,
+        on: Date,
+    },
+    Suspended {
+        invoice: InvoiceId,
+        from: Date,
+        to: Option<Date>,
+        ground: String,
+    },
+    Titled {
+        invoice: InvoiceId,
+        on: Date,
+    },
     /// `amount` in the claim's currency; `None`: all that is open of `part`, or of everything.
-    Waived { invoice: InvoiceId, on: Date, amount: Option<Decimal>, part: Option<Part> },
-    WrittenOff { invoice: InvoiceId, on: Date, amount: Option<Decimal>, part: Option<Part> },
-    DisputeOpened { dispute: DisputeId, invoice: InvoiceId, on: Date, amount: Option<Decimal> },
+    Waived {
+        invoice: InvoiceId,
+        on: Date,
+        amount: Option<Decimal>,
+        part: Option<Part>,
+    },
+    WrittenOff {
+        invoice: InvoiceId,
+        on: Date,
+        amount: Option<Decimal>,
+        part: Option<Part>,
+    },
+    DisputeOpened {
+        dispute: DisputeId,
+        invoice: InvoiceId,
+        on: Date,
+        amount: Option<Decimal>,
+    },
     DisputeResolved {
         dispute: DisputeId,
         invoice: InvoiceId,
@@ -283,11 +343,25 @@ pub enum Fact {
         reason: String,
         fee: Option<Decimal>,
     },
-    PaymentRefunded { payment: PaymentId, on: Date, amount: Money },
-    PaymentFailed { attempt: String, invoice: InvoiceId, on: Date, method: String, reason: String },
+    PaymentRefunded {
+        payment: PaymentId,
+        on: Date,
+        amount: Money,
+    },
+    PaymentFailed {
+        attempt: String,
+        invoice: InvoiceId,
+        on: Date,
+        method: String,
+        reason: String,
+    },
     /// On the receiving account: the payment as it was booked on `creditor/_unmatched`.
     /// On `creditor/_unmatched` itself: it leaves (`to` is the receiver).
-    PaymentAssigned { payment: PaymentId, to: AccountId, invoice: Option<InvoiceId> },
+    PaymentAssigned {
+        payment: PaymentId,
+        to: AccountId,
+        invoice: Option<InvoiceId>,
+    },
     /// The shop or another system reminded the debtor.
     ReminderReported {
         notice: NoticeId,
@@ -298,7 +372,12 @@ pub enum Fact {
         starts_default: bool,
     },
     /// A receipt for a notice of ours or of another sender.
-    NoticeReceipt { notice: NoticeId, channel: Channel, at: Timestamp, receipt: Receipt },
+    NoticeReceipt {
+        notice: NoticeId,
+        channel: Channel,
+        at: Timestamp,
+        receipt: Receipt,
+    },
     PlacementReported {
         placement: PlacementId,
         agency: AgencyId,
@@ -308,7 +387,6 @@ pub enum Fact {
     },
 }
 
-/// The currency in which a fact speaks, if it names one.
 impl Fact {
     /// `Some` where the fact itself carries a currency.
     pub fn currency(&self) -> Option<Currency> {
@@ -318,10 +396,10 @@ impl Fact {
             | Self::InvoiceCredited { amount, .. }
             | Self::PaymentReceived { amount, .. }
             | Self::PaymentRefunded { amount, .. } => Some(amount.currency),
-            Self::PlacementReported { report, .. } => match report {
-                PlacementReport::PaymentReceived { amount, .. } => Some(amount.currency),
-                _ => None,
-            },
+            Self::PlacementReported {
+                report: PlacementReport::PaymentReceived { amount, .. },
+                ..
+            } => Some(amount.currency),
             _ => None,
         }
     }

@@ -153,10 +153,8 @@ impl fmt::Debug for AccountId {
 impl FromStr for AccountId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = || IdError {
-            kind: "account (creditor/debtor)",
-            text: text.chars().take(80).collect(),
-        };
+        let wrong =
+            || IdError { kind: "account (creditor/debtor)", text: text.chars().take(80).collect() };
         let (creditor, debtor) = text.split_once('/').ok_or_else(wrong)?;
         Ok(Self { creditor: creditor.parse()?, debtor: debtor.parse()? })
     }

@@ -3,9 +3,24 @@
 //! Pure: no IO, no clock, no random numbers. Time, ids and the policy in force arrive with each
 //! command, so that any decision can be computed again from the log alone.
 
+pub mod account;
+mod aggregate;
+pub mod arrangement;
+pub mod book;
 pub mod calendar;
+pub mod claim;
+pub mod command;
 pub mod contact;
+pub mod decision;
+pub mod event;
 pub mod fact;
 pub mod ids;
+mod ladder;
+pub mod law;
 pub mod money;
+pub mod policy;
 pub mod reference;
+
+pub use account::Account;
+pub use command::{Command, Executed, Refusal};
+pub use event::AccountEvent;

@@ -88,8 +88,8 @@ impl Money {
         if !well_formed {
             return Err(MoneyError::NotDecimal(text.to_owned()));
         }
-        let amount = Decimal::from_str_exact(digits)
-            .map_err(|_| MoneyError::TooLarge(text.to_owned()))?;
+        let amount =
+            Decimal::from_str_exact(digits).map_err(|_| MoneyError::TooLarge(text.to_owned()))?;
         if sign < 0 && !amount.is_zero() {
             return Err(MoneyError::Negative(text.to_owned()));
         }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_amount_is_a_decimal_string_with_the_currencys_decimals_at_most() {
-        let eur = |text| Money::parse(text, Currency::EUR).map(Money::plain);
+        let eur = |text: &str| Money::parse(text, Currency::EUR).map(Money::plain);
         assert_eq!(eur("35.00"), Ok("35.00".into()));
         assert_eq!(eur("35"), Ok("35.00".into()));
         assert_eq!(eur("0.5"), Ok("0.50".into()));

@@ -1,0 +1,247 @@
+//! Arrangements with a debtor: a promise (Zahlungszusage) and an instalment plan (Ratenplan).
+//!
+//! Both stop notices while they run. Whether they were kept is looked at when time has passed:
+//! after the promised day, or a rate's day, and the time that a payment may be on its way.
+
+use jiff::{Timestamp, ToSpan, civil::Date};
+use rust_decimal::RoundingStrategy;
+
+use crate::{
+    account::{Account, Plan, Standing},
+    book::Book,
+    calendar::day_in,
+    claim::Claim,
+    command::{Raised, Refusal, owed},
+    decision::start_of,
+    event::{AccountEvent, Rate},
+    ids::*,
+    money::{Currency, Decimal, Money, decimals},
+    policy::{PlanTerms, Policy, Rules, StepAction},
+};
+
+/// The last day that a debtor can promise on `today`.
+pub fn last_promise_day(policy: &Policy, today: Date) -> Date {
+    policy.promise_within.after(today, policy.region)
+}
+
+pub(crate) fn promise(
+    raised: &mut Raised<'_>,
+    promise: &PromiseId,
+    until: Date,
+    now: Timestamp,
+    rules: &Rules,
+    by_person: bool,
+) -> Result<(), Refusal> {
+    if raised.account.promises.contains_key(promise) {
+        return Ok(());
+    }
+    let today = day_in(now, &rules.creditor.zone);
+    if until < today {
+        return Err(Refusal::DayPassed);
+    }
+    let running = raised.account.promises.values().find(|p| p.standing == Standing::Open);
+    if let Some(running) = running {
+        return Err(Refusal::PromiseRuns(running.until));
+    }
+    let mut open = Vec::new();
+    for currency in raised.account.currencies() {
+        let Some(amount) = owed(&Book::of(raised.account, currency)) else { continue };
+        open.push(Money::new(amount, currency));
+        let last = rules.policy(currency).map(|policy| last_promise_day(policy, today));
+        if let Some(last) = last.filter(|last| !by_person && until > *last) {
+            return Err(Refusal::TooLate(last));
+        }
+    }
+    if open.is_empty() {
+        return Err(Refusal::NothingOwed);
+    }
+    let promise = promise.clone();
+    raised.raise(AccountEvent::PromiseMade { promise, until, open, on: today });
+    Ok(())
+}
+
+/// The rates that `terms` make of `open`, the first due on `first_on`, the others a month apart
+/// each; they add up to `open` to the cent. `None` where a rate would be below the terms' least.
+pub fn rates(
+    terms: &PlanTerms,
+    open: Decimal,
+    currency: Currency,
+    first_on: Date,
+) -> Option<Vec<Rate>> {
+    let scale = decimals(currency).unwrap_or(2);
+    let count = Decimal::from(terms.rates);
+    let down = |amount: Decimal| amount.round_dp_with_strategy(scale, RoundingStrategy::ToZero);
+    let first = match terms.first_percent {
+        Some(percent) => down(open * percent / Decimal::ONE_HUNDRED),
+        None => down(open / count),
+    };
+    let others = terms.rates.checked_sub(1).filter(|others| *others > 0)?;
+    let each = down((open - first) / Decimal::from(others));
+    let mut rates = Vec::with_capacity(terms.rates as usize);
+    let mut left = open;
+    for number in 0..terms.rates {
+        let amount = match number {
+            0 => first,
+            last if last == others => left,
+            _ => each,
+        };
+        left -= amount;
+        let due_on = first_on.checked_add(i32::try_from(number).ok()?.months()).ok()?;
+        rates.push(Rate { due_on, amount });
+    }
+    rates.iter().all(|rate| rate.amount >= terms.at_least).then_some(rates)
+}
+
+/// The plans that the policy offers for what is open in its currency, with their rates. A policy
+/// without an offer step offers none.
+pub fn offers(policy: &Policy, open: Decimal, first_on: Date) -> Vec<(PlanTerms, Vec<Rate>)> {
+    let terms = policy.steps.iter().filter_map(|step| match &step.action {
+        StepAction::Offer { plans } => Some(plans),
+        _ => None,
+    });
+    let mut offered: Vec<(PlanTerms, Vec<Rate>)> = Vec::new();
+    for terms in terms.flatten() {
+        if offered.iter().all(|(known, _)| known != terms)
+            && let Some(rates) = rates(terms, open, policy.currency, first_on)
+        {
+            offered.push((terms.clone(), rates));
+        }
+    }
+    offered
+}
+
+/// Claims that a plan of `currency` covers: all that are open and not disputed.
+pub fn plannable(account: &Account, currency: Currency) -> (Vec<InvoiceId>, Decimal) {
+    let book = Book::of(account, currency);
+    let open = |claim: &Claim| !claim.disputed() && claim.placement.is_none();
+    let columns = book.claims.iter().filter(|c| c.open() > Decimal::ZERO && open(c.claim));
+    columns.fold((Vec::new(), Decimal::ZERO), |(mut claims, sum), column| {
+        claims.push(column.invoice.clone());
+        (claims, sum + column.open())
+    })
+}
+
+pub(crate) fn agree(
+    raised: &mut Raised<'_>,
+    plan: &PlanId,
+    currency: Currency,
+    agreed: &[Rate],
+    now: Timestamp,
+    rules: &Rules,
+    by_person: bool,
+) -> Result<(), Refusal> {
+    if raised.account.plans.contains_key(plan) {
+        return Ok(());
+    }
+    let today = day_in(now, &rules.creditor.zone);
+    if raised.account.plans.values().any(|p| p.standing == Standing::Open) {
+        return Err(Refusal::PlanRuns);
+    }
+    let (claims, open) = plannable(raised.account, currency);
+    if claims.is_empty() {
+        return Err(Refusal::NothingOwed);
+    }
+    let sum: Decimal = agreed.iter().map(|rate| rate.amount).sum();
+    if sum != open || agreed.iter().any(|rate| rate.amount <= Decimal::ZERO) {
+        return Err(Refusal::RatesDoNotAddUp {
+            rates: Money::new(sum, currency),
+            open: Money::new(open, currency),
+        });
+    }
+    let Some(first) = agreed.first().filter(|first| first.due_on >= today) else {
+        return Err(Refusal::DayPassed);
+    };
+    let in_order = agreed.windows(2).all(|pair| pair[0].due_on < pair[1].due_on);
+    let policy = rules.policy(currency).ok_or(Refusal::NotOffered)?;
+    let offered = || {
+        first.due_on <= last_promise_day(policy, today)
+            && offers(policy, open, first.due_on).iter().any(|(_, rates)| rates == agreed)
+    };
+    if !in_order || (!by_person && !offered()) {
+        return Err(Refusal::NotOffered);
+    }
+    let rates = agreed.to_vec();
+    let plan = plan.clone();
+    raised.raise(AccountEvent::PlanAgreed { plan, claims, currency, rates, on: today });
+    // Instalments replace a promise to pay at once.
+    let promised: Vec<PromiseId> = open_promises(raised.account);
+    for promise in promised {
+        raised.raise(AccountEvent::PromiseKept { promise });
+    }
+    Ok(())
+}
+
+fn open_promises(account: &Account) -> Vec<PromiseId> {
+    let open = account.promises.iter().filter(|(_, p)| p.standing == Standing::Open);
+    open.map(|(id, _)| id.clone()).collect()
+}
+
+/// Ends promises and plans that have come to their end; the next moment to look again.
+pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
+    let zone = &rules.creditor.zone;
+    let today = day_in(now, zone);
+    let mut again: Option<Timestamp> = None;
+    let mut look = |day: Date| {
+        let at = start_of(day, zone);
+        again = Some(again.map_or(at, |earlier| earlier.min(at)));
+    };
+    for id in open_promises(raised.account) {
+        let Some(promise) = raised.account.promises.get(&id) else { continue };
+        let (until, open) = (promise.until, promise.open.clone());
+        let ends =
+            open.iter().map(|money| patience(rules, money.currency, until)).max().unwrap_or(until);
+        let paid = open.iter().all(|money| {
+            raised.account.currencies().contains(&money.currency)
+                && owed(&Book::of(raised.account, money.currency)).is_none()
+        });
+        if paid {
+            raised.raise(AccountEvent::PromiseKept { promise: id });
+        } else if today >= ends {
+            raised.raise(AccountEvent::PromiseBroken { promise: id });
+        } else {
+            look(ends);
+        }
+    }
+    let plans = raised.account.plans.iter().filter(|(_, p)| p.standing == Standing::Open);
+    let plans: Vec<(PlanId, Plan)> = plans.map(|(id, p)| (id.clone(), p.clone())).collect();
+    for (id, plan) in plans {
+        let open = still_open(raised.account, &plan);
+        let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
+        if open.is_zero() {
+            raised.raise(AccountEvent::PlanCompleted { plan: id });
+            continue;
+        }
+        let paid = agreed - open;
+        let mut owed_by_now = Decimal::ZERO;
+        let mut next = None;
+        for rate in &plan.rates {
+            let ends = patience(rules, plan.currency, rate.due_on);
+            if ends <= today {
+                owed_by_now += rate.amount;
+            } else if next.is_none() {
+                next = Some(ends);
+            }
+        }
+        match next {
+            _ if paid < owed_by_now => raised.raise(AccountEvent::PlanBroken { plan: id }),
+            Some(day) => look(day),
+            None => {}
+        }
+    }
+    again
+}
+
+/// What is open of a plan's claims.
+pub fn still_open(account: &Account, plan: &Plan) -> Decimal {
+    let book = Book::of(account, plan.currency);
+    plan.claims.iter().filter_map(|id| book.claim(id)).map(|column| column.open()).sum()
+}
+
+/// The day from which on a payment promised for `day` cannot be on its way any more.
+fn patience(rules: &Rules, currency: Currency, day: Date) -> Date {
+    let ends = match rules.policy(currency) {
+        Some(policy) => policy.in_flight.after(day, policy.region),
+        None => day,
+    };
+    ends.tomorrow().unwrap_or(ends)
+}

@@ -1,0 +1,385 @@
+//! The books of an account in one currency: what is owed and how each payment is used.
+//!
+//! A pure function of the facts. The order in which they arrived is not among its inputs, so it
+//! cannot change the result; time is not either, so nothing moves while nobody acts.
+//!
+//! Order of payments: booking day, then payment id. A payment goes
+//! - to the claim that the debtor designated (§ 366 (1) BGB); money for a claim that is not known
+//!   yet waits as credit and pays nothing else;
+//! - without designation to the claim whose open principal it equals to the cent (an implied
+//!   designation), else in the order of § 366 (2) BGB: due before not due, higher rate, older,
+//!   claims of the same age pro rata;
+//! - within a claim to costs, interest, principal (§ 367 (1) BGB), costs only as far as they had
+//!   been charged by the booking day. A payment that equals the open principal to the cent goes
+//!   to the principal; the fee stays visible.
+//!
+//! What is left over of one claim pays the account's other claims, oldest first, costs included:
+//! nobody is reminded of a debt while we hold the money for it.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use crate::{
+    account::{Account, Payment},
+    claim::Claim,
+    event::Allocation,
+    fact::Part,
+    ids::*,
+    money::{Currency, Decimal, decimals},
+};
+
+/// The books of one currency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Book<'a> {
+    /// Currency of all amounts.
+    pub currency: Currency,
+    /// Issued claims in the order of their ids.
+    pub claims: Vec<ClaimBook<'a>>,
+    /// How each payment is used; those that pay nothing have no entry.
+    pub used: BTreeMap<&'a PaymentId, Vec<Allocation>>,
+    /// Received less returned and refunded.
+    pub paid: Decimal,
+    /// Money beyond what is owed, and credit notes beyond what was invoiced.
+    pub unallocated: Decimal,
+}
+
+/// A claim's column in the books.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimBook<'a> {
+    /// Claim.
+    pub invoice: &'a InvoiceId,
+    /// Its facts.
+    pub claim: &'a Claim,
+    /// Due date as rescheduled.
+    pub due_on: Date,
+    /// With the latest adjustment, zero once cancelled.
+    pub principal: Decimal,
+    /// Credit notes, as far as they meet principal.
+    pub credited: Decimal,
+    /// Taken off by disputes beyond the credit notes.
+    pub remitted: Decimal,
+    /// Waived, all parts.
+    pub waived: Decimal,
+    /// Written off, all parts.
+    pub written_off: Decimal,
+    /// Principal paid.
+    pub paid: Decimal,
+    /// Fees paid.
+    pub fees_paid: Decimal,
+    /// Fees charged and not reversed, the bank's for returned debits included.
+    pub fees_charged: Decimal,
+    /// Principal still owed.
+    pub outstanding: Decimal,
+    /// Fees still owed.
+    pub fees: Decimal,
+    /// Day on which the principal came to nothing, where it did.
+    pub principal_settled_on: Option<Date>,
+    /// Some of it was paid by money.
+    pub by_money: bool,
+    fee_rows: Vec<(Date, Decimal)>,
+}
+
+impl ClaimBook<'_> {
+    /// Principal and fees still owed.
+    pub fn open(&self) -> Decimal {
+        self.outstanding + self.fees
+    }
+
+    fn rate(&self) -> Decimal {
+        self.claim.invoice.as_ref().and_then(|i| i.contract_rate).unwrap_or_default()
+    }
+
+    /// Uses up to `money` for `part`; how much of it.
+    fn take(&mut self, part: Part, money: Decimal, on: Date, late_fees: bool) -> Decimal {
+        match part {
+            Part::Interest => Decimal::ZERO, // accrues nothing yet
+            Part::Principal => {
+                let used = money.min(self.outstanding);
+                self.outstanding -= used;
+                self.paid += used;
+                if used > Decimal::ZERO {
+                    self.by_money = true;
+                    if self.outstanding.is_zero() {
+                        self.principal_settled_on = Some(on);
+                    }
+                }
+                used
+            }
+            Part::Fees => {
+                let mut rest = money;
+                for (charged_on, open) in &mut self.fee_rows {
+                    if late_fees || *charged_on <= on {
+                        let used = rest.min(*open);
+                        *open -= used;
+                        rest -= used;
+                    }
+                }
+                let used = money - rest;
+                self.fees -= used;
+                self.fees_paid += used;
+                used
+            }
+        }
+    }
+}
+
+impl<'a> Book<'a> {
+    /// Computes the books of `account` in `currency`.
+    pub fn of(account: &'a Account, currency: Currency) -> Self {
+        let mut book = Self {
+            currency,
+            claims: open_claims(account, currency),
+            used: BTreeMap::new(),
+            paid: Decimal::ZERO,
+            unallocated: Decimal::ZERO,
+        };
+        for claim in &mut book.claims {
+            let surplus = claim.claim.credited() - claim.credited;
+            book.unallocated += surplus.max(Decimal::ZERO);
+        }
+        let mut payments: Vec<(&PaymentId, &Payment, Date, Decimal)> = account
+            .payments
+            .iter()
+            .filter_map(|(id, payment)| {
+                let (booked_on, net) = payment.net(currency)?;
+                Some((id, payment, booked_on, net))
+            })
+            .collect();
+        payments.sort_by_key(|(id, _, booked_on, _)| (*booked_on, *id));
+        let mut left_over: Vec<(&PaymentId, Date, Decimal)> = Vec::new();
+        for (id, payment, booked_on, net) in payments {
+            book.paid += net;
+            let mut parts = Vec::new();
+            let rest = match payment.designation() {
+                Some(invoice) => match book.find(invoice) {
+                    Some(at) => book.pay(at, net, booked_on, false, &mut parts),
+                    None => {
+                        book.unallocated += net; // waits for its invoice
+                        continue;
+                    }
+                },
+                None => book.pay_in_order(net, booked_on, &mut parts),
+            };
+            if rest > Decimal::ZERO {
+                left_over.push((id, booked_on, rest));
+            }
+            if !parts.is_empty() {
+                book.used.insert(id, parts);
+            }
+        }
+        for (id, booked_on, rest) in left_over {
+            let mut parts = Vec::new();
+            let rest = book.set_off(rest, booked_on, &mut parts);
+            book.unallocated += rest;
+            if !parts.is_empty() {
+                book.used.entry(id).or_default().extend(parts);
+            }
+        }
+        for parts in book.used.values_mut() {
+            merge(parts);
+        }
+        book.give_up();
+        book
+    }
+
+    /// The column of a claim.
+    pub fn claim(&self, invoice: &InvoiceId) -> Option<&ClaimBook<'a>> {
+        self.find(invoice).map(|at| &self.claims[at])
+    }
+
+    /// Principal and fees owed on all claims.
+    pub fn open(&self) -> Decimal {
+        self.claims.iter().map(ClaimBook::open).sum()
+    }
+
+    fn find(&self, invoice: &InvoiceId) -> Option<usize> {
+        self.claims.binary_search_by(|claim| claim.invoice.cmp(invoice)).ok()
+    }
+
+    /// Pays one claim by § 367; what is left over.
+    fn pay(
+        &mut self,
+        at: usize,
+        money: Decimal,
+        on: Date,
+        late_fees: bool,
+        parts: &mut Vec<Allocation>,
+    ) -> Decimal {
+        let claim = &mut self.claims[at];
+        let exact = money == claim.outstanding;
+        let credit = claim.claim.invoice.as_ref().is_some_and(|invoice| invoice.consumer_credit);
+        let order = match (exact, credit) {
+            (true, _) => [Part::Principal, Part::Fees, Part::Interest],
+            // § 497 (3) BGB
+            (false, true) => [Part::Fees, Part::Principal, Part::Interest],
+            (false, false) => [Part::Fees, Part::Interest, Part::Principal],
+        };
+        let mut rest = money;
+        for part in order {
+            let used = claim.take(part, rest, on, late_fees);
+            if used > Decimal::ZERO {
+                rest -= used;
+                parts.push(Allocation { invoice: claim.invoice.clone(), part, amount: used });
+            }
+        }
+        rest
+    }
+
+    /// Pays without designation, § 366 (2); what is left over.
+    fn pay_in_order(&mut self, money: Decimal, on: Date, parts: &mut Vec<Allocation>) -> Decimal {
+        let mut order: Vec<usize> =
+            (0..self.claims.len()).filter(|at| self.claims[*at].open() > Decimal::ZERO).collect();
+        let rank = |claim: &ClaimBook<'_>| {
+            (claim.due_on > on, std::cmp::Reverse(claim.rate()), claim.due_on)
+        };
+        order.sort_by_key(|at| rank(&self.claims[*at]));
+        if let Some(exact) = order.iter().find(|at| self.claims[**at].outstanding == money) {
+            return self.pay(*exact, money, on, false, parts);
+        }
+        let mut rest = money;
+        let mut from = 0;
+        while from < order.len() && rest > Decimal::ZERO {
+            let same = rank(&self.claims[order[from]]);
+            let to = from
+                + order[from..].iter().take_while(|at| rank(&self.claims[**at]) == same).count();
+            for (at, share) in self.pro_rata(&order[from..to], rest) {
+                rest -= share - self.pay(at, share, on, false, parts);
+            }
+            from = to;
+        }
+        rest
+    }
+
+    /// Splits `money` over claims of the same rank in proportion to what is open, to the cent;
+    /// the cents that do not divide go to the first.
+    fn pro_rata(&self, group: &[usize], money: Decimal) -> Vec<(usize, Decimal)> {
+        if let [only] = group {
+            return vec![(*only, money)];
+        }
+        let open: Vec<Decimal> = group.iter().map(|at| self.claims[*at].open()).collect();
+        let all: Decimal = open.iter().sum();
+        if money >= all {
+            return group.iter().copied().zip(open).collect();
+        }
+        let scale = decimals(self.currency).unwrap_or(2);
+        let mut shares: Vec<Decimal> =
+            open.iter().map(|one| (money * *one / all).trunc_with_scale(scale)).collect();
+        let mut rest = money - shares.iter().sum::<Decimal>();
+        for (share, one) in shares.iter_mut().zip(&open) {
+            let more = rest.min(*one - *share);
+            *share += more;
+            rest -= more;
+        }
+        group.iter().copied().zip(shares).collect()
+    }
+
+    /// Uses what was left over for whatever is open, oldest first, costs included.
+    fn set_off(&mut self, money: Decimal, on: Date, parts: &mut Vec<Allocation>) -> Decimal {
+        let mut order: Vec<usize> = (0..self.claims.len()).collect();
+        order.sort_by_key(|at| self.claims[*at].due_on);
+        let mut rest = money;
+        for at in order {
+            if rest.is_zero() {
+                break;
+            }
+            // Money cannot settle a claim before there was one.
+            let issued = self.claims[at].claim.invoice.as_ref().map_or(on, |i| i.issued_on);
+            rest = self.pay(at, rest, on.max(issued), true, parts);
+        }
+        rest
+    }
+
+    /// Waivers and write-offs take what is still open, in the order of their stamps.
+    fn give_up(&mut self) {
+        for column in &mut self.claims {
+            for given in column.claim.given_up.values() {
+                let parts = match given.part {
+                    Some(part) => vec![part],
+                    None => vec![Part::Fees, Part::Interest, Part::Principal],
+                };
+                let mut rest = given.amount.unwrap_or(Decimal::MAX);
+                for part in parts {
+                    let open = match part {
+                        Part::Fees => &mut column.fees,
+                        Part::Principal => &mut column.outstanding,
+                        Part::Interest => continue,
+                    };
+                    let used = rest.min(*open);
+                    *open -= used;
+                    rest -= used;
+                    if given.written_off {
+                        column.written_off += used;
+                    } else {
+                        column.waived += used;
+                    }
+                    let done = part == Part::Principal && used > Decimal::ZERO && open.is_zero();
+                    if done && column.principal_settled_on.is_none() {
+                        column.principal_settled_on = Some(given.on);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
+    let mut columns: Vec<ClaimBook<'_>> = Vec::with_capacity(account.claims.len());
+    for (id, claim) in &account.claims {
+        let (Some(invoice), Some(due_on)) = (&claim.invoice, claim.due_on()) else { continue };
+        if invoice.amount.currency != currency {
+            continue;
+        }
+        let principal = claim.principal();
+        let payable = claim.payable();
+        let credited = claim.credited().min(principal);
+        let mut fee_rows: Vec<(Date, Decimal)> =
+            claim.fees.iter().filter(|fee| !fee.reversed).map(|fee| (fee.on, fee.amount)).collect();
+        for payment in account.payments.values() {
+            if payment.designation() == Some(id) {
+                fee_rows.extend(payment.return_fees(currency));
+            }
+        }
+        fee_rows.sort_unstable();
+        let fees: Decimal = fee_rows.iter().map(|(_, amount)| *amount).sum();
+        let nothing_left = payable.is_zero().then(|| {
+            let credit_days = claim.credits.values().map(|(day, _)| *day);
+            let dispute_days = claim.disputes.values().filter_map(|d| Some(d.resolved?.0));
+            claim
+                .cancelled_on
+                .or_else(|| credit_days.chain(dispute_days).max())
+                .unwrap_or(invoice.issued_on)
+        });
+        columns.push(ClaimBook {
+            invoice: id,
+            claim,
+            due_on,
+            principal,
+            credited,
+            remitted: principal - credited - payable,
+            waived: Decimal::ZERO,
+            written_off: Decimal::ZERO,
+            paid: Decimal::ZERO,
+            fees_paid: Decimal::ZERO,
+            fees_charged: fees,
+            outstanding: payable,
+            fees,
+            principal_settled_on: nothing_left,
+            by_money: false,
+            fee_rows,
+        });
+    }
+    columns
+}
+
+/// Adds up parts of the same claim and kind, so that a payment has one line for each.
+fn merge(parts: &mut Vec<Allocation>) {
+    let mut merged: Vec<Allocation> = Vec::with_capacity(parts.len());
+    for part in parts.drain(..) {
+        match merged.iter_mut().find(|m| m.invoice == part.invoice && m.part == part.part) {
+            Some(same) => same.amount += part.amount,
+            None => merged.push(part),
+        }
+    }
+    *parts = merged;
+}

@@ -1,0 +1,186 @@
+//! Forderung: one claim with the facts about it, in whatever order they came, and the steps taken.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fact::{DisputeOutcome, Invoice, Part, Stamp},
+    ids::*,
+    money::{Currency, Decimal, Money},
+};
+
+/// A claim. `invoice` is absent while only later facts about it have arrived.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The document, once issued.
+    pub invoice: Option<Invoice>,
+    /// When Kulanz learnt of it.
+    pub recorded_at: Option<Timestamp>,
+    /// Latest adjustment by stamp.
+    pub adjusted: Option<(Stamp, Date, Money)>,
+    /// Latest due date by stamp.
+    pub rescheduled: Option<(Stamp, Date)>,
+    /// Credit notes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub credits: BTreeMap<CreditId, (Date, Money)>,
+    /// Cancelled since.
+    pub cancelled_on: Option<Date>,
+    /// Waivers and write-offs in the order of their stamps.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given_up: BTreeMap<Stamp, GivenUp>,
+    /// Disputes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub disputes: BTreeMap<DisputeId, Dispute>,
+    /// Fees of ours, reversed ones included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<Fee>,
+    /// First day of default that the creditor declared.
+    pub default_declared: Option<Date>,
+    /// First day of default that a notice brought about.
+    pub default_by_notice: Option<(NoticeId, Date)>,
+    /// Steps that happened, in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepTaken>,
+    /// Decided, neither sent nor given up yet.
+    pub pending: Option<NoticeId>,
+    /// A person let it enter the ladder although it was old.
+    pub admitted: bool,
+    /// Settled in truth on this day.
+    pub settled_on: Option<Date>,
+    /// On its way to, or at, an agency.
+    pub placement: Option<PlacementId>,
+    /// Facts for the law of limitation, kept as told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limitation: Vec<LimitationFact>,
+}
+
+/// A part given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// Day.
+    pub on: Date,
+    /// `None`: all that is open of `part`.
+    pub amount: Option<Decimal>,
+    /// `None`: of everything.
+    pub part: Option<Part>,
+    /// Written off rather than waived.
+    pub written_off: bool,
+}
+
+/// Einwand, with beginning and end in either order of arrival.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Day and disputed amount.
+    pub opened: Option<(Date, Option<Decimal>)>,
+    /// Day, outcome, what remains owed.
+    pub resolved: Option<(Date, DisputeOutcome, Option<Decimal>)>,
+}
+
+/// Mahngebühr.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fee {
+    /// The notice that cost it.
+    pub notice: NoticeId,
+    /// Day.
+    pub on: Date,
+    /// Amount.
+    pub amount: Decimal,
+    /// Not owed after all.
+    pub reversed: bool,
+}
+
+/// A step that happened to a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTaken {
+    /// Which.
+    pub step: StepName,
+    /// With which notice, ours or another sender's.
+    pub notice: NoticeId,
+    /// When the gateway took it.
+    pub at: Timestamp,
+    /// What the debtor was told to pay by.
+    pub deadline: Option<Date>,
+}
+
+/// What bears on limitation (§§ 203 to 212 BGB).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LimitationFact {
+    /// Acknowledged on a day.
+    Acknowledged(Date),
+    /// Suspended from, to.
+    Suspended(Date, Option<Date>),
+    /// Titled on a day.
+    Titled(Date),
+}
+
+impl Claim {
+    /// Currency, once issued.
+    pub fn currency(&self) -> Option<Currency> {
+        self.invoice.as_ref().map(|invoice| invoice.amount.currency)
+    }
+
+    /// Due date as rescheduled, once issued.
+    pub fn due_on(&self) -> Option<Date> {
+        let invoice = self.invoice.as_ref()?;
+        Some(self.rescheduled.as_ref().map_or(invoice.due_on, |(_, day)| *day))
+    }
+
+    /// Invoiced principal with the latest adjustment in its currency; zero once cancelled or
+    /// while not issued.
+    pub fn principal(&self) -> Decimal {
+        let Some(invoice) = &self.invoice else { return Decimal::ZERO };
+        if self.cancelled_on.is_some() {
+            return Decimal::ZERO;
+        }
+        match &self.adjusted {
+            Some((_, _, amount)) if amount.currency == invoice.amount.currency => amount.amount,
+            _ => invoice.amount.amount,
+        }
+    }
+
+    /// Sum of the credit notes in the claim's currency; nothing once cancelled, since the
+    /// cancellation has taken the whole already.
+    pub fn credited(&self) -> Decimal {
+        if self.cancelled_on.is_some() {
+            return Decimal::ZERO;
+        }
+        let currency = self.currency();
+        let in_currency = |money: &&Money| Some(money.currency) == currency;
+        self.credits.values().map(|(_, money)| money).filter(in_currency).map(|m| m.amount).sum()
+    }
+
+    /// What disputes decided for the debtor take off the principal.
+    pub fn remitted(&self) -> Decimal {
+        let principal = self.principal();
+        let taken_off = |dispute: &Dispute| {
+            let (_, disputed) = dispute.opened?;
+            let disputed = disputed.unwrap_or(principal).min(principal);
+            Some(match dispute.resolved? {
+                (_, DisputeOutcome::Upheld, _) => disputed,
+                (_, DisputeOutcome::Partly, remains) => {
+                    (disputed - remains.unwrap_or(disputed)).max(Decimal::ZERO)
+                }
+                (_, DisputeOutcome::Rejected, _) => Decimal::ZERO,
+            })
+        };
+        self.disputes.values().filter_map(taken_off).sum::<Decimal>().min(principal)
+    }
+
+    /// Principal that there is to pay at all: less credit notes and what disputes took off. A
+    /// credit note that follows an upheld dispute books the same money, so the greater counts.
+    pub fn payable(&self) -> Decimal {
+        (self.principal() - self.credited().max(self.remitted())).max(Decimal::ZERO)
+    }
+
+    /// An open dispute.
+    pub fn disputed(&self) -> bool {
+        self.disputes.values().any(|dispute| dispute.opened.is_some() && dispute.resolved.is_none())
+    }
+
+    /// The last step that happened.
+    pub fn last_step(&self) -> Option<&StepTaken> {
+        self.steps.last()
+    }
+}

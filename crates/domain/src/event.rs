@@ -1,0 +1,700 @@
+//! Account events: what the log keeps for ever. Past tense, no personal data.
+//!
+//! Two sorts: *facts*, recorded as they were told, and *decisions* of ours. Each decision carries
+//! what it was based on, so that it can be explained from the log alone.
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::Span,
+    fact::*,
+    ids::*,
+    money::{Currency, Decimal, Money},
+    policy::{PlanTerms, PolicyRef, Release},
+};
+
+/// Everything that can happen to an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum AccountEvent {
+    // ---- facts about the debtor
+    /// Master data as of its stamp.
+    DebtorUpdated {
+        /// Orders several.
+        stamp: Stamp,
+        /// Without personal data.
+        profile: DebtorProfile,
+    },
+    /// Insolvency was opened (§ 87 InsO: no collection outside the proceedings).
+    InsolvencyOpened {
+        /// Day.
+        on: Date,
+    },
+    /// The debtor died.
+    DebtorDeceased {
+        /// Day.
+        on: Date,
+    },
+    /// A person or the shop stopped dunning.
+    HoldPlaced {
+        /// Id.
+        hold: HoldId,
+        /// `None`: the whole account.
+        invoice: Option<InvoiceId>,
+        /// Who looks after it.
+        owner: String,
+        /// Last day; `None`: until released.
+        until: Option<Date>,
+        /// Day of placing.
+        on: Date,
+    },
+    /// The hold is over; may come before its beginning.
+    HoldReleased {
+        /// Id.
+        hold: HoldId,
+    },
+
+    // ---- facts about claims
+    /// A claim came into being.
+    InvoiceIssued {
+        /// The document.
+        invoice: Invoice,
+        /// When Kulanz learnt of it.
+        recorded_at: Timestamp,
+    },
+    /// New principal.
+    InvoiceAdjusted {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Orders several.
+        stamp: Stamp,
+        /// Day.
+        on: Date,
+        /// New principal.
+        amount: Money,
+    },
+    /// Credit note.
+    InvoiceCredited {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Credit note.
+        credit: CreditId,
+        /// Day.
+        on: Date,
+        /// Amount.
+        amount: Money,
+    },
+    /// Nothing of it is owed any more.
+    InvoiceCancelled {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day.
+        on: Date,
+    },
+    /// New due date.
+    InvoiceRescheduled {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Orders several.
+        stamp: Stamp,
+        /// New due date.
+        due_on: Date,
+    },
+    /// The creditor says that default began, and why (§ 286 (2) BGB).
+    DefaultDeclared {
+        /// Claim.
+        invoice: InvoiceId,
+        /// First day of default.
+        from: Date,
+        /// Ground.
+        ground: String,
+    },
+    /// Acknowledged by the debtor (§ 212 BGB).
+    Acknowledged {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day.
+        on: Date,
+    },
+    /// Limitation is suspended (§§ 203 to 211 BGB).
+    Suspended {
+        /// Claim.
+        invoice: InvoiceId,
+        /// First day.
+        from: Date,
+        /// Last day.
+        to: Option<Date>,
+        /// Ground.
+        ground: String,
+    },
+    /// A court title exists.
+    Titled {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day.
+        on: Date,
+    },
+    /// The creditor gives up a part for good (Erlass) or for the books (Ausbuchung).
+    GivenUp {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Orders several.
+        stamp: Stamp,
+        /// Day.
+        on: Date,
+        /// `None`: all that is open of `part`.
+        amount: Option<Decimal>,
+        /// `None`: of everything, principal last.
+        part: Option<Part>,
+        /// `true`: written off, `false`: waived.
+        written_off: bool,
+    },
+    /// The debtor disagrees.
+    DisputeOpened {
+        /// Id.
+        dispute: DisputeId,
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day.
+        on: Date,
+        /// `None`: all of it.
+        amount: Option<Decimal>,
+    },
+    /// The dispute ended; may come before its beginning.
+    DisputeResolved {
+        /// Id.
+        dispute: DisputeId,
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day.
+        on: Date,
+        /// How.
+        outcome: DisputeOutcome,
+        /// What remains owed of the disputed amount, for `Partly`.
+        amount: Option<Decimal>,
+    },
+
+    // ---- facts about money
+    /// Money came in.
+    PaymentReceived {
+        /// Id.
+        payment: PaymentId,
+        /// Booking day.
+        booked_on: Date,
+        /// Gross.
+        amount: Money,
+        /// Transfer, card …
+        method: String,
+        /// The debtor's designation (§ 366 (1) BGB).
+        invoice: Option<InvoiceId>,
+    },
+    /// Money went back; may come before the payment.
+    PaymentReturned {
+        /// Id.
+        payment: PaymentId,
+        /// Day.
+        on: Date,
+        /// `None`: all.
+        amount: Option<Decimal>,
+        /// ISO 20022 code or `other`.
+        reason: String,
+        /// The bank's actual fee.
+        fee: Option<Decimal>,
+    },
+    /// We gave money back.
+    PaymentRefunded {
+        /// Id.
+        payment: PaymentId,
+        /// Day.
+        on: Date,
+        /// Amount.
+        amount: Money,
+    },
+    /// An attempt to collect failed; nothing was booked.
+    PaymentFailed {
+        /// Attempt.
+        attempt: String,
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day.
+        on: Date,
+        /// ISO 20022 code or `other`.
+        reason: String,
+    },
+    /// The payment belongs elsewhere (`to` another account), or to `invoice` of this one.
+    PaymentAssigned {
+        /// Id.
+        payment: PaymentId,
+        /// Account that it belongs to.
+        to: AccountId,
+        /// Claim there.
+        invoice: Option<InvoiceId>,
+    },
+    /// How a payment was used, for the first time (§§ 366, 367 BGB).
+    PaymentAllocated {
+        /// Id.
+        payment: PaymentId,
+        /// To what; less than the payment where something waits as credit.
+        parts: Vec<Allocation>,
+    },
+    /// A fact that came late changed how a payment is used.
+    Reallocated {
+        /// Id.
+        payment: PaymentId,
+        /// To what, from now on.
+        parts: Vec<Allocation>,
+    },
+
+    // ---- what follows for a claim
+    /// Nothing is open on the claim any more.
+    ClaimSettled {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day on which it was in truth settled.
+        on: Date,
+    },
+    /// Something is open again: a payment went back, an adjustment raised the principal.
+    ClaimReopened {
+        /// Claim.
+        invoice: InvoiceId,
+    },
+    /// A notice brings default about (§ 286 (1) BGB).
+    DefaultBegins {
+        /// Claim.
+        invoice: InvoiceId,
+        /// By which notice.
+        notice: NoticeId,
+        /// First day of default.
+        from: Date,
+    },
+    /// A fee is owed.
+    FeeCharged {
+        /// Claim.
+        invoice: InvoiceId,
+        /// The notice that cost it.
+        notice: NoticeId,
+        /// Day.
+        on: Date,
+        /// Amount in the claim's currency.
+        amount: Decimal,
+    },
+    /// The fee is not owed after all.
+    FeeReversed {
+        /// Claim.
+        invoice: InvoiceId,
+        /// The notice that had cost it.
+        notice: NoticeId,
+        /// Why.
+        reason: FeeReversal,
+    },
+
+    // ---- policy
+    /// A policy looked at the account for the first time, or in a new version.
+    PolicyMet {
+        /// Which.
+        policy: PolicyRef,
+        /// When.
+        at: Timestamp,
+    },
+    /// A person let an old claim enter the ladder.
+    ClaimAdmitted {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Who.
+        by: String,
+    },
+
+    // ---- messages
+    /// A message was decided; it goes out through the outbox.
+    NoticeDecided(Box<NoticeDecided>),
+    /// The gateway took it: the step happened.
+    NoticeSent {
+        /// Which.
+        notice: NoticeId,
+        /// When.
+        at: Timestamp,
+        /// What the debtor was told to pay by.
+        deadline: Option<Date>,
+    },
+    /// It was not sent, because the account changed in between.
+    NoticeSuppressed {
+        /// Which.
+        notice: NoticeId,
+        /// Why.
+        reason: Suppression,
+    },
+    /// It could not be delivered, or nobody knows whether it was: a person looks.
+    NoticeParked {
+        /// Which.
+        notice: NoticeId,
+        /// Bytes may have left.
+        outcome_unknown: bool,
+    },
+    /// A person decided about a parked notice: it counts as not sent.
+    NoticeDiscarded {
+        /// Which.
+        notice: NoticeId,
+        /// Who.
+        by: String,
+    },
+    /// What became of a message after a gateway took it, ours or another sender's.
+    NoticeReceipt {
+        /// Which.
+        notice: NoticeId,
+        /// Channel.
+        channel: Channel,
+        /// When.
+        at: Timestamp,
+        /// What.
+        receipt: Receipt,
+    },
+    /// The shop or another system reminded the debtor.
+    ReminderReported {
+        /// The sender's id.
+        notice: NoticeId,
+        /// Channel.
+        channel: Channel,
+        /// When.
+        at: Timestamp,
+        /// Claims.
+        invoices: Vec<InvoiceId>,
+        /// Stands for this step of the policy.
+        counts_as: Option<StepName>,
+        /// It asked clearly enough to start default (§ 286 (1) BGB).
+        starts_default: bool,
+    },
+
+    // ---- arrangements
+    /// Zahlungszusage.
+    PromiseMade {
+        /// Id.
+        promise: PromiseId,
+        /// Last day.
+        until: Date,
+        /// What was open then, by currency.
+        open: Vec<Money>,
+        /// Day of the promise.
+        on: Date,
+    },
+    /// It was paid by then.
+    PromiseKept {
+        /// Id.
+        promise: PromiseId,
+    },
+    /// It was not.
+    PromiseBroken {
+        /// Id.
+        promise: PromiseId,
+    },
+    /// Ratenplan.
+    PlanAgreed {
+        /// Id.
+        plan: PlanId,
+        /// Claims in it.
+        claims: Vec<InvoiceId>,
+        /// Currency of all of them.
+        currency: Currency,
+        /// Day and amount of each rate; they add up to what was open.
+        rates: Vec<Rate>,
+        /// Day of the agreement.
+        on: Date,
+    },
+    /// All of it is paid.
+    PlanCompleted {
+        /// Id.
+        plan: PlanId,
+    },
+    /// A rate stayed away for longer than the grace.
+    PlanBroken {
+        /// Id.
+        plan: PlanId,
+    },
+
+    // ---- handoff
+    /// Claims are due to go to an agency; persons release it.
+    HandoffDue {
+        /// Id of the placement to be.
+        placement: PlacementId,
+        /// To whom.
+        agency: AgencyId,
+        /// Claims.
+        claims: Vec<InvoiceId>,
+        /// Step.
+        step: StepName,
+        /// Who must agree.
+        release: Release,
+        /// By which policy.
+        policy: PolicyRef,
+        /// Fields of § 13a RDG that are not there yet.
+        missing: Vec<String>,
+    },
+    /// The missing fields changed.
+    HandoffFieldsChanged {
+        /// Placement.
+        placement: PlacementId,
+        /// Still missing.
+        missing: Vec<String>,
+    },
+    /// A first person agreed where two must.
+    PlacementApproved {
+        /// Placement.
+        placement: PlacementId,
+        /// Who.
+        by: String,
+    },
+    /// It goes out, with what was owed at that moment.
+    PlacementReleased {
+        /// Placement.
+        placement: PlacementId,
+        /// Who agreed last; `policy` where the release is automatic.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// Each claim's principal and fees.
+        amounts: Vec<(InvoiceId, Decimal, Decimal)>,
+    },
+    /// It will not go out: what made it due is gone.
+    HandoffWithdrawn {
+        /// Placement.
+        placement: PlacementId,
+        /// Why.
+        reason: Suppression,
+    },
+    /// The agency has to stop: paid to us, disputed, insolvent, erased.
+    PlacementRecalled {
+        /// Placement.
+        placement: PlacementId,
+        /// Why.
+        reason: Suppression,
+    },
+    /// What the agency says.
+    PlacementReported {
+        /// Placement.
+        placement: PlacementId,
+        /// Day.
+        on: Date,
+        /// What.
+        report: PlacementReport,
+    },
+
+    // ---- end
+    /// The key was destroyed: nobody can be told from the log any more, nobody is contacted.
+    AccountErased {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A part of a payment used for a part of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allocation {
+    /// Claim.
+    pub invoice: InvoiceId,
+    /// Part of it.
+    pub part: Part,
+    /// Amount in the payment's currency.
+    pub amount: Decimal,
+}
+
+/// A rate of an instalment plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Last day.
+    pub due_on: Date,
+    /// Amount.
+    pub amount: Decimal,
+}
+
+/// A message as decided, with all that it was based on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoticeDecided {
+    /// Id, also the idempotency key at the gateway.
+    pub notice: NoticeId,
+    /// Policy in force.
+    pub policy: PolicyRef,
+    /// The highest step among the claims: its text is sent.
+    pub step: StepName,
+    /// What that step does: `reminder`, `mahnung` …
+    pub kind: String,
+    /// Name of the text.
+    pub text: String,
+    /// Persona and the condition that matched.
+    pub persona: PersonaName,
+    /// Source of the persona's condition; absent: the one that always matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona_because: Option<String>,
+    /// Language.
+    pub language: String,
+    /// Tone.
+    pub tone: String,
+    /// Channel.
+    pub channel: Channel,
+    /// Channels that stood before it and why they could not serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<(Channel, ChannelGap)>,
+    /// Ways to pay in order.
+    pub pay_with: Vec<PayWith>,
+    /// Currency of all amounts.
+    pub currency: Currency,
+    /// Claims with what was open, each with its own step.
+    pub claims: Vec<NoticeClaim>,
+    /// Fee that the sending charges, on which claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<(InvoiceId, Decimal)>,
+    /// How long the debtor is given, counted from the sending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// Plans that it offers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<PlanTerms>,
+    /// When it was decided.
+    pub at: Timestamp,
+}
+
+/// A claim in a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeClaim {
+    /// Claim.
+    pub invoice: InvoiceId,
+    /// The step it takes.
+    pub step: StepName,
+    /// Principal open at the decision.
+    pub principal: Decimal,
+    /// Fees open at the decision, without the one of this notice.
+    pub fees: Decimal,
+    /// Sending it starts default, which has not begun otherwise (§ 286 (1) BGB).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub starts_default: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Why a channel could not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelGap {
+    /// No address on file.
+    NoAddress,
+    /// The debtor does not want it.
+    NoConsent,
+    /// The address bounced.
+    Bounced,
+    /// The creditor has no sender for it.
+    NotOffered,
+}
+
+/// Why something decided did not go out, or came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// Nothing is owed any more.
+    Paid,
+    /// Other amounts are open than the message would say.
+    AmountsChanged,
+    /// Disputed.
+    Disputed,
+    /// On hold.
+    OnHold,
+    /// A promise runs.
+    Promised,
+    /// A plan runs.
+    Planned,
+    /// Insolvent.
+    Insolvent,
+    /// Deceased.
+    Deceased,
+    /// The address or the consent is gone.
+    ChannelGone,
+    /// Credit on the account covers it.
+    CreditCovers,
+    /// The account was erased.
+    Erased,
+    /// The claim went to an agency.
+    Placed,
+    /// A person stopped it.
+    Person,
+}
+
+/// Why a fee is not owed after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeReversal {
+    /// The claim had been paid before the fee was charged.
+    PaidBefore,
+    /// The message did not reach its address.
+    NotDelivered,
+    /// The claim was cancelled.
+    Cancelled,
+}
+
+impl AccountEvent {
+    /// The kind, as the log's column has it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::DebtorUpdated { .. } => "DebtorUpdated",
+            Self::InsolvencyOpened { .. } => "InsolvencyOpened",
+            Self::DebtorDeceased { .. } => "DebtorDeceased",
+            Self::HoldPlaced { .. } => "HoldPlaced",
+            Self::HoldReleased { .. } => "HoldReleased",
+            Self::InvoiceIssued { .. } => "InvoiceIssued",
+            Self::InvoiceAdjusted { .. } => "InvoiceAdjusted",
+            Self::InvoiceCredited { .. } => "InvoiceCredited",
+            Self::InvoiceCancelled { .. } => "InvoiceCancelled",
+            Self::InvoiceRescheduled { .. } => "InvoiceRescheduled",
+            Self::DefaultDeclared { .. } => "DefaultDeclared",
+            Self::Acknowledged { .. } => "Acknowledged",
+            Self::Suspended { .. } => "Suspended",
+            Self::Titled { .. } => "Titled",
+            Self::GivenUp { .. } => "GivenUp",
+            Self::DisputeOpened { .. } => "DisputeOpened",
+            Self::DisputeResolved { .. } => "DisputeResolved",
+            Self::PaymentReceived { .. } => "PaymentReceived",
+            Self::PaymentReturned { .. } => "PaymentReturned",
+            Self::PaymentRefunded { .. } => "PaymentRefunded",
+            Self::PaymentFailed { .. } => "PaymentFailed",
+            Self::PaymentAssigned { .. } => "PaymentAssigned",
+            Self::PaymentAllocated { .. } => "PaymentAllocated",
+            Self::Reallocated { .. } => "Reallocated",
+            Self::ClaimSettled { .. } => "ClaimSettled",
+            Self::ClaimReopened { .. } => "ClaimReopened",
+            Self::DefaultBegins { .. } => "DefaultBegins",
+            Self::FeeCharged { .. } => "FeeCharged",
+            Self::FeeReversed { .. } => "FeeReversed",
+            Self::PolicyMet { .. } => "PolicyMet",
+            Self::ClaimAdmitted { .. } => "ClaimAdmitted",
+            Self::NoticeDecided(_) => "NoticeDecided",
+            Self::NoticeSent { .. } => "NoticeSent",
+            Self::NoticeSuppressed { .. } => "NoticeSuppressed",
+            Self::NoticeParked { .. } => "NoticeParked",
+            Self::NoticeDiscarded { .. } => "NoticeDiscarded",
+            Self::NoticeReceipt { .. } => "NoticeReceipt",
+            Self::ReminderReported { .. } => "ReminderReported",
+            Self::PromiseMade { .. } => "PromiseMade",
+            Self::PromiseKept { .. } => "PromiseKept",
+            Self::PromiseBroken { .. } => "PromiseBroken",
+            Self::PlanAgreed { .. } => "PlanAgreed",
+            Self::PlanCompleted { .. } => "PlanCompleted",
+            Self::PlanBroken { .. } => "PlanBroken",
+            Self::HandoffDue { .. } => "HandoffDue",
+            Self::HandoffFieldsChanged { .. } => "HandoffFieldsChanged",
+            Self::PlacementApproved { .. } => "PlacementApproved",
+            Self::PlacementReleased { .. } => "PlacementReleased",
+            Self::HandoffWithdrawn { .. } => "HandoffWithdrawn",
+            Self::PlacementRecalled { .. } => "PlacementRecalled",
+            Self::PlacementReported { .. } => "PlacementReported",
+            Self::AccountErased { .. } => "AccountErased",
+        }
+    }
+}
+
+impl cqrs_es::DomainEvent for AccountEvent {
+    fn event_type(&self) -> String {
+        self.kind().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}

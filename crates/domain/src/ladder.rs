@@ -1,0 +1,187 @@
+//! The ladder: which step a claim has reached, and which one is next.
+//!
+//! A condition that is false is tried again until a later step has happened. A skipped step does
+//! not block later ones: they count from the latest step that happened, or from the day on which
+//! the skipped one would have been due. A handoff alone insists on the very step it names. No
+//! step comes before a deadline that the debtor was told has passed, and a payment had time to
+//! arrive.
+
+use jiff::{Timestamp, ToSpan, civil::Date};
+
+use crate::{
+    book::ClaimBook,
+    calendar::day_in,
+    decision::{Case, WaitReason},
+    law,
+    policy::*,
+};
+
+/// How far ahead a condition that depends on the day is looked at before it is given up until
+/// something happens.
+const CONDITION_HORIZON_DAYS: i32 = 400;
+
+/// Where a claim stands.
+pub(crate) enum Rung {
+    /// This step is due now.
+    Due(usize),
+    /// Nothing is; each step that was considered, why not, and until when.
+    Waits(Vec<(Option<usize>, WaitReason, Option<Timestamp>)>),
+}
+
+/// Looks for the lowest step above the claim's level that is due.
+pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Rung {
+    let ladder = Ladder { case, column, persona };
+    let steps = &case.policy.steps;
+    let mut found = Vec::new();
+    for at in ladder.next_rung()..steps.len() {
+        let step = &steps[at];
+        if step.action == StepAction::Notice && case.today >= column.due_on {
+            found.push((Some(at), WaitReason::Expired, None));
+            continue;
+        }
+        if let Some(missing) = ladder.insists_on(step) {
+            found.push((Some(at), WaitReason::StepMissing(missing), None));
+            continue;
+        }
+        let Some(day) = ladder.day_of(at) else {
+            found.push((Some(at), WaitReason::NotInDefault, None));
+            continue;
+        };
+        if day > case.today {
+            found.push((Some(at), WaitReason::NotBefore, ladder.opening(step, day)));
+            return Rung::Waits(found);
+        }
+        if let Some(when) = &step.when
+            && !ladder.holds(when, case.today)
+        {
+            let until = ladder.holds_from(when).and_then(|day| ladder.opening(step, day));
+            found.push((Some(at), WaitReason::ConditionFalse(when.source.to_string()), until));
+            continue;
+        }
+        if matches!(step.action, StepAction::HandOff { .. }) && !ladder.lawful_handoff() {
+            let from = law::default_begins(column.claim, &case.rules.creditor, Some(case.debtor));
+            let until = from.and_then(|(day, _)| ladder.opening(step, day));
+            found.push((Some(at), WaitReason::NotInDefault, until));
+            continue;
+        }
+        return Rung::Due(at);
+    }
+    if found.is_empty() {
+        found.push((None, WaitReason::TopOfLadder, None));
+    }
+    Rung::Waits(found)
+}
+
+struct Ladder<'c, 'a> {
+    case: &'c Case<'a>,
+    column: &'c ClaimBook<'c>,
+    persona: &'c Persona,
+}
+
+impl Ladder<'_, '_> {
+    fn steps(&self) -> &[Step] {
+        &self.case.policy.steps
+    }
+
+    /// The place above the highest step that happened. Steps that an earlier version of the
+    /// policy had and this one has not do not count.
+    fn next_rung(&self) -> usize {
+        let reached = self
+            .column
+            .claim
+            .steps
+            .iter()
+            .filter_map(|taken| self.steps().iter().position(|step| step.name == taken.step));
+        reached.max().map_or(0, |highest| highest + 1)
+    }
+
+    /// The day on which the step at `at` happened.
+    fn happened_on(&self, at: usize) -> Option<Date> {
+        let name = &self.steps().get(at)?.name;
+        let taken = self.column.claim.steps.iter().rev().find(|taken| taken.step == *name)?;
+        Some(day_in(taken.at, &self.case.rules.creditor.zone))
+    }
+
+    /// The step that a handoff names and that never happened.
+    fn insists_on(&self, step: &Step) -> Option<crate::ids::StepName> {
+        match (&step.action, step.at.anchor) {
+            (StepAction::HandOff { .. }, Anchor::Step(named)) => {
+                self.happened_on(named).is_none().then(|| self.steps()[named].name.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The day on which the step at `at` is due; `None` where it counts from a default that has
+    /// not begun.
+    fn day_of(&self, at: usize) -> Option<Date> {
+        let due = self.counted(at)?;
+        let told = self.column.claim.last_step().and_then(|taken| taken.deadline);
+        let patience = told
+            .map(|deadline| self.case.policy.in_flight.after(deadline, self.case.policy.region));
+        Some(patience.map_or(due, |day| due.max(day)))
+    }
+
+    fn counted(&self, at: usize) -> Option<Date> {
+        let step = self.steps().get(at)?;
+        let creditor = &self.case.rules.creditor;
+        let base = match step.at.anchor {
+            Anchor::Due => self.column.due_on,
+            Anchor::Issued => self.column.claim.invoice.as_ref()?.issued_on,
+            Anchor::Default => {
+                law::default_begins(self.column.claim, creditor, Some(self.case.debtor))?.0
+            }
+            Anchor::Step(named) => match (self.happened_on(named), self.column.claim.last_step()) {
+                (Some(day), _) => day,
+                (None, Some(latest)) => day_in(latest.at, &creditor.zone),
+                (None, None) if named < at => self.counted(named)?,
+                (None, None) => self.column.due_on,
+            },
+        };
+        let region = self.case.policy.region;
+        Some(match step.at.before {
+            true => step.at.span.before(base, region),
+            false if step.at.anchor == Anchor::Issued => step.at.span.after(base, region),
+            false => step.at.span.paced(self.persona.pace).after(base, region),
+        })
+    }
+
+    /// The first moment of `day` at which the step may happen: a message needs an open window.
+    fn opening(&self, step: &Step, day: Date) -> Option<Timestamp> {
+        match step.action {
+            StepAction::HandOff { .. } => {
+                Some(crate::decision::start_of(day, &self.case.rules.creditor.zone))
+            }
+            _ => {
+                let (window, zone) = self.case.window(self.persona);
+                let opening = window.opening_of(day, &zone)?;
+                // The day is the creditor's; in the debtor's zone it may begin earlier.
+                let begins = crate::decision::start_of(day, &self.case.rules.creditor.zone);
+                window.next_open(opening.max(begins), &zone)
+            }
+        }
+    }
+
+    fn holds(&self, when: &Condition, day: Date) -> bool {
+        let history = self.case.account.history(self.case.book);
+        let persona = Some(self.persona.name.as_str());
+        when.holds(&self.case.facts(history, Some((self.column, day)), persona))
+    }
+
+    /// The first day from tomorrow on which a condition holds, if the passing of days alone can
+    /// make it hold.
+    fn holds_from(&self, when: &Condition) -> Option<Date> {
+        if !when.depends_on_day {
+            return None;
+        }
+        (1..=CONDITION_HORIZON_DAYS)
+            .filter_map(|days| self.case.today.checked_add(days.days()).ok())
+            .find(|day| self.holds(when, *day))
+    }
+
+    /// No handoff before default, where a law of ours applies (§ 286 BGB).
+    fn lawful_handoff(&self) -> bool {
+        self.case.rules.creditor.law == Law::None
+            || self.case.in_default(self.column, self.case.today)
+    }
+}
