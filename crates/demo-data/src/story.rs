@@ -81,6 +81,11 @@ pub(crate) fn banking(day: Date) -> Date {
     if closed && day < Date::MAX { banking(later(day, 1)) } else { day }
 }
 
+/// The day itself or the last before it on which banks book.
+fn banked_by(day: Date) -> Date {
+    if banking(day) == day || day == Date::MIN { day } else { banked_by(earlier(day, 1)) }
+}
+
 impl Story<'_> {
     /// Records something on `day` at `second`s after midnight in Berlin.
     fn tell(
@@ -185,7 +190,10 @@ impl Story<'_> {
             }
             Fate::Late(days) => {
                 let method = not_debit(tale.person.method);
-                self.pays_by(tale, later(due, days), cents, method, dice)
+                let day = later(due, days);
+                // A few days late is not so late that a weekend leads to a reminder.
+                let day = if days <= 3 { banked_by(day) } else { day };
+                self.pays_by(tale, day, cents, method, dice)
             }
             Fate::Open => Ok(()),
             Fate::Prepaid => {
@@ -200,7 +208,7 @@ impl Story<'_> {
                 if !rest {
                     return Ok(());
                 }
-                let day = later(due, dice.below(3));
+                let day = banked_by(later(due, dice.below(3)));
                 self.pays_by(tale, day, cents - part, not_debit(tale.person.method), dice)
             }
             Fate::Misread { found } => self.misread(tale, found, dice),

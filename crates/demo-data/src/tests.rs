@@ -161,6 +161,32 @@ fn seven_of_ten_invoices_that_fell_due_were_paid_by_the_due_date_unasked() {
 }
 
 #[test]
+fn whoever_answers_reminders_has_no_payment_of_an_overdue_invoice_under_way() {
+    let events = lines(SEED);
+    let disturbed: BTreeSet<String> = ["dispute.opened", "invoice.rescheduled"]
+        .iter()
+        .flat_map(|kind| of_type(&events, kind))
+        .map(|data| text(&data["invoice"]))
+        .collect();
+    let mut dues = BTreeMap::new();
+    for invoice in of_type(&events, "invoice.issued") {
+        dues.insert(text(&invoice["invoice"]), text(&invoice["due_on"]).parse::<Date>().unwrap());
+    }
+    let mut seen = BTreeSet::new();
+    for payment in of_type(&events, "payment.received") {
+        let debtor = text(&payment["debtor"]);
+        let Some(invoice) = payment.get("invoice").map(text) else { continue };
+        let answers = reacts(SEED, &debtor, "reminder", 1) != Reaction::Ignores;
+        let first = seen.insert(invoice.clone());
+        if answers && first && !disturbed.contains(&invoice) {
+            let booked: Date = text(&payment["booked_on"]).parse().unwrap();
+            // A direct debit due on a Saturday is booked on Monday, and by then collected.
+            assert!(booked <= later(dues[&invoice], 3), "{payment}");
+        }
+    }
+}
+
+#[test]
 fn debtors_are_many_kinds_of_people_and_none_can_be_reached() {
     let events = lines(SEED);
     let mut debtors: BTreeMap<String, &Value> = BTreeMap::new();
