@@ -62,6 +62,10 @@ pub struct Account {
     /// Policies that looked at it, with the first moment of each name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub met: BTreeMap<PolicyName, (Timestamp, PolicyRef)>,
+    /// What the last [`Command::Decide`](crate::Command) said of the next one; not part of the
+    /// state.
+    #[serde(skip)]
+    pub wake: Option<Timestamp>,
 }
 
 /// Mahnsperre.
@@ -502,7 +506,7 @@ impl Account {
             }
             E::PaymentAssigned { payment, to, invoice } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
-                entry.assigned_to = Some(to.clone());
+                entry.assigned_to = to.clone();
                 entry.assigned_claim = invoice.clone();
             }
             E::PaymentAllocated { payment, parts } | E::Reallocated { payment, parts } => {

@@ -21,8 +21,13 @@ impl Aggregate for Account {
         _services: &(),
         sink: &EventSink<Self>,
     ) -> Result<(), Refusal> {
-        for event in self.clone().execute(&command)?.events {
-            sink.write(event, self).await;
+        // `execute` applies what it raises, since each rule sees the ones before it. The sink would
+        // apply a second time, so it is given an account that nobody looks at.
+        let executed = self.execute(&command)?;
+        self.wake = executed.wake;
+        let mut unused = Self::default();
+        for event in executed.events {
+            sink.write(event, &mut unused).await;
         }
         Ok(())
     }

@@ -33,6 +33,8 @@ pub enum Command {
         stamp: Stamp,
         /// When we learnt of it.
         at: Timestamp,
+        /// The account itself: a payment assigned to it stays.
+        account: AccountId,
         /// Creditor in whose zone days are meant.
         rules: Arc<Rules>,
     },
@@ -207,8 +209,8 @@ impl Account {
         let mut raised = Raised { account: self, events: Vec::new() };
         let mut wake = None;
         match command {
-            Command::Record { fact, stamp, at, rules } => {
-                record(&mut raised, fact, stamp, *at, rules)?;
+            Command::Record { fact, stamp, at, account, rules } => {
+                record(&mut raised, fact, stamp, *at, account, rules)?;
             }
             Command::Decide { rules, now, seed } => wake = decide(&mut raised, rules, *now, seed),
             Command::ConfirmSent { notice, at, rules } => {
@@ -476,12 +478,13 @@ fn record(
     fact: &Fact,
     stamp: &Stamp,
     at: Timestamp,
+    own: &AccountId,
     rules: &Rules,
 ) -> Result<(), Refusal> {
     let account = &*raised.account;
     check_currency(account, fact)?;
     let zone = &rules.creditor.zone;
-    let Some(event) = fact_event(account, fact, stamp, at, zone)? else { return Ok(()) };
+    let Some(event) = fact_event(account, fact, stamp, at, own, zone)? else { return Ok(()) };
     let bounced = match &event {
         AccountEvent::NoticeReceipt { notice, receipt: Receipt::Bounced, .. } => {
             Some(notice.clone())
@@ -560,6 +563,7 @@ fn fact_event(
     fact: &Fact,
     stamp: &Stamp,
     at: Timestamp,
+    own: &AccountId,
     zone: &TimeZone,
 ) -> Result<Option<AccountEvent>, Refusal> {
     use AccountEvent as E;
@@ -635,6 +639,7 @@ fn fact_event(
             E::PaymentFailed { attempt, invoice, on, reason }
         }
         Fact::PaymentAssigned { payment, to, invoice } => {
+            let to = (to != *own).then_some(to);
             E::PaymentAssigned { payment, to, invoice }
         }
         Fact::ReminderReported { notice, channel, at, invoices, counts_as, starts_default } => {

@@ -221,12 +221,12 @@ pub enum AccountEvent {
         /// ISO 20022 code or `other`.
         reason: String,
     },
-    /// The payment belongs elsewhere (`to` another account), or to `invoice` of this one.
+    /// The payment belongs to another account, or to another claim of this one.
     PaymentAssigned {
         /// Id.
         payment: PaymentId,
-        /// Account that it belongs to.
-        to: AccountId,
+        /// Account that it belongs to; `None`: it stays on this one.
+        to: Option<AccountId>,
         /// Claim there.
         invoice: Option<InvoiceId>,
     },
