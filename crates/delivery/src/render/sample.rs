@@ -1,0 +1,94 @@
+//! Samples with which texts are rendered before any debtor sees them.
+
+use jiff::civil::date;
+use kulanz_domain::money::{Currency, Decimal, Money, decimals};
+
+use super::{
+    context::{ClaimLine, Creditor, MessageContext, PlanLine},
+    locale::large,
+};
+
+/// What is known of the occasion on which a text is sent.
+#[derive(Debug, Clone)]
+pub struct Occasion<'a> {
+    /// The real creditor: what its file lacks, its texts cannot use.
+    pub creditor: &'a Creditor,
+    /// Currency of the policy.
+    pub currency: Currency,
+    /// The step names a deadline.
+    pub deadline: bool,
+    /// Numbers of rates of the plans that the step offers.
+    pub plans: &'a [u32],
+    /// Where debtors' pages are, such as `https://pay.example`.
+    pub base_url: &'a str,
+}
+
+/// A short message about one claim, one about several with a fee, and the longest that is to be
+/// expected: long names, large amounts, long references.
+pub fn samples(occasion: &Occasion<'_>) -> Vec<MessageContext> {
+    let money = |whole: i64| Money::new(Decimal::from(whole), occasion.currency);
+    let short = base(occasion, money(49), vec![line("R-1", money(49), None)]);
+    let several = MessageContext {
+        fees: money(2),
+        fee: money(2),
+        ..base(
+            occasion,
+            money(140),
+            vec![
+                line("R-2026-104", money(49), Some("Gartenstuhl")),
+                line("R-2026-117", money(89), None),
+            ],
+        )
+    };
+    vec![short, several, longest(occasion)]
+}
+
+fn longest(occasion: &Occasion<'_>) -> MessageContext {
+    let large = large(occasion.currency);
+    let description = "Gartenmöbel-Set „Schwarzwald“, sechsteilig, Lieferung frei Haus";
+    let claims = (1..=12)
+        .map(|n| line(&format!("RECHNUNG-2026-{n:06}"), large, Some(description)))
+        .collect();
+    MessageContext {
+        debtor_name: Some("Maximiliane-Charlotte von Oberhausen-Westfalen".to_owned()),
+        principal: large,
+        fees: large,
+        fee: large,
+        reference: "KD-2026-000000-1234567".to_owned(),
+        ..base(occasion, large, claims)
+    }
+}
+
+fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> MessageContext {
+    let zero = Money::zero(occasion.currency);
+    MessageContext {
+        creditor: occasion.creditor.clone(),
+        debtor_name: Some("Anna Beispiel".to_owned()),
+        total,
+        principal: total,
+        fees: zero,
+        fee: zero,
+        deadline: occasion.deadline.then_some(date(2026, 9, 30)),
+        claims,
+        plans: occasion.plans.iter().map(|rates| plan(*rates, total)).collect(),
+        link: format!("{}/p/AbCdEfGhIjKlMnOpQrStUv", occasion.base_url.trim_end_matches('/')),
+        reference: "KD-10042".to_owned(),
+    }
+}
+
+fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {
+    ClaimLine {
+        invoice: invoice.to_owned(),
+        amount,
+        issued_on: date(2026, 8, 28),
+        due_on: date(2026, 9, 11),
+        description: description.map(str::to_owned),
+    }
+}
+
+fn plan(rates: u32, total: Money) -> PlanLine {
+    let scale = decimals(total.currency).unwrap_or(2);
+    let rate = (total.amount / Decimal::from(rates.max(1))).trunc_with_scale(scale);
+    let rate = Money::new(rate, total.currency);
+    PlanLine { rates, rate, first: rate, last_on: date(2027, 9, 30) }
+}

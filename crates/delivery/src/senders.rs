@@ -1,0 +1,199 @@
+//! Senders: what takes a finished message to a mail server or gateway and says how that ended.
+//!
+//! The three ways to fail differ in what may be done next, so they are told apart with care:
+//! refused for good, certainly not taken, and outcome unknown because bytes may have left. No
+//! error, `Debug` output or log line names the recipient or quotes what a server said, since
+//! servers like to repeat addresses.
+
+mod secret;
+mod sms_gateway;
+mod smtp;
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use kulanz_domain::ids::NoticeId;
+use thiserror::Error;
+
+pub use self::{
+    secret::Secret,
+    sms_gateway::{SmsGateway, SmsGatewayConfig, default_body},
+    smtp::{Smtp, SmtpConfig, SmtpTls},
+};
+use crate::render::Content;
+
+/// A finished message on its way out.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// To whom.
+    pub to: Recipient,
+    /// In whose name.
+    pub from: Origin,
+    /// What.
+    pub content: Content,
+    /// The creditor's reference, for the gateway's records and bills; never the debtor's name.
+    pub reference: String,
+    /// The time that the message bears.
+    pub date: Timestamp,
+}
+
+/// Where a message goes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A mailbox.
+    Email {
+        /// Name shown beside the address, where known.
+        name: Option<String>,
+        /// Address.
+        address: String,
+    },
+    /// A mobile number in E.164 form, `+49151…`.
+    Mobile(String),
+}
+
+/// In whose name a message goes. What is `None` is taken from the sender's configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The creditor's name.
+    pub name: String,
+    /// The creditor's own sending address.
+    pub email: Option<String>,
+    /// Where answers go.
+    pub reply_to: Option<String>,
+    /// Sender shown on a mobile.
+    pub sms: Option<String>,
+}
+
+/// A gateway took the message: from here on the step has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// What took it, such as `smtp mail.example` or `outbox page`.
+    pub via: String,
+    /// The gateway's own id, to match its receipts by.
+    pub gateway_id: Option<String>,
+}
+
+/// How an attempt failed. `reason` is free of personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// Refused for good and not taken: the message is undeliverable by this channel.
+    #[error("refused: {reason}")]
+    Refused {
+        /// What was said.
+        reason: String,
+        /// The address itself is bad and is not to be used again; otherwise it may still be good.
+        address_bad: bool,
+    },
+    /// Certainly not taken, or taken at most once under the same key: try again later.
+    #[error("not taken: {reason}")]
+    Retry {
+        /// What happened.
+        reason: String,
+        /// The gateway asked to wait at least this long.
+        after: Option<Duration>,
+    },
+    /// Bytes may have left and no answer came: it may have been delivered. Never sent again by
+    /// itself.
+    #[error("outcome unknown: {reason}")]
+    Unknown {
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl SendError {
+    fn retry(reason: impl Into<String>) -> Self {
+        Self::Retry { reason: reason.into(), after: None }
+    }
+
+    fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused { reason: reason.into(), address_bad: false }
+    }
+
+    fn bad_address(reason: impl Into<String>) -> Self {
+        Self::Refused { reason: reason.into(), address_bad: true }
+    }
+
+    fn unknown(reason: impl Into<String>) -> Self {
+        Self::Unknown { reason: reason.into() }
+    }
+}
+
+/// What is wrong with a sender's configuration.
+#[derive(Debug, Error)]
+pub enum SenderConfigError {
+    /// A secret cannot be read.
+    #[error("the secret in {place} cannot be read: {reason}")]
+    Secret {
+        /// `environment variable NAME` or `file PATH`.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file with certificates cannot be used.
+    #[error("the certificates in {path} cannot be used: {reason}")]
+    Certificates {
+        /// File.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A setting does not make sense.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// Name of the setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl SenderConfigError {
+    fn setting(setting: &'static str, reason: impl fmt::Display) -> Self {
+        Self::Setting { setting, reason: reason.to_string() }
+    }
+}
+
+/// Takes messages to where they are delivered from.
+#[async_trait]
+pub trait Sender: Send + Sync {
+    /// One attempt. `key` is the same for all attempts of a notice.
+    async fn send(&self, message: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError>;
+
+    /// Whether a second attempt under the same key is certain not to be a second message.
+    fn idempotent(&self) -> bool;
+}
+
+/// Stands in where no gateway is configured: the message can be read on the outbox page and goes
+/// nowhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutboxPage;
+
+#[async_trait]
+impl Sender for OutboxPage {
+    async fn send(&self, _: &Outgoing, _: &NoticeId) -> Result<Accepted, SendError> {
+        Ok(Accepted { via: "outbox page".to_owned(), gateway_id: None })
+    }
+
+    fn idempotent(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    /// Without recipient and content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("to", &self.to).field("date", &self.date).finish()
+    }
+}
+
+impl fmt::Debug for Recipient {
+    /// The kind alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Email { .. } => "Email(…)",
+            Self::Mobile(_) => "Mobile(…)",
+        })
+    }
+}

@@ -1,0 +1,353 @@
+//! E-mail by SMTP, driven command by command: only so can be told whether a failed attempt may
+//! nevertheless have been delivered. A server takes a message with its answer to the final dot;
+//! before the dot left it cannot have done so, after it a missing answer means nobody knows.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use kulanz_domain::ids::NoticeId;
+use lettre::{
+    Address, Message,
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue},
+    },
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, Certificate, TlsParameters},
+        commands::{Data, Mail, Rcpt},
+        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
+        response::Response,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Accepted, Outgoing, Recipient, Secret, SendError, Sender, SenderConfigError, secret::Hidden,
+};
+use crate::render::{Content, Document, clean};
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmtpTls {
+    /// Not at all: for a server on the same machine.
+    None,
+    /// Begins in the clear and must be upgraded before anything else is said (usually port 587).
+    #[default]
+    Starttls,
+    /// From the first byte (usually port 465).
+    Implicit,
+}
+
+/// A mail server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// Host name, as in its certificate.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Protection.
+    #[serde(default)]
+    pub tls: SmtpTls,
+    /// User; with it goes `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Password of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Sending address where the creditor has none of its own.
+    pub from: String,
+    /// For a whole attempt, in milliseconds.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+    /// PEM file with further certificate authorities to trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_ca: Option<PathBuf>,
+}
+
+fn default_timeout_ms() -> u64 {
+    60_000
+}
+
+/// Sends e-mail. SMTP knows no idempotency key: an attempt of unknown outcome is not repeated.
+pub struct Smtp {
+    config: SmtpConfig,
+    from: Address,
+    login: Option<(String, Hidden)>,
+    tls: Option<TlsParameters>,
+    hello: ClientId,
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Smtp").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Smtp {
+    /// Reads secret and certificates; connects to nothing yet.
+    pub fn new(config: SmtpConfig) -> Result<Self, SenderConfigError> {
+        let from = config
+            .from
+            .parse()
+            .map_err(|_| SenderConfigError::setting("from", "this is not an e-mail address"))?;
+        let login = match (&config.user, &config.password) {
+            (Some(user), Some(password)) => Some((user.clone(), password.read()?)),
+            (None, None) => None,
+            _ => {
+                let reason = "either both user and password or neither";
+                return Err(SenderConfigError::setting("user", reason));
+            }
+        };
+        if config.timeout_ms == 0 {
+            return Err(SenderConfigError::setting("timeout_ms", "must not be 0"));
+        }
+        let tls = match config.tls {
+            SmtpTls::None => None,
+            SmtpTls::Starttls | SmtpTls::Implicit => Some(tls_parameters(&config)?),
+        };
+        Ok(Self { config, from, login, tls, hello: ClientId::default() })
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let server = (self.config.host.as_str(), self.config.port);
+        let timeout = Some(Duration::from_millis(self.config.timeout_ms));
+        let implicit = match self.config.tls {
+            SmtpTls::Implicit => self.tls.clone(),
+            SmtpTls::None | SmtpTls::Starttls => None,
+        };
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, implicit, None)
+                .await
+                .map_err(|error| not_taken("connecting", &error))?;
+        if self.config.tls == SmtpTls::Starttls {
+            let tls = self.tls.clone().filter(|_| connection.can_starttls());
+            let tls = tls.ok_or_else(|| SendError::retry("the server offers no STARTTLS"))?;
+            let upgraded = connection.starttls(tls, &self.hello).await;
+            upgraded.map_err(|error| not_taken("STARTTLS", &error))?;
+        }
+        if let Some((user, password)) = &self.login {
+            let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
+            let entered = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
+            // Our fault, not the address's: somebody has to correct the configuration.
+            entered.map_err(|error| not_taken("signing in", &error))?;
+        }
+        Ok(connection)
+    }
+
+    /// The dialogue up to the answer to the final dot. `dot` is set before the dot can leave.
+    async fn deliver(
+        &self,
+        from: Address,
+        to: Address,
+        message: &[u8],
+        dot: &AtomicBool,
+    ) -> Result<(AsyncSmtpConnection, Response), SendError> {
+        let mut connection = self.connect().await?;
+        let parameters = mail_parameters(&connection, &from, &to, message)?;
+        let answer = connection.command(Mail::new(Some(from), parameters)).await;
+        answer.map_err(|error| not_taken("MAIL", &error))?;
+        let answer = connection.command(Rcpt::new(to, vec![])).await;
+        answer.map_err(|error| rcpt_failed(&error))?;
+        let answer = connection.command(Data).await;
+        answer.map_err(|error| refused_or_retry("DATA", &error))?;
+        // The last byte is handed over alone: as long as it is not, the dot cannot have left.
+        let (most, last) = message.split_at(message.len().saturating_sub(1));
+        let pieces = [most, last].into_iter().enumerate().map(|(at, piece)| {
+            dot.store(at == 1, Ordering::SeqCst);
+            piece
+        });
+        let answer = connection.message_iter(pieces).await;
+        match answer {
+            Ok(answer) => Ok((connection, answer)),
+            Err(error) if error.status().is_some() => {
+                Err(refused_or_retry("end of message", &error))
+            }
+            Err(error) if dot.load(Ordering::SeqCst) => {
+                Err(SendError::unknown(told("no answer to the end of the message", &error)))
+            }
+            Err(error) => Err(not_taken("message", &error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Sender for Smtp {
+    async fn send(&self, message: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError> {
+        let (Content::Email(document), Recipient::Email { name, address }) =
+            (&message.content, &message.to)
+        else {
+            return Err(SendError::refused("a mail server takes e-mails to mailboxes only"));
+        };
+        let to: Address = address
+            .parse()
+            .map_err(|_| SendError::bad_address("not an e-mail address"))?;
+        let from = match &message.from.email {
+            Some(own) => own
+                .parse()
+                .map_err(|_| SendError::refused("the creditor's address is no e-mail address"))?,
+            None => self.from.clone(),
+        };
+        let to_mailbox = mailbox(name.as_deref(), &to);
+        let bytes = compose(message, document, &from, to_mailbox, key)?;
+        let dot = AtomicBool::new(false);
+        let limit = Duration::from_millis(self.config.timeout_ms);
+        let attempt = self.deliver(from, to, &bytes, &dot);
+        let (mut connection, answer) = match tokio::time::timeout(limit, attempt).await {
+            Ok(ended) => ended?,
+            Err(_) if dot.load(Ordering::SeqCst) => {
+                return Err(SendError::unknown("no answer to the end of the message in time"));
+            }
+            Err(_) => return Err(SendError::retry("the server did not answer in time")),
+        };
+        // The message is taken; how the goodbye goes changes nothing.
+        if tokio::time::timeout(Duration::from_secs(2), connection.quit()).await.is_err() {
+            tracing::debug!(notice = %key, "mail server did not answer QUIT");
+        }
+        let gateway_id = answer.first_line().map(clean).filter(|line| {
+            // Some servers repeat the address here.
+            !line.is_empty() && line.len() <= 100 && !line.contains('@')
+        });
+        Ok(Accepted { via: format!("smtp {}", self.config.host), gateway_id })
+    }
+
+    fn idempotent(&self) -> bool {
+        false
+    }
+}
+
+fn tls_parameters(config: &SmtpConfig) -> Result<TlsParameters, SenderConfigError> {
+    let mut builder = TlsParameters::builder(config.host.clone());
+    if let Some(path) = &config.extra_ca {
+        let failed = |reason: String| SenderConfigError::Certificates {
+            path: path.display().to_string(),
+            reason,
+        };
+        let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let certificate =
+            Certificate::from_pem(&pem).map_err(|error| failed(error.to_string()))?;
+        builder = builder.add_root_certificate(certificate);
+    }
+    builder.build_rustls().map_err(|error| SenderConfigError::setting("tls", error))
+}
+
+fn mailbox(name: Option<&str>, address: &Address) -> Mailbox {
+    let name = name.map(clean).filter(|name| !name.is_empty());
+    Mailbox::new(name, address.clone())
+}
+
+fn compose(
+    message: &Outgoing,
+    document: &Document,
+    from: &Address,
+    to: Mailbox,
+    key: &NoticeId,
+) -> Result<Vec<u8>, SendError> {
+    let mut builder = Message::builder()
+        .message_id(Some(format!("<{key}@{}>", from.domain())))
+        .date(SystemTime::from(message.date))
+        .from(mailbox(Some(&message.from.name), from))
+        .to(to)
+        .subject(clean(&document.subject))
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ));
+    if let Some(answers) = &message.from.reply_to {
+        let answers: Address = answers
+            .parse()
+            .map_err(|_| SendError::refused("the creditor's reply address is no e-mail address"))?;
+        builder = builder.reply_to(mailbox(Some(&message.from.name), &answers));
+    }
+    let (text, html) = (document.text.clone(), document.html.clone());
+    builder
+        .multipart(MultiPart::alternative_plain_html(text, html))
+        .map(|message| message.formatted())
+        .map_err(|_| SendError::refused("the e-mail cannot be composed"))
+}
+
+fn mail_parameters(
+    connection: &AsyncSmtpConnection,
+    from: &Address,
+    to: &Address,
+    message: &[u8],
+) -> Result<Vec<MailParameter>, SendError> {
+    let server = connection.server_info();
+    let mut parameters = Vec::new();
+    let ascii = [from, to].iter().all(|address| AsRef::<str>::as_ref(address).is_ascii());
+    if !ascii {
+        if !server.supports_feature(Extension::SmtpUtfEight) {
+            return Err(SendError::refused("the server takes no address with such characters"));
+        }
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !message.is_ascii() {
+        if !server.supports_feature(Extension::EightBitMime) {
+            return Err(SendError::refused("the server takes no 8 bit message"));
+        }
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    Ok(parameters)
+}
+
+/// Before the end of the message left: the server cannot have taken it.
+fn not_taken(stage: &str, error: &SmtpError) -> SendError {
+    SendError::retry(told(stage, error))
+}
+
+/// An answer of the server: 4xx for now, 5xx for good.
+fn refused_or_retry(stage: &str, error: &SmtpError) -> SendError {
+    if error.is_permanent() {
+        SendError::refused(told(stage, error))
+    } else {
+        not_taken(stage, error)
+    }
+}
+
+/// 5xx to RCPT refuses for good. The address is bad if the enhanced code says so (5.1.x: bad
+/// mailbox or domain; 5.2.1: mailbox disabled; RFC 3463) or, without one, the plain code does.
+fn rcpt_failed(error: &SmtpError) -> SendError {
+    if !error.is_permanent() {
+        return not_taken("RCPT", error);
+    }
+    let reason = told("RCPT", error);
+    let address_bad = match enhanced(error) {
+        Some(code) => code.starts_with("5.1.") || code == "5.2.1",
+        None => matches!(error.status().map(u16::from), Some(550 | 551 | 553)),
+    };
+    SendError::Refused { reason, address_bad }
+}
+
+/// Stage and codes. The server's own words are left out: they may repeat the address.
+fn told(stage: &str, error: &SmtpError) -> String {
+    match (error.status(), enhanced(error)) {
+        (Some(code), Some(enhanced)) => format!("{stage}: the server answered {code} {enhanced}"),
+        (Some(code), None) => format!("{stage}: the server answered {code}"),
+        _ if error.is_timeout() => format!("{stage}: timed out"),
+        _ if error.is_tls() => format!("{stage}: the TLS handshake failed"),
+        _ if error.is_response() => {
+            format!("{stage}: the server answered nothing that can be understood")
+        }
+        _ => format!("{stage}: the connection failed"),
+    }
+}
+
+/// The enhanced status code (RFC 3463) at the beginning of an answer: `5.1.1`.
+fn enhanced(error: &SmtpError) -> Option<String> {
+    error.status()?;
+    let said = std::error::Error::source(error)?.to_string();
+    let first = said.split_whitespace().next()?;
+    let parts: Vec<&str> = first.split('.').collect();
+    let digits = |part: &&str| {
+        (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    (parts.len() == 3 && parts.iter().all(digits)).then(|| first.to_owned())
+}

@@ -1,0 +1,108 @@
+"""A real mail server on a free loopback port, for tests.
+
+    smtp_server.py FOLDER [--tls none|starttls|implicit] [--login USER:PASSWORD]
+
+Each message that it takes becomes a file FOLDER/message-N.eml. With TLS it makes its own
+authority, FOLDER/ca.pem. It prints its port once it listens, and ends when its input ends.
+How it behaves depends on the recipient's local part:
+
+    greylisted  451 to RCPT            nobody      550 5.1.1 to RCPT
+    blocked     550 5.7.1 to RCPT      unplain     550 without an enhanced code to RCPT
+    gone        closes at RCPT         spam        554 5.7.1 to the final dot
+    later       451 to the final dot   vanish      keeps the message, closes without an answer
+    silent      keeps the message and never answers
+"""
+
+import argparse
+import asyncio
+import pathlib
+import ssl
+import sys
+
+import trustme
+from aiosmtpd.smtp import SMTP, AuthResult
+
+
+class Handler:
+    def __init__(self, folder):
+        self.folder = folder
+        self.taken = 0
+
+    def local_part(self, address):
+        return address.split("@", 1)[0]
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        local = self.local_part(address)
+        if local == "greylisted":
+            return f"451 4.7.1 <{address}>: greylisted, come again"
+        if local == "nobody":
+            return f"550 5.1.1 <{address}>: no such user"
+        if local == "blocked":
+            return f"550 5.7.1 <{address}>: relaying denied"
+        if local == "unplain":
+            return f"550 <{address}> unknown"
+        if local == "gone":
+            server.transport.abort()
+            return "421 gone"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        local = self.local_part(envelope.rcpt_tos[0])
+        if local == "spam":
+            return "554 5.7.1 looks like spam"
+        if local == "later":
+            return "451 4.3.0 the disk is full"
+        self.taken += 1
+        name = f"message-{self.taken}.eml"
+        part = self.folder / (name + ".part")
+        part.write_bytes(envelope.original_content)
+        part.rename(self.folder / name)
+        if local == "vanish":
+            server.transport.abort()
+            return "421 gone"
+        if local == "silent":
+            await asyncio.Event().wait()
+        return f"250 2.0.0 Ok: queued as T{self.taken}"
+
+
+async def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("folder", type=pathlib.Path)
+    options.add_argument("--tls", choices=["none", "starttls", "implicit"], default="none")
+    options.add_argument("--login")
+    given = options.parse_args()
+
+    context = None
+    if given.tls != "none":
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(given.folder / "ca.pem"))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+
+    def authenticate(server, session, envelope, mechanism, data):
+        said = b":".join([data.login, data.password]).decode()
+        return AuthResult(success=said == given.login, handled=False)
+
+    handler = Handler(given.folder)
+
+    def session():
+        return SMTP(
+            handler,
+            hostname="localhost",
+            ident="test",
+            tls_context=context if given.tls == "starttls" else None,
+            require_starttls=given.tls == "starttls",
+            authenticator=authenticate if given.login else None,
+            auth_required=given.login is not None,
+            auth_require_tls=given.tls == "starttls",
+        )
+
+    server = await asyncio.get_running_loop().create_server(
+        session, "127.0.0.1", 0, ssl=context if given.tls == "implicit" else None
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main())
