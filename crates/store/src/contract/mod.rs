@@ -1,0 +1,66 @@
+//! What every store must do, as a suite that each implementation runs against itself.
+//!
+//! Each function is one promise of [`Store`](crate::Store). It gets `open`, which opens the same
+//! data each time; data of another function are never seen. [`contract_tests!`](crate::contract_tests)
+//! makes one test of each.
+
+// A suite of tests: it ends at the first broken promise.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod accounts;
+mod desk;
+mod outbox;
+mod rows;
+mod streams;
+
+pub use accounts::*;
+pub use desk::*;
+pub use outbox::*;
+pub use streams::*;
+
+/// Makes one `#[tokio::test]` of each promise. `$fresh` is called once a test, for empty data,
+/// and yields an `impl AsyncFn() -> Arc<dyn Store>` that opens them, the second time as they
+/// were left. The crate needs `tokio` with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! contract_tests {
+    ($fresh:expr) => {
+        $crate::contract_tests! { @each $fresh;
+            what_was_appended_is_read_back
+            a_conflict_leaves_the_others_untouched
+            an_inbound_event_takes_effect_once
+            an_append_takes_effect_as_a_whole_or_not_at_all
+            a_misuse_undoes_the_whole_call_and_no_other
+            two_appends_of_one_account_follow_each_other_in_a_batch
+            of_concurrent_commits_on_one_version_one_wins
+            the_global_order_rises_and_a_polling_reader_skips_nothing
+            a_head_starts_from_its_snapshot
+            all_is_there_after_opening_again
+            a_wake_up_is_set_kept_and_cleared
+            a_wake_up_is_never_named_too_early
+            accounts_are_listed_in_their_order_page_by_page
+            of_two_secrets_the_greater_stamp_wins
+            erasure_destroys_key_secrets_and_paylinks_and_is_listed
+            views_replace_what_they_say_and_leave_the_rest
+            books_are_summed_by_currency_and_creditor
+            notices_are_counted_and_listed_newest_first
+            work_is_listed_oldest_first
+            a_rebuild_replaces_all_views_of_an_account
+            a_message_is_taken_by_one_taker_only
+            a_taken_message_stays_taken_after_opening_again
+            messages_are_taken_when_due_and_earliest_first
+            a_message_moves_and_is_listed_by_state
+            a_dead_letter_is_numbered_listed_and_closed_once
+            a_token_is_found_by_its_hash
+            the_first_content_of_a_policy_version_stays
+            a_placement_is_put_and_moved
+            a_checkout_is_put_and_moved
+            a_setting_is_set_replaced_and_removed
+        }
+    };
+    (@each $fresh:expr; $($promise:ident)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $promise() {
+            $crate::contract::$promise($fresh()).await;
+        }
+    )* };
+}

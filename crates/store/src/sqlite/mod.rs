@@ -1,0 +1,314 @@
+//! The store on SQLite: one file, one thread that writes, a few that read.
+//!
+//! All writes pass through one thread, so that there is nothing to lock and positions are handed
+//! out in the order in which they become visible. Commits that wait at the same time share a
+//! transaction, and with it the wait for the disk. Readers see the last commit (WAL) and never
+//! wait for the writer. What this does not do: serve several processes at once as writers; the
+//! folder is locked for one. Others may read beside it ([`SqliteStore::open_read_only`]).
+
+mod bare;
+mod code;
+mod desk;
+mod read;
+mod schema;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod views;
+mod writer;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use kulanz_domain::{
+    fact::Channel,
+    ids::{AccountId, CreditorId, NoticeId, StepName},
+};
+use rusqlite::{Connection, ErrorCode, ffi};
+
+pub use bare::bare_insert;
+
+use crate::{
+    Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow, OutboxRow,
+    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, Secret, Store, StoreError, StoredEvent,
+    TokenRow, Views, WorkRow,
+};
+use threads::{Readers, WriterThread};
+use writer::{Batch, Writer};
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let code = error.sqlite_error();
+        // Where the index of the log cannot grow, SQLite reports a failed write of shared memory.
+        let full = code.is_some_and(|found| {
+            found.code == ErrorCode::DiskFull || found.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+        });
+        if full { Self::Full(error.into()) } else { Self::Backend(error.into()) }
+    }
+}
+
+/// A store in a folder, or in memory. Dropping it waits for writes under way and frees the
+/// folder.
+pub struct SqliteStore {
+    // Readers end first, so that the writer's last connection can fold the log into the file.
+    readers: Option<Readers>,
+    writer: Option<WriterThread>,
+}
+
+impl SqliteStore {
+    /// Opens `folder` (made where it does not exist) for this process alone.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another process has it, [`StoreError::Newer`] where a newer
+    /// release wrote it, [`StoreError::Full`] where there is no space for an empty one.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::Backend(error.into()))?;
+        let lock = schema::lock(folder)?;
+        let file = folder.join(schema::FILE);
+        let connection = schema::writer(&file)?;
+        let writer = WriterThread::start(connection, Some(lock))?;
+        let readers = Readers::start(&file)?;
+        Ok(Self { readers: Some(readers), writer: Some(writer) })
+    }
+
+    /// Opens `folder` for reading, also while another process writes to it. Everything that
+    /// writes answers [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] where there is nothing to open, [`StoreError::Newer`] and
+    /// [`StoreError::Older`] where another release wrote it.
+    pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        let readers = Readers::start(&folder.join(schema::FILE))?;
+        Ok(Self { readers: Some(readers), writer: None })
+    }
+
+    /// An empty store whose rows go with it, for tests and trials.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] where a thread cannot be started.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let writer = WriterThread::start(schema::memory()?, None)?;
+        Ok(Self { readers: None, writer: Some(writer) })
+    }
+
+    /// Runs `work` on a reader, in a transaction of its own.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(readers) => readers.run(work).await,
+            None => self.write(|writer| work(writer.connection)).await,
+        }
+    }
+
+    /// Runs `work` on the writer, in a transaction of its own.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let writer = self.writer.as_ref().ok_or(StoreError::ReadOnly)?;
+        writer.run(|writer| writer.transaction(work)).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, batch: Vec<Append>) -> Result<Vec<Outcome>, StoreError> {
+        let writer = self.writer.as_ref().ok_or(StoreError::ReadOnly)?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        writer.commit(Batch::new(batch)).await
+    }
+
+    async fn heads(&self, accounts: Vec<AccountId>) -> Result<Vec<Option<Head>>, StoreError> {
+        self.read(move |connection| {
+            accounts.iter().map(|account| read::head(connection, account)).collect()
+        })
+        .await
+    }
+
+    async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError> {
+        self.read(move |connection| read::recorded(connection, &keys)).await
+    }
+
+    async fn stream(&self, account: AccountId, after: u64) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |connection| read::stream(connection, &account, after)).await
+    }
+
+    async fn events_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(move |connection| read::events_after(connection, position, limit)).await
+    }
+
+    async fn due(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+        self.read(move |connection| read::due(connection, until, limit)).await
+    }
+
+    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(read::next_wake).await
+    }
+
+    async fn accounts(
+        &self,
+        creditor: Option<CreditorId>,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>, StoreError> {
+        self.read(move |connection| {
+            read::accounts(connection, creditor.as_ref(), after.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn secrets(
+        &self,
+        account: AccountId,
+        slots: Vec<String>,
+    ) -> Result<Vec<Secret>, StoreError> {
+        self.read(move |connection| read::secrets(connection, &account, &slots)).await
+    }
+
+    async fn take_outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        self.write(move |writer| writer.take_outbox(now, limit)).await
+    }
+
+    async fn outbox(
+        &self,
+        state: Option<OutboxState>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        self.read(move |connection| read::outbox(connection, state, limit)).await
+    }
+
+    async fn outbox_row(&self, notice: NoticeId) -> Result<Option<OutboxRow>, StoreError> {
+        self.read(move |connection| read::message(connection, &notice)).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<AccountId>, StoreError> {
+        self.read(read::erasures).await
+    }
+
+    async fn paylink(&self, token_hash: [u8; 32]) -> Result<Option<Paylink>, StoreError> {
+        self.read(move |connection| read::paylink(connection, token_hash)).await
+    }
+
+    async fn book(&self, creditor: Option<CreditorId>) -> Result<(u64, Vec<BookRow>), StoreError> {
+        self.read(move |connection| read::book(connection, creditor.as_ref())).await
+    }
+
+    async fn claims(&self, account: AccountId) -> Result<Vec<ClaimRow>, StoreError> {
+        self.read(move |connection| read::claims(connection, &account)).await
+    }
+
+    async fn notices(
+        &self,
+        account: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, NoticeRow)>, StoreError> {
+        self.read(move |connection| read::notices(connection, account.as_ref(), limit)).await
+    }
+
+    async fn notice_counts(
+        &self,
+        creditor: Option<CreditorId>,
+    ) -> Result<Vec<(Option<StepName>, Channel, Option<String>, String, u64)>, StoreError> {
+        self.read(move |connection| read::notice_counts(connection, creditor.as_ref())).await
+    }
+
+    async fn work(
+        &self,
+        list: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, WorkRow)>, StoreError> {
+        self.read(move |connection| read::work(connection, list.as_deref(), limit)).await
+    }
+
+    async fn replace_views(&self, account: AccountId, views: Views) -> Result<(), StoreError> {
+        self.write(move |writer| writer.replace_views(&account, &views)).await
+    }
+
+    async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<Vec<u64>, StoreError> {
+        self.write(move |writer| {
+            letters.iter().map(|letter| desk::put_dead_letter(writer.connection, letter)).collect()
+        })
+        .await
+    }
+
+    async fn dead_letters(
+        &self,
+        open_only: bool,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(move |connection| desk::dead_letters(connection, open_only, limit)).await
+    }
+
+    async fn close_dead_letter(&self, number: u64) -> Result<bool, StoreError> {
+        self.write(move |writer| desk::close_dead_letter(writer.connection, number)).await
+    }
+
+    async fn put_token(&self, token: TokenRow) -> Result<(), StoreError> {
+        self.write(move |writer| desk::put_token(writer.connection, &token)).await
+    }
+
+    async fn token(&self, token_hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+        self.read(move |connection| desk::token(connection, token_hash)).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.read(desk::tokens).await
+    }
+
+    async fn register_policy(&self, policy: PolicyRow) -> Result<PolicyRow, StoreError> {
+        self.write(move |writer| desk::register_policy(writer.connection, &policy)).await
+    }
+
+    async fn policy(&self, name: String, version: u32) -> Result<Option<PolicyRow>, StoreError> {
+        self.read(move |connection| desk::policy(connection, &name, version)).await
+    }
+
+    async fn put_placement(&self, placement: PlacementRow) -> Result<(), StoreError> {
+        self.write(move |writer| desk::put_placement(writer.connection, &placement)).await
+    }
+
+    async fn placements(&self) -> Result<Vec<PlacementRow>, StoreError> {
+        self.read(desk::placements).await
+    }
+
+    async fn put_checkout(&self, checkout: CheckoutRow) -> Result<(), StoreError> {
+        self.write(move |writer| desk::put_checkout(writer.connection, &checkout)).await
+    }
+
+    async fn checkouts(&self, account: AccountId) -> Result<Vec<CheckoutRow>, StoreError> {
+        self.read(move |connection| desk::checkouts(connection, &account)).await
+    }
+
+    async fn checkout(&self, checkout: String) -> Result<Option<CheckoutRow>, StoreError> {
+        self.read(move |connection| desk::checkout(connection, &checkout)).await
+    }
+
+    async fn meta(&self, key: String) -> Result<Option<String>, StoreError> {
+        self.read(move |connection| desk::meta(connection, &key)).await
+    }
+
+    async fn put_meta(&self, key: String, value: Option<String>) -> Result<(), StoreError> {
+        self.write(move |writer| desk::put_meta(writer.connection, &key, value.as_deref())).await
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        if let Some(writer) = &self.writer {
+            writer.run(|writer| threads::fold_log(writer.connection)).await?;
+        }
+        self.read(desk::check).await
+    }
+}

@@ -1,0 +1,476 @@
+//! Queries over streams, heads, vault, outbox and read models. Each takes a connection whose
+//! caller holds a transaction, so that several statements see one moment.
+
+use jiff::Timestamp;
+use kulanz_domain::{
+    fact::Channel,
+    ids::{AccountId, CreditorId, NoticeId, StepName},
+};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use super::code::{self, Columns};
+use crate::{
+    BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Paylink, Secret,
+    StoreError, StoredEvent, WorkRow,
+};
+
+/// All rows of `statement`, decoded by `decode`.
+pub(super) fn all<T>(
+    connection: &Connection,
+    statement: &str,
+    params: impl Params,
+    decode: impl Fn(&Columns<'_, '_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut prepared = connection.prepare_cached(statement)?;
+    let mut rows = prepared.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(decode(&Columns(row))?);
+    }
+    Ok(found)
+}
+
+/// The first row of `statement`, decoded by `decode`.
+pub(super) fn first<T>(
+    connection: &Connection,
+    statement: &str,
+    params: impl Params,
+    decode: impl Fn(&Columns<'_, '_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut prepared = connection.prepare_cached(statement)?;
+    let mut rows = prepared.query(params)?;
+    rows.next()?.map(|row| decode(&Columns(row))).transpose()
+}
+
+fn number(connection: &Connection, account: &AccountId) -> Result<Option<i64>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT number FROM accounts WHERE creditor = ?1 AND debtor = ?2")?
+        .query_row([account.creditor.as_str(), account.debtor.as_str()], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn head(
+    connection: &Connection,
+    account: &AccountId,
+) -> Result<Option<Head>, StoreError> {
+    let found = first(
+        connection,
+        "SELECT accounts.number, accounts.version, wake_at, snapshots.version AS taken_at, state,
+         CASE destroyed WHEN 0 THEN wrapped END AS wrapped
+         FROM accounts LEFT JOIN snapshots ON snapshots.account = accounts.number
+         LEFT JOIN keys ON keys.account = accounts.number
+         WHERE creditor = ?1 AND debtor = ?2",
+        [account.creditor.as_str(), account.debtor.as_str()],
+        |row| {
+            let snapshot = match row.get::<Option<Vec<u8>>>("state")? {
+                Some(state) => Some((row.count("taken_at")?, state)),
+                None => None,
+            };
+            let head = Head {
+                version: row.count("version")?,
+                snapshot,
+                events: Vec::new(),
+                key: row.get("wrapped")?,
+                wake_at: row.moment_if_any("wake_at")?,
+            };
+            Ok((row.get::<i64>("number")?, head))
+        },
+    )?;
+    let Some((number, mut head)) = found else { return Ok(None) };
+    let after = head.snapshot.as_ref().map_or(0, |(version, _)| *version);
+    if after < head.version {
+        head.events = stream_of(connection, number, account, after)?;
+    }
+    Ok(Some(head))
+}
+
+fn stream_of(
+    connection: &Connection,
+    number: i64,
+    account: &AccountId,
+    after: u64,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    all(
+        connection,
+        "SELECT * FROM events WHERE account = ?1 AND version > ?2 ORDER BY version",
+        [number, code::number(after, "version")?],
+        |row| event(row, account.clone()),
+    )
+}
+
+fn event(row: &Columns<'_, '_>, account: AccountId) -> Result<StoredEvent, StoreError> {
+    Ok(StoredEvent {
+        position: row.count("position")?,
+        account,
+        version: row.count("version")?,
+        kind: row.get("kind")?,
+        payload: row.get("payload")?,
+        recorded_at: row.moment("recorded_at")?,
+        cause: row.get("cause")?,
+    })
+}
+
+pub(super) fn stream(
+    connection: &Connection,
+    account: &AccountId,
+    after: u64,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    match number(connection, account)? {
+        Some(number) => stream_of(connection, number, account, after),
+        None => Ok(Vec::new()),
+    }
+}
+
+pub(super) fn events_after(
+    connection: &Connection,
+    position: u64,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    all(
+        connection,
+        "SELECT events.*, creditor, debtor FROM events
+         JOIN accounts ON accounts.number = events.account
+         WHERE position > ?1 ORDER BY position LIMIT ?2",
+        params![code::number(position, "position")?, limit],
+        |row| event(row, row.account()?),
+    )
+}
+
+pub(super) fn recorded(
+    connection: &Connection,
+    keys: &[InboxKey],
+) -> Result<Vec<bool>, StoreError> {
+    let mut known = connection.prepare_cached("SELECT 1 FROM inbox WHERE key = ?1")?;
+    keys.iter().map(|key| Ok(known.exists([code::inbox_hash(key)])?)).collect()
+}
+
+pub(super) fn due(
+    connection: &Connection,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+    all(
+        connection,
+        "SELECT creditor, debtor, wake_at FROM accounts
+         WHERE wake_at <= ?1 ORDER BY wake_at, number LIMIT ?2",
+        params![code::moment(until), limit],
+        |row| Ok((row.account()?, row.moment("wake_at")?)),
+    )
+}
+
+pub(super) fn next_wake(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    first(
+        connection,
+        "SELECT wake_at FROM accounts WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+        [],
+        |row| row.moment("wake_at"),
+    )
+}
+
+pub(super) fn accounts(
+    connection: &Connection,
+    creditor: Option<&CreditorId>,
+    after: Option<&AccountId>,
+    limit: u32,
+) -> Result<Vec<AccountId>, StoreError> {
+    // No id is empty: the pair of empty texts stands before all accounts.
+    let (after_creditor, after_debtor) =
+        after.map_or(("", ""), |account| (account.creditor.as_str(), account.debtor.as_str()));
+    match creditor {
+        Some(creditor) => all(
+            connection,
+            "SELECT creditor, debtor FROM accounts
+             WHERE creditor = ?1 AND (creditor, debtor) > (?2, ?3)
+             ORDER BY creditor, debtor LIMIT ?4",
+            params![creditor.as_str(), after_creditor, after_debtor, limit],
+            |row| row.account(),
+        ),
+        None => all(
+            connection,
+            "SELECT creditor, debtor FROM accounts
+             WHERE (creditor, debtor) > (?1, ?2) ORDER BY creditor, debtor LIMIT ?3",
+            params![after_creditor, after_debtor, limit],
+            |row| row.account(),
+        ),
+    }
+}
+
+pub(super) fn secrets(
+    connection: &Connection,
+    account: &AccountId,
+    slots: &[String],
+) -> Result<Vec<Secret>, StoreError> {
+    let Some(number) = number(connection, account)? else { return Ok(Vec::new()) };
+    let secret = |row: &Columns<'_, '_>| {
+        Ok(Secret { slot: row.get("slot")?, stamp: row.get("stamp")?, sealed: row.get("sealed")? })
+    };
+    if slots.is_empty() {
+        let statement = "SELECT * FROM secrets WHERE account = ?1 ORDER BY slot";
+        return all(connection, statement, [number], secret);
+    }
+    let one = "SELECT * FROM secrets WHERE account = ?1 AND slot = ?2";
+    let mut found = Vec::with_capacity(slots.len());
+    for slot in slots {
+        found.extend(first(connection, one, params![number, slot], secret)?);
+    }
+    Ok(found)
+}
+
+pub(super) fn erasures(connection: &Connection) -> Result<Vec<AccountId>, StoreError> {
+    all(
+        connection,
+        "SELECT creditor, debtor FROM erasures JOIN accounts ON number = account
+         ORDER BY creditor, debtor",
+        [],
+        |row| row.account(),
+    )
+}
+
+pub(super) fn outbox_row(row: &Columns<'_, '_>) -> Result<OutboxRow, StoreError> {
+    Ok(OutboxRow {
+        notice: row.parsed("notice")?,
+        account: row.account()?,
+        channel: row.channel()?,
+        step: row.parsed_if_any("step")?,
+        state: row.outbox_state()?,
+        attempts: row.get("attempts")?,
+        next_at: row.moment("next_at")?,
+        decided_at: row.moment("decided_at")?,
+        changed_at: row.moment("changed_at")?,
+        detail: row.get("detail")?,
+    })
+}
+
+pub(super) fn outbox(
+    connection: &Connection,
+    state: Option<OutboxState>,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    match state {
+        Some(state) => all(
+            connection,
+            "SELECT outbox.*, creditor, debtor FROM outbox
+             JOIN accounts ON accounts.number = outbox.account
+             WHERE state = ?1 ORDER BY outbox.number DESC LIMIT ?2",
+            params![code::state_name(state), limit],
+            outbox_row,
+        ),
+        None => all(
+            connection,
+            "SELECT outbox.*, creditor, debtor FROM outbox
+             JOIN accounts ON accounts.number = outbox.account
+             ORDER BY outbox.number DESC LIMIT ?1",
+            [limit],
+            outbox_row,
+        ),
+    }
+}
+
+pub(super) fn message(
+    connection: &Connection,
+    notice: &NoticeId,
+) -> Result<Option<OutboxRow>, StoreError> {
+    first(
+        connection,
+        "SELECT outbox.*, creditor, debtor FROM outbox
+         JOIN accounts ON accounts.number = outbox.account WHERE notice = ?1",
+        [notice.as_str()],
+        outbox_row,
+    )
+}
+
+pub(super) fn paylink(
+    connection: &Connection,
+    token_hash: [u8; 32],
+) -> Result<Option<Paylink>, StoreError> {
+    first(
+        connection,
+        "SELECT paylinks.*, creditor, debtor FROM paylinks
+         JOIN accounts ON number = account WHERE token_hash = ?1",
+        [token_hash],
+        |row| {
+            Ok(Paylink {
+                token_hash,
+                account: row.account()?,
+                notice: row.parsed_if_any("notice")?,
+                created_at: row.moment("created_at")?,
+                expires_at: row.moment("expires_at")?,
+            })
+        },
+    )
+}
+
+pub(super) fn book(
+    connection: &Connection,
+    creditor: Option<&CreditorId>,
+) -> Result<(u64, Vec<BookRow>), StoreError> {
+    const SUMS: &str = "currency, sum(principal) AS principal, sum(paid) AS paid,
+        sum(credited) AS credited, sum(unallocated) AS unallocated,
+        sum(outstanding) AS outstanding, sum(fees) AS fees, sum(claims) AS claims,
+        sum(open_claims) AS open_claims";
+    let count = |row: &Columns<'_, '_>| row.count("accounts");
+    let (accounts, rows) = match creditor {
+        Some(creditor) => (
+            first(
+                connection,
+                "SELECT count(*) AS accounts FROM accounts WHERE creditor = ?1",
+                [creditor.as_str()],
+                count,
+            )?,
+            all(
+                connection,
+                &format!(
+                    "SELECT {SUMS} FROM books WHERE account IN
+                     (SELECT number FROM accounts WHERE creditor = ?1)
+                     GROUP BY currency ORDER BY currency"
+                ),
+                [creditor.as_str()],
+                book_row,
+            )?,
+        ),
+        None => (
+            first(connection, "SELECT count(*) AS accounts FROM accounts", [], count)?,
+            all(
+                connection,
+                &format!("SELECT {SUMS} FROM books GROUP BY currency ORDER BY currency"),
+                [],
+                book_row,
+            )?,
+        ),
+    };
+    Ok((accounts.unwrap_or(0), rows))
+}
+
+fn book_row(row: &Columns<'_, '_>) -> Result<BookRow, StoreError> {
+    Ok(BookRow {
+        currency: row.currency("currency")?,
+        principal: row.get("principal")?,
+        paid: row.get("paid")?,
+        credited: row.get("credited")?,
+        unallocated: row.get("unallocated")?,
+        outstanding: row.get("outstanding")?,
+        fees: row.get("fees")?,
+        claims: row.get("claims")?,
+        open_claims: row.get("open_claims")?,
+    })
+}
+
+pub(super) fn claims(
+    connection: &Connection,
+    account: &AccountId,
+) -> Result<Vec<ClaimRow>, StoreError> {
+    let Some(number) = number(connection, account)? else { return Ok(Vec::new()) };
+    let statement = "SELECT * FROM claims WHERE account = ?1 ORDER BY due_on, invoice";
+    all(connection, statement, [number], |row| {
+        Ok(ClaimRow {
+            invoice: row.parsed("invoice")?,
+            currency: row.currency("currency")?,
+            issued_on: row.day("issued_on")?,
+            due_on: row.day("due_on")?,
+            principal: row.get("principal")?,
+            outstanding: row.get("outstanding")?,
+            fees: row.get("fees")?,
+            step: row.parsed_if_any("step")?,
+            state: row.get("state")?,
+        })
+    })
+}
+
+pub(super) fn notices(
+    connection: &Connection,
+    account: Option<&AccountId>,
+    limit: u32,
+) -> Result<Vec<(AccountId, NoticeRow)>, StoreError> {
+    let notice = |row: &Columns<'_, '_>| {
+        let notice = NoticeRow {
+            notice: row.parsed("notice")?,
+            step: row.parsed_if_any("step")?,
+            persona: row.get("persona")?,
+            channel: row.channel()?,
+            state: row.get("state")?,
+            decided_at: row.moment("decided_at")?,
+            sent_at: row.moment_if_any("sent_at")?,
+        };
+        Ok((row.account()?, notice))
+    };
+    let Some(account) = account else {
+        return all(
+            connection,
+            "SELECT notices.*, creditor, debtor FROM notices JOIN accounts ON number = account
+             ORDER BY decided_at DESC, account DESC, notice DESC LIMIT ?1",
+            [limit],
+            notice,
+        );
+    };
+    let Some(number) = number(connection, account)? else { return Ok(Vec::new()) };
+    all(
+        connection,
+        "SELECT notices.*, creditor, debtor FROM notices JOIN accounts ON number = account
+         WHERE account = ?1 ORDER BY +decided_at DESC, notice DESC LIMIT ?2",
+        params![number, limit],
+        notice,
+    )
+}
+
+/// Step, channel, persona, state and how many notices share them.
+pub(super) type NoticeCount = (Option<StepName>, Channel, Option<String>, String, u64);
+
+pub(super) fn notice_counts(
+    connection: &Connection,
+    creditor: Option<&CreditorId>,
+) -> Result<Vec<NoticeCount>, StoreError> {
+    let count = |row: &Columns<'_, '_>| {
+        Ok((
+            row.parsed_if_any("step")?,
+            row.channel()?,
+            row.get("persona")?,
+            row.get("state")?,
+            row.count("notices")?,
+        ))
+    };
+    let by = "GROUP BY step, channel, persona, state ORDER BY step, channel, persona, state";
+    let what = "SELECT step, channel, persona, state, count(*) AS notices FROM notices";
+    match creditor {
+        Some(creditor) => all(
+            connection,
+            &format!(
+                "{what} WHERE account IN (SELECT number FROM accounts WHERE creditor = ?1) {by}"
+            ),
+            [creditor.as_str()],
+            count,
+        ),
+        None => all(connection, &format!("{what} {by}"), [], count),
+    }
+}
+
+pub(super) fn work(
+    connection: &Connection,
+    list: Option<&str>,
+    limit: u32,
+) -> Result<Vec<(AccountId, WorkRow)>, StoreError> {
+    let item = |row: &Columns<'_, '_>| {
+        let work = WorkRow {
+            list: row.get("list")?,
+            item: row.get("item")?,
+            since: row.moment("since")?,
+            detail: row.get("detail")?,
+        };
+        Ok((row.account()?, work))
+    };
+    match list {
+        Some(list) => all(
+            connection,
+            "SELECT work.*, creditor, debtor FROM work JOIN accounts ON number = account
+             WHERE list = ?1 ORDER BY since, account, item LIMIT ?2",
+            params![list, limit],
+            item,
+        ),
+        None => all(
+            connection,
+            "SELECT work.*, creditor, debtor FROM work JOIN accounts ON number = account
+             ORDER BY since, account, list, item LIMIT ?1",
+            [limit],
+            item,
+        ),
+    }
+}

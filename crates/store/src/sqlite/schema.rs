@@ -1,0 +1,173 @@
+//! Opening a database file: settings of the connection, migrations, the lock on the folder.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::StoreError;
+
+/// The database within the data folder.
+pub(super) const FILE: &str = "kulanz.db";
+
+/// Migrations in order; the number of those applied is `user_version`.
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_first.sql")];
+
+/// How long a statement waits for another process that reads or writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Durable at each commit, even where the power fails. The log may grow to 128 MiB before it is
+/// written back, because pages that many batches touch are then written back once.
+const WRITER: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA wal_autocheckpoint = 32768;
+    PRAGMA journal_size_limit = 134217728;
+    PRAGMA cache_size = -65536;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA foreign_keys = OFF;
+    PRAGMA secure_delete = ON;
+";
+
+const READER: &str = "
+    PRAGMA cache_size = -16384;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA query_only = ON;
+";
+
+/// A connection that writes; the schema is brought up to date.
+pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    prepare_writer(&connection)?;
+    Ok(connection)
+}
+
+/// A connection whose data live in memory and go with it.
+pub(super) fn memory() -> Result<Connection, StoreError> {
+    let connection = Connection::open_in_memory()?;
+    prepare_writer(&connection)?;
+    Ok(connection)
+}
+
+/// A connection that reads beside the writer, of this process or another.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch(READER)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Refuses data of another release than this one's.
+pub(super) fn check_version(connection: &Connection) -> Result<(), StoreError> {
+    let (found, known) = (version(connection)?, known());
+    match found {
+        found if found > known => Err(StoreError::Newer { found, known }),
+        found if found < known => Err(StoreError::Older { found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the folder for this process alone; free again when the file is dropped, or the process
+/// ends in whatever way.
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(|error| StoreError::Backend(error.into()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
+        Err(TryLockError::Error(error)) => Err(StoreError::Backend(error.into())),
+    }
+}
+
+fn prepare_writer(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(PATIENCE)?;
+    // Before anything is written: a file keeps the page size that it began with.
+    connection.execute_batch("PRAGMA page_size = 4096;")?;
+    let found = version(connection)?;
+    if found > known() {
+        return Err(StoreError::Newer { found, known: known() });
+    }
+    connection.execute_batch(WRITER)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    for (applied, migration) in (found..).zip(MIGRATIONS.iter().skip(found as usize)) {
+        let after = applied + 1;
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE;\n{migration}\nPRAGMA user_version = {after};\nCOMMIT;"
+        ))?;
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<u32, StoreError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+const fn known() -> u32 {
+    MIGRATIONS.len() as u32
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_table_and_column_is_explained_in_the_line_above_it() {
+        for migration in MIGRATIONS {
+            let lines: Vec<&str> = migration.lines().map(str::trim).collect();
+            for pair in lines.windows(2) {
+                let opens = pair[1].starts_with("CREATE TABLE");
+                let column = pair[1].split_whitespace().nth(1).is_some_and(|word| {
+                    matches!(word.trim_end_matches(','), "INTEGER" | "TEXT" | "BLOB")
+                });
+                if opens || column {
+                    assert!(pair[0].starts_with("--"), "not explained: {}", pair[1]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_can_be_neither_changed_nor_deleted() {
+        let connection = memory().unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO events (account, version, kind, payload, recorded_at, cause)
+                 VALUES (1, 1, 'K', '{}', 0, 'c')",
+            )
+            .unwrap();
+        for wrong in ["UPDATE events SET payload = '[]'", "DELETE FROM events"] {
+            let refused = connection.execute_batch(wrong).unwrap_err().to_string();
+            assert!(refused.contains("events are not"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn data_of_a_newer_release_are_refused_and_not_touched() {
+        let connection = memory().unwrap();
+        connection.execute_batch("PRAGMA user_version = 99").unwrap();
+        let refused = prepare_writer(&connection);
+        assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 1 })));
+        assert!(matches!(check_version(&connection), Err(StoreError::Newer { .. })));
+        connection.execute_batch("PRAGMA user_version = 0").unwrap();
+        assert!(matches!(check_version(&connection), Err(StoreError::Older { found: 0, .. })));
+    }
+}
