@@ -28,7 +28,7 @@ pub struct Claim {
     /// Cancelled since.
     pub cancelled_on: Option<Date>,
     /// Waivers and write-offs in the order of their stamps.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
     pub given_up: BTreeMap<Stamp, GivenUp>,
     /// Disputes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -54,6 +54,29 @@ pub struct Claim {
     /// Facts for the law of limitation, kept as told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limitation: Vec<LimitationFact>,
+}
+
+/// A map as a list of pairs: JSON keys are texts, stamps are not.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::GivenUp;
+    use crate::fact::Stamp;
+
+    pub fn serialize<S: Serializer>(
+        map: &BTreeMap<Stamp, GivenUp>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<Stamp, GivenUp>, D::Error> {
+        Ok(Vec::<(Stamp, GivenUp)>::deserialize(from)?.into_iter().collect())
+    }
 }
 
 /// A part given up.
