@@ -562,14 +562,26 @@ impl Account {
                 self.set_notice(notice, NoticeState::Discarded);
             }
             E::NoticeReceipt { notice, channel, receipt, .. } => match receipt {
-                Receipt::Delivered => self.set_notice(notice, NoticeState::Delivered),
+                Receipt::Delivered => {
+                    if let Some(entry) = self.notices.get_mut(notice)
+                        && entry.state == NoticeState::Sent
+                    {
+                        entry.state = NoticeState::Delivered;
+                    }
+                }
                 Receipt::Failed | Receipt::Answered => {}
                 Receipt::Stopped => {
                     self.dead_channels.insert(*channel, ChannelGap::NoConsent);
                 }
                 Receipt::Bounced => {
                     self.dead_channels.entry(*channel).or_insert(ChannelGap::Bounced);
-                    self.set_notice(notice, NoticeState::Bounced);
+                    if let Some(entry) = self.notices.get_mut(notice)
+                        && !matches!(entry.state, NoticeState::Suppressed | NoticeState::Discarded)
+                    {
+                        entry.state = NoticeState::Bounced;
+                    }
+                    // It may come before the word that the gateway took the message.
+                    self.lift_pending(notice);
                     for claim in self.claims.values_mut() {
                         claim.steps.retain(|step| step.notice != *notice);
                         if claim.default_by_notice.as_ref().is_some_and(|(by, _)| by == notice) {

@@ -339,6 +339,14 @@ fn confirm_sent(
     if !matches!(entry.state, NoticeState::Decided | NoticeState::Unknown) {
         return Ok(());
     }
+    took_place(raised, notice, at, rules);
+    follow_up(raised);
+    Ok(())
+}
+
+/// The gateway took the message at `at`: its steps happened, default and fee follow.
+fn took_place(raised: &mut Raised<'_>, notice: &NoticeId, at: Timestamp, rules: &Rules) {
+    let Some(entry) = raised.account.notices.get(notice) else { return };
     let decided = entry.decided.clone();
     let creditor = &rules.creditor;
     let on = day_in(at, &creditor.zone);
@@ -356,8 +364,6 @@ fn confirm_sent(
         let notice = notice.clone();
         raised.raise(AccountEvent::FeeCharged { invoice, notice, on, amount });
     }
-    follow_up(raised);
-    Ok(())
 }
 
 fn release(
@@ -485,6 +491,12 @@ fn record(
     check_currency(account, fact)?;
     let zone = &rules.creditor.zone;
     let Some(event) = fact_event(account, fact, stamp, at, own, zone)? else { return Ok(()) };
+    if let Fact::NoticeReceipt { notice, at, receipt: Receipt::Delivered, .. } = fact
+        && let Some(entry) = account.notices.get(notice)
+        && matches!(entry.state, NoticeState::Parked | NoticeState::Unknown)
+    {
+        took_place(raised, notice, *at, rules); // it did leave, says the gateway
+    }
     let bounced = match &event {
         AccountEvent::NoticeReceipt { notice, receipt: Receipt::Bounced, .. } => {
             Some(notice.clone())
