@@ -467,7 +467,9 @@ impl Account {
             E::ClaimSettled { invoice, on } => self.claim(invoice).settled_on = Some(*on),
             E::ClaimReopened { invoice } => self.claim(invoice).settled_on = None,
             E::DefaultBegins { invoice, notice, from } => {
-                self.claim(invoice).default_by_notice = Some((notice.clone(), *from));
+                let claim = self.claim(invoice);
+                claim.defaults.insert(notice.clone(), *from);
+                claim.pick_default();
             }
             E::FeeCharged { invoice, notice, on, amount } => self.claim(invoice).fees.push(Fee {
                 notice: notice.clone(),
@@ -584,8 +586,8 @@ impl Account {
                     self.lift_pending(notice);
                     for claim in self.claims.values_mut() {
                         claim.steps.retain(|step| step.notice != *notice);
-                        if claim.default_by_notice.as_ref().is_some_and(|(by, _)| by == notice) {
-                            claim.default_by_notice = None;
+                        if claim.defaults.remove(notice).is_some() {
+                            claim.pick_default();
                         }
                     }
                 }

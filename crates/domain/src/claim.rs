@@ -38,8 +38,11 @@ pub struct Claim {
     pub fees: Vec<Fee>,
     /// First day of default that the creditor declared.
     pub default_declared: Option<Date>,
-    /// First day of default that a notice brought about.
+    /// First day of default that a notice brought about: the earliest of `defaults`.
     pub default_by_notice: Option<(NoticeId, Date)>,
+    /// First days of default by the notices that brought them about and did not bounce.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub defaults: BTreeMap<NoticeId, Date>,
     /// Steps that happened, in time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepTaken>,
@@ -200,6 +203,12 @@ impl Claim {
     /// An open dispute.
     pub fn disputed(&self) -> bool {
         self.disputes.values().any(|dispute| dispute.opened.is_some() && dispute.resolved.is_none())
+    }
+
+    /// Picks the earliest default again after `defaults` changed.
+    pub(crate) fn pick_default(&mut self) {
+        let earliest = self.defaults.iter().min_by_key(|(notice, from)| (**from, *notice));
+        self.default_by_notice = earliest.map(|(notice, from)| (notice.clone(), *from));
     }
 
     /// The last step that happened.
