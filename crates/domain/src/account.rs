@@ -44,6 +44,9 @@ pub struct Account {
     /// Messages of ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notices: BTreeMap<NoticeId, Notice>,
+    /// Messages of other senders that are counted already.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reported: BTreeSet<NoticeId>,
     /// When the debtor was last contacted by anybody, in time; the latest only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Timestamp>,
@@ -542,7 +545,7 @@ impl Account {
                 entry.deadline = *deadline;
                 let decided = entry.decided.clone();
                 for part in decided.claims {
-                    self.claim(&part.invoice).steps.push(StepTaken {
+                    self.claim(&part.invoice).step_up(StepTaken {
                         step: part.step,
                         notice: notice.clone(),
                         at: *at,
@@ -594,16 +597,15 @@ impl Account {
             },
             E::ReminderReported { notice, at, invoices, counts_as, .. } => {
                 self.contacted(*at);
+                self.reported.insert(notice.clone());
                 for invoice in invoices {
                     let Some(step) = counts_as else { continue };
-                    let steps = &mut self.claim(invoice).steps;
-                    steps.push(StepTaken {
+                    self.claim(invoice).step_up(StepTaken {
                         step: step.clone(),
                         notice: notice.clone(),
                         at: *at,
                         deadline: None,
                     });
-                    steps.sort_by_key(|step| step.at);
                 }
             }
             _ => {}

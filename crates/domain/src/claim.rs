@@ -211,6 +211,18 @@ impl Claim {
         self.default_by_notice = earliest.map(|(notice, from)| (notice.clone(), *from));
     }
 
+    /// Adds a step in its place: word of it may come later than of the next one.
+    pub(crate) fn step_up(&mut self, taken: StepTaken) {
+        let place = |one: &StepTaken| (one.at, one.notice.clone());
+        let at = self.steps.partition_point(|one| place(one) <= place(&taken));
+        self.steps.insert(at, taken);
+    }
+
+    /// The last day that the debtor was told to pay by, in whichever notice.
+    pub fn told_deadline(&self) -> Option<Date> {
+        self.steps.iter().filter_map(|taken| taken.deadline).max()
+    }
+
     /// The last step that happened.
     pub fn last_step(&self) -> Option<&StepTaken> {
         self.steps.last()

@@ -655,8 +655,8 @@ fn fact_event(
             E::PaymentAssigned { payment, to, invoice }
         }
         Fact::ReminderReported { notice, channel, at, invoices, counts_as, starts_default } => {
-            if account.notices.contains_key(&notice) {
-                return Ok(None); // one of ours, told back to us
+            if account.notices.contains_key(&notice) || account.reported.contains(&notice) {
+                return Ok(None); // one of ours told back to us, or told twice
             }
             E::ReminderReported { notice, channel, at, invoices, counts_as, starts_default }
         }

@@ -116,7 +116,7 @@ impl Ladder<'_, '_> {
     /// not begun.
     fn day_of(&self, at: usize) -> Option<Date> {
         let due = self.counted(at)?;
-        let told = self.column.claim.last_step().and_then(|taken| taken.deadline);
+        let told = self.column.claim.told_deadline();
         let patience = told
             .map(|deadline| self.case.policy.in_flight.after(deadline, self.case.policy.region));
         Some(patience.map_or(due, |day| due.max(day)))
