@@ -80,6 +80,18 @@ pub struct Hold {
     pub released: bool,
 }
 
+impl HoldPlaced {
+    /// Of several beginnings told of one hold the greatest counts: the latest, then the longest.
+    fn rank(&self) -> (Date, bool, Option<Date>, &Option<InvoiceId>, &str) {
+        (self.on, self.until.is_none(), self.until, &self.invoice, &self.owner)
+    }
+}
+
+/// Keeps the earlier of two days, so that it does not matter which one was told first.
+fn earliest(day: &mut Option<Date>, told: Date) {
+    *day = Some(day.map_or(told, |known| known.min(told)));
+}
+
 /// The beginning of a hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HoldPlaced {
@@ -346,15 +358,19 @@ impl Account {
                     self.dead_channels.retain(|_, gap| *gap == ChannelGap::NoConsent);
                 }
             }
-            E::InsolvencyOpened { on } => self.insolvent_on = Some(*on),
-            E::DebtorDeceased { on } => self.deceased_on = Some(*on),
+            E::InsolvencyOpened { on } => earliest(&mut self.insolvent_on, *on),
+            E::DebtorDeceased { on } => earliest(&mut self.deceased_on, *on),
             E::HoldPlaced { hold, invoice, owner, until, on } => {
-                self.holds.entry(hold.clone()).or_default().placed = Some(HoldPlaced {
+                let told = HoldPlaced {
                     invoice: invoice.clone(),
                     owner: owner.clone(),
                     until: *until,
                     on: *on,
-                });
+                };
+                let placed = &mut self.holds.entry(hold.clone()).or_default().placed;
+                if placed.as_ref().is_none_or(|known| known.rank() < told.rank()) {
+                    *placed = Some(told);
+                }
             }
             E::HoldReleased { hold } => {
                 self.holds.entry(hold.clone()).or_default().released = true;
@@ -431,7 +447,9 @@ impl Account {
             E::InvoiceCredited { invoice, credit, on, amount } => {
                 self.claim(invoice).credits.insert(credit.clone(), (*on, *amount));
             }
-            E::InvoiceCancelled { invoice, on } => self.claim(invoice).cancelled_on = Some(*on),
+            E::InvoiceCancelled { invoice, on } => {
+                earliest(&mut self.claim(invoice).cancelled_on, *on);
+            }
             E::InvoiceRescheduled { invoice, stamp, due_on } => {
                 let claim = self.claim(invoice);
                 if claim.rescheduled.as_ref().is_none_or(|(latest, _)| latest < stamp) {
@@ -439,9 +457,7 @@ impl Account {
                 }
             }
             E::DefaultDeclared { invoice, from, .. } => {
-                let claim = self.claim(invoice);
-                let earliest = claim.default_declared.map_or(*from, |day| day.min(*from));
-                claim.default_declared = Some(earliest);
+                earliest(&mut self.claim(invoice).default_declared, *from);
             }
             E::Acknowledged { invoice, on } => {
                 self.claim(invoice).limitation.push(LimitationFact::Acknowledged(*on));
@@ -460,12 +476,20 @@ impl Account {
             E::DisputeOpened { dispute, invoice, on, amount } => {
                 let entry: &mut Dispute =
                     self.claim(invoice).disputes.entry(dispute.clone()).or_default();
-                entry.opened = Some((*on, *amount));
+                // Of several the latest counts, then the larger; all of it is the largest.
+                let rank = |(on, amount): (Date, Option<Decimal>)| (on, amount.is_none(), amount);
+                let told = (*on, *amount);
+                if entry.opened.is_none_or(|known| rank(known) < rank(told)) {
+                    entry.opened = Some(told);
+                }
             }
             E::DisputeResolved { dispute, invoice, on, outcome, amount } => {
                 let entry: &mut Dispute =
                     self.claim(invoice).disputes.entry(dispute.clone()).or_default();
-                entry.resolved = Some((*on, *outcome, *amount));
+                let told = (*on, *outcome, *amount);
+                if entry.resolved.is_none_or(|known| known < told) {
+                    entry.resolved = Some(told);
+                }
             }
             E::ClaimSettled { invoice, on } => self.claim(invoice).settled_on = Some(*on),
             E::ClaimReopened { invoice } => self.claim(invoice).settled_on = None,
@@ -507,7 +531,9 @@ impl Account {
                 entry.returned.sort_unstable();
             }
             E::PaymentRefunded { payment, on, amount } => {
-                self.payments.entry(payment.clone()).or_default().refunded.push((*on, *amount));
+                let refunded = &mut self.payments.entry(payment.clone()).or_default().refunded;
+                refunded.push((*on, *amount));
+                refunded.sort_by_key(|(on, money)| (*on, money.currency.code(), money.amount));
             }
             E::PaymentAssigned { payment, to, invoice } => {
                 let entry = self.payments.entry(payment.clone()).or_default();

@@ -588,10 +588,19 @@ fn fact_event(
         Fact::InsolvencyOpened { on } => E::InsolvencyOpened { on },
         Fact::DebtorDeceased { on } => E::DebtorDeceased { on },
         Fact::HoldPlaced { hold, invoice, owner, until } => {
-            let on = day_in(stamp.at, zone);
+            let told = HoldPlaced { invoice, owner, until, on: day_in(stamp.at, zone) };
+            if account.holds.get(&hold).is_some_and(|known| known.placed.as_ref() == Some(&told)) {
+                return Ok(None);
+            }
+            let HoldPlaced { invoice, owner, until, on } = told;
             E::HoldPlaced { hold, invoice, owner, until, on }
         }
-        Fact::HoldReleased { hold } => E::HoldReleased { hold },
+        Fact::HoldReleased { hold } => {
+            if account.holds.get(&hold).is_some_and(|known| known.released) {
+                return Ok(None);
+            }
+            E::HoldReleased { hold }
+        }
         Fact::InvoiceIssued { invoice } => {
             let earlier = account.claims.get(&invoice.invoice).and_then(|c| c.invoice.as_ref());
             if let Some(earlier) = earlier {
@@ -619,6 +628,11 @@ fn fact_event(
         Fact::Acknowledged { invoice, on } => E::Acknowledged { invoice, on },
         Fact::Suspended { invoice, from, to, ground } => E::Suspended { invoice, from, to, ground },
         Fact::Titled { invoice, on } => E::Titled { invoice, on },
+        Fact::Waived { invoice, .. } | Fact::WrittenOff { invoice, .. }
+            if account.claims.get(&invoice).is_some_and(|c| c.given_up.contains_key(stamp)) =>
+        {
+            return Ok(None);
+        }
         Fact::Waived { invoice, on, amount, part } => {
             let stamp = stamp.clone();
             E::GivenUp { invoice, stamp, on, amount, part, written_off: false }
@@ -628,9 +642,19 @@ fn fact_event(
             E::GivenUp { invoice, stamp, on, amount, part, written_off: true }
         }
         Fact::DisputeOpened { dispute, invoice, on, amount } => {
+            let claim = account.claims.get(&invoice);
+            let known = claim.and_then(|claim| claim.disputes.get(&dispute)?.opened);
+            if known == Some((on, amount)) {
+                return Ok(None);
+            }
             E::DisputeOpened { dispute, invoice, on, amount }
         }
         Fact::DisputeResolved { dispute, invoice, on, outcome, amount } => {
+            let claim = account.claims.get(&invoice);
+            let known = claim.and_then(|claim| claim.disputes.get(&dispute)?.resolved);
+            if known == Some((on, outcome, amount)) {
+                return Ok(None);
+            }
             E::DisputeResolved { dispute, invoice, on, outcome, amount }
         }
         Fact::PaymentReceived { payment, booked_on, amount, method, invoice } => {

@@ -183,7 +183,7 @@ pub enum Part {
 }
 
 /// How a dispute ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisputeOutcome {
     /// The debtor was right: nothing of the disputed amount is owed.
