@@ -116,6 +116,9 @@ pub struct Payment {
     /// Day and amount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunded: Vec<(Date, Money)>,
+    /// Orders several assignments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<Stamp>,
     /// Belongs to another account since.
     pub assigned_to: Option<AccountId>,
     /// Claim that a person assigned it to.
@@ -166,7 +169,8 @@ impl Payment {
 
     /// Day and amount of what the bank charged for returns, in the payment's currency.
     pub fn return_fees(&self, currency: Currency) -> impl Iterator<Item = (Date, Decimal)> + '_ {
-        let same = self.received.as_ref().is_some_and(|r| r.amount.currency == currency);
+        let same = self.assigned_to.is_none()
+            && self.received.as_ref().is_some_and(|r| r.amount.currency == currency);
         self.returned.iter().filter(move |_| same).filter_map(|(on, _, fee)| Some((*on, (*fee)?)))
     }
 }
@@ -535,10 +539,13 @@ impl Account {
                 refunded.push((*on, *amount));
                 refunded.sort_by_key(|(on, money)| (*on, money.currency.code(), money.amount));
             }
-            E::PaymentAssigned { payment, to, invoice } => {
+            E::PaymentAssigned { payment, stamp, to, invoice } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
-                entry.assigned_to = to.clone();
-                entry.assigned_claim = invoice.clone();
+                if entry.assigned.as_ref().is_none_or(|latest| latest < stamp) {
+                    entry.assigned = Some(stamp.clone());
+                    entry.assigned_to = to.clone();
+                    entry.assigned_claim = invoice.clone();
+                }
             }
             E::PaymentAllocated { payment, parts } | E::Reallocated { payment, parts } => {
                 self.payments.entry(payment.clone()).or_default().allocated = parts.clone();

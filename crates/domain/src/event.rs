@@ -225,6 +225,8 @@ pub enum AccountEvent {
     PaymentAssigned {
         /// Id.
         payment: PaymentId,
+        /// Orders several.
+        stamp: Stamp,
         /// Account that it belongs to; `None`: it stays on this one.
         to: Option<AccountId>,
         /// Claim there.
