@@ -75,8 +75,11 @@ pub struct ClaimBook<'a> {
     pub fees: Decimal,
     /// Day on which the principal came to nothing, where it did.
     pub principal_settled_on: Option<Date>,
+    /// Latest day on which anything of it was paid or given up.
+    pub last_moved_on: Option<Date>,
     /// Some of it was paid by money.
     pub by_money: bool,
+    principal_moved_on: Option<Date>,
     fee_rows: Vec<(Date, Decimal)>,
 }
 
@@ -84,6 +87,23 @@ impl ClaimBook<'_> {
     /// Principal and fees still owed.
     pub fn open(&self) -> Decimal {
         self.outstanding + self.fees
+    }
+
+    /// Some of the principal went on `on`. Money set off is used after money that was booked
+    /// later, so the day on which nothing was left is the latest of all.
+    fn principal_moved(&mut self, on: Date) {
+        self.last_moved_on = self.last_moved_on.max(Some(on));
+        self.principal_moved_on = self.principal_moved_on.max(Some(on));
+        if self.outstanding.is_zero() {
+            self.principal_settled_on = self.principal_moved_on;
+        }
+    }
+
+    /// Day on which nothing was open any more; `None` while something is.
+    pub fn settled_on(&self) -> Option<Date> {
+        let issued_on = self.claim.invoice.as_ref().map(|invoice| invoice.issued_on);
+        let day = self.principal_settled_on.max(self.last_moved_on).or(issued_on);
+        day.filter(|_| self.open().is_zero())
     }
 
     fn rate(&self) -> Decimal {
@@ -100,9 +120,7 @@ impl ClaimBook<'_> {
                 self.paid += used;
                 if used > Decimal::ZERO {
                     self.by_money = true;
-                    if self.outstanding.is_zero() {
-                        self.principal_settled_on = Some(on);
-                    }
+                    self.principal_moved(on);
                 }
                 used
             }
@@ -118,6 +136,9 @@ impl ClaimBook<'_> {
                 let used = money - rest;
                 self.fees -= used;
                 self.fees_paid += used;
+                if used > Decimal::ZERO {
+                    self.last_moved_on = self.last_moved_on.max(Some(on));
+                }
                 used
             }
         }
@@ -313,9 +334,12 @@ impl<'a> Book<'a> {
                     } else {
                         column.waived += used;
                     }
-                    let done = part == Part::Principal && used > Decimal::ZERO && open.is_zero();
-                    if done && column.principal_settled_on.is_none() {
-                        column.principal_settled_on = Some(given.on);
+                    if used.is_zero() {
+                        continue;
+                    }
+                    match part {
+                        Part::Principal => column.principal_moved(given.on),
+                        _ => column.last_moved_on = column.last_moved_on.max(Some(given.on)),
                     }
                 }
             }
@@ -345,9 +369,10 @@ fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
         let nothing_left = payable.is_zero().then(|| {
             let credit_days = claim.credits.values().map(|(day, _)| *day);
             let dispute_days = claim.disputes.values().filter_map(|d| Some(d.resolved?.0));
+            let adjusted = claim.adjusted.as_ref().map(|(_, day, _)| *day);
             claim
                 .cancelled_on
-                .or_else(|| credit_days.chain(dispute_days).max())
+                .or_else(|| credit_days.chain(dispute_days).chain(adjusted).max())
                 .unwrap_or(invoice.issued_on)
         });
         columns.push(ClaimBook {
@@ -365,6 +390,8 @@ fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
             outstanding: payable,
             fees,
             principal_settled_on: nothing_left,
+            last_moved_on: None,
+            principal_moved_on: None,
             by_money: false,
             fee_rows,
         });

@@ -716,18 +716,12 @@ fn follow_up(raised: &mut Raised<'_>) {
         }
         for column in &book.claims {
             let invoice = column.invoice.clone();
-            match (column.open().is_zero(), column.claim.settled_on) {
-                (true, settled) => {
-                    let issued = column.claim.invoice.as_ref().map(|i| i.issued_on);
-                    let on = column.principal_settled_on.or(issued);
-                    if settled.is_none()
-                        && let Some(on) = on
-                    {
-                        events.push(AccountEvent::ClaimSettled { invoice, on });
-                    }
+            match (column.settled_on(), column.claim.settled_on) {
+                (Some(on), known) if known != Some(on) => {
+                    events.push(AccountEvent::ClaimSettled { invoice, on });
                 }
-                (false, Some(_)) => events.push(AccountEvent::ClaimReopened { invoice }),
-                (false, None) => {}
+                (None, Some(_)) => events.push(AccountEvent::ClaimReopened { invoice }),
+                _ => {}
             }
         }
         drop(book);

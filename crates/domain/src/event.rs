@@ -248,7 +248,7 @@ pub enum AccountEvent {
     },
 
     // ---- what follows for a claim
-    /// Nothing is open on the claim any more.
+    /// Nothing is open on the claim any more; again where a late fact moves the day.
     ClaimSettled {
         /// Claim.
         invoice: InvoiceId,
