@@ -297,7 +297,8 @@ impl<'a> Book<'a> {
 
     /// Uses what was left over for whatever is open, oldest first, costs included.
     fn set_off(&mut self, money: Decimal, on: Date, parts: &mut Vec<Allocation>) -> Decimal {
-        let mut order: Vec<usize> = (0..self.claims.len()).collect();
+        let mut order: Vec<usize> =
+            (0..self.claims.len()).filter(|at| self.claims[*at].open() > Decimal::ZERO).collect();
         order.sort_by_key(|at| self.claims[*at].due_on);
         let mut rest = money;
         for at in order {
@@ -349,6 +350,13 @@ impl<'a> Book<'a> {
 
 fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
     let mut columns: Vec<ClaimBook<'_>> = Vec::with_capacity(account.claims.len());
+    // What the bank charged for returns, by the claim that the payment was meant for.
+    let mut returns: BTreeMap<&InvoiceId, Vec<(Date, Decimal)>> = BTreeMap::new();
+    for payment in account.payments.values().filter(|payment| !payment.returned.is_empty()) {
+        if let Some(meant) = payment.designation() {
+            returns.entry(meant).or_default().extend(payment.return_fees(currency));
+        }
+    }
     for (id, claim) in &account.claims {
         let (Some(invoice), Some(due_on)) = (&claim.invoice, claim.due_on()) else { continue };
         if invoice.amount.currency != currency {
@@ -359,10 +367,8 @@ fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
         let credited = claim.credited().min(principal);
         let mut fee_rows: Vec<(Date, Decimal)> =
             claim.fees.iter().filter(|fee| !fee.reversed).map(|fee| (fee.on, fee.amount)).collect();
-        for payment in account.payments.values() {
-            if payment.designation() == Some(id) {
-                fee_rows.extend(payment.return_fees(currency));
-            }
+        if claim.cancelled_on.is_none() {
+            fee_rows.extend(returns.get(id).into_iter().flatten().copied());
         }
         fee_rows.sort_unstable();
         let fees: Decimal = fee_rows.iter().map(|(_, amount)| *amount).sum();

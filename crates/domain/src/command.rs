@@ -770,10 +770,12 @@ fn reverse_overtaken_fees(raised: &mut Raised<'_>) {
         for currency in raised.account.currencies() {
             for column in &Book::of(raised.account, currency).claims {
                 let Some(settled) = column.principal_settled_on else { continue };
-                let late = |fee: &&crate::claim::Fee| !fee.reversed && fee.on > settled;
-                let reason = match column.claim.cancelled_on {
-                    Some(_) => FeeReversal::Cancelled,
-                    None => FeeReversal::PaidBefore,
+                let cancelled = column.claim.cancelled_on.is_some();
+                let late =
+                    |fee: &&crate::claim::Fee| !fee.reversed && (cancelled || fee.on > settled);
+                let reason = match cancelled {
+                    true => FeeReversal::Cancelled,
+                    false => FeeReversal::PaidBefore,
                 };
                 for fee in column.claim.fees.iter().filter(late) {
                     overtaken.push((column.invoice.clone(), fee.notice.clone(), reason));
