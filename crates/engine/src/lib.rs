@@ -1,1 +1,468 @@
-//! Placeholder.
+//! Commands through aggregates, in batches; wake-ups; clocks; the read side; back-tests.
+//!
+//! [`Engine`] is the only way to an account. It speaks neither HTTP nor SMTP.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kulanz_domain::{
+    Account, Command, Refusal,
+    decision::{Recheck, recheck},
+    fact::{Fact, Stamp},
+    ids::{AccountId, CreditorId, NoticeId},
+    policy::Rules,
+};
+use kulanz_store::{InboxKey, OutboxChange, OutboxState, Paylink, Store, StoreError};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+pub mod backtest;
+pub mod clock;
+mod desk;
+mod ledger;
+pub mod rebuild;
+pub mod vault;
+pub mod views;
+
+pub use desk::replay;
+pub use ledger::{Extra, SharedRules};
+pub use views::UNMATCHED;
+
+use clock::Clock;
+use ledger::{Ledger, Work};
+use vault::{AccountKey, Vault, VaultError};
+
+pub(crate) type RuleBook = SharedRules;
+
+/// One number of partitions for all topics and stores; it never changes.
+pub const PARTITIONS: u16 = 64;
+
+/// How many due accounts are taken at once.
+const DUE_AT_ONCE: u32 = 1000;
+
+/// A fault of ours: what was asked did not happen, and asking again may help.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(Arc<StoreError>),
+    /// The disk is full.
+    #[error("no space left for the data: nothing of this was recorded; free some and try again")]
+    Full,
+    /// Another instance changed the account at the same time.
+    #[error("another instance changed the account; try again")]
+    Conflict,
+    /// The batch before could not be written, and this one stood on it.
+    #[error("an earlier batch could not be written; try again")]
+    Lost,
+    /// The account was not brought into memory.
+    #[error("account {0} was not loaded")]
+    NotLoaded(AccountId),
+    /// Sealing or opening failed.
+    #[error(transparent)]
+    Vault(Arc<VaultError>),
+    /// A stored event or snapshot has a form that this release does not know.
+    #[error("stored data cannot be read: {0}")]
+    Form(Arc<serde_json::Error>),
+    /// The engine is shutting down.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Fault {
+    /// The same fault for another caller.
+    fn copy(&self) -> Self {
+        match self {
+            Self::Store(error) => Self::Store(Arc::clone(error)),
+            Self::Full => Self::Full,
+            Self::Conflict => Self::Conflict,
+            Self::Lost => Self::Lost,
+            Self::NotLoaded(account) => Self::NotLoaded(account.clone()),
+            Self::Vault(error) => Self::Vault(Arc::clone(error)),
+            Self::Form(error) => Self::Form(Arc::clone(error)),
+            Self::Stopped => Self::Stopped,
+            Self::Other(text) => Self::Other(text.clone()),
+        }
+    }
+}
+
+impl From<VaultError> for Fault {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(Arc::new(error))
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form(Arc::new(error))
+    }
+}
+
+/// Why a command did not happen.
+#[derive(Debug, Error)]
+pub enum ExecuteError {
+    /// The rules do not allow it: the caller's to mend.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// A fault of ours.
+    #[error(transparent)]
+    Failed(#[from] Fault),
+}
+
+/// What a command led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Kinds of its events; empty: it had no effect, since that was so already.
+    pub kinds: Vec<&'static str>,
+}
+
+/// An inbound event, decoded.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Takes effect once.
+    pub key: InboxKey,
+    /// Whose.
+    pub account: AccountId,
+    /// Orders facts about the same thing.
+    pub stamp: Stamp,
+    /// Without personal data.
+    pub fact: Fact,
+    /// Personal data by slot, as JSON.
+    pub secrets: Vec<(String, Vec<u8>)>,
+    /// When we learnt of it; `None`: now.
+    pub recorded_at: Option<Timestamp>,
+}
+
+/// What became of an inbound event. `Accepted` is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// Recorded.
+    Accepted,
+    /// Had been recorded before: no effect.
+    Duplicate,
+    /// Contradicts what is recorded: a dead letter.
+    Refused(Refusal),
+    /// There is no file for this creditor: a dead letter.
+    UnknownCreditor(CreditorId),
+    /// A fault of ours: not recorded, try again.
+    Faulted(String),
+}
+
+/// An account as committed.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// State.
+    pub account: Account,
+    /// Version of its stream.
+    pub version: u64,
+    /// Next wake-up.
+    pub wake_at: Option<Timestamp>,
+    key: Option<AccountKey>,
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    clock: Clock,
+    rules: SharedRules,
+    work: mpsc::Sender<Work>,
+    /// Told whenever something was committed that may have to go out.
+    committed: Arc<Notify>,
+}
+
+/// Whether an engine contacts people or only records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Decides; messages go to the outbox.
+    Serving,
+    /// Records facts. Every account waits for somebody who serves.
+    Recording,
+}
+
+/// The partition of an account: murmur2 over its id, as Kafka's default partitioner does.
+pub fn partition(account: &AccountId) -> u16 {
+    let hash = murmur2(account.to_string().as_bytes()) & 0x7fff_ffff;
+    u16::try_from(hash % u32::from(PARTITIONS)).unwrap_or(0)
+}
+
+/// Kafka's murmur2 (seed 0x9747b28c), so that a key lies on the same partition everywhere.
+pub fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c_u32 ^ u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let (words, rest) = data.as_chunks::<4>();
+    for word in words {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> 24;
+        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    if !rest.is_empty() {
+        for (place, byte) in rest.iter().enumerate() {
+            hash ^= u32::from(*byte) << (8 * place);
+        }
+        hash = hash.wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+impl Engine {
+    /// Starts the ledger on the current tokio runtime.
+    pub fn start(
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        clock: Clock,
+        rules: SharedRules,
+        mode: Mode,
+    ) -> Self {
+        let work = Ledger::start(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            rules.clone(),
+            clock.clone(),
+            mode == Mode::Serving,
+        );
+        Self { store, vault, clock, rules, work, committed: Arc::new(Notify::new()) }
+    }
+
+    /// The store, for what needs no account: links, dead letters, lists.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The rules in force for a creditor.
+    pub fn rules(&self, creditor: &CreditorId) -> Option<Arc<Rules>> {
+        self.rules.get(creditor)
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Records inbound events; a receipt each, in their order. Durable on return.
+    pub async fn record(&self, items: Vec<Incoming>) -> Result<Vec<Receipt>, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Work::Record { items, reply }).await?;
+        let receipts = answer.await.map_err(|_| Fault::Stopped)??;
+        self.committed.notify_waiters();
+        Ok(receipts)
+    }
+
+    /// Executes a command on an account. `cause` names the person or part behind it.
+    pub async fn execute(
+        &self,
+        account: &AccountId,
+        command: Command,
+        cause: &str,
+    ) -> Result<Done, ExecuteError> {
+        self.execute_with(account, Some(command), cause, Extra::default()).await
+    }
+
+    /// Executes a command and writes `extra` in the same transaction. Without a command only
+    /// `extra` is written.
+    pub async fn execute_with(
+        &self,
+        account: &AccountId,
+        command: Option<Command>,
+        cause: &str,
+        extra: Extra,
+    ) -> Result<Done, ExecuteError> {
+        let (reply, answer) = oneshot::channel();
+        let (account, cause) = (account.clone(), cause.to_owned());
+        let command = command.map(Box::new);
+        self.send(Work::Execute { account, command, cause, extra, reply }).await?;
+        let done = answer.await.map_err(|_| Fault::Stopped)??;
+        self.committed.notify_waiters();
+        Ok(done)
+    }
+
+    async fn send(&self, work: Work) -> Result<(), Fault> {
+        self.work.send(work).await.map_err(|_| Fault::Stopped)
+    }
+
+    /// The account as committed; `None` where nothing is known of it.
+    pub async fn load(&self, id: &AccountId) -> Result<Option<Loaded>, Fault> {
+        let heads = self.store.heads(vec![id.clone()]).await?;
+        let Some(head) = heads.into_iter().next().flatten() else { return Ok(None) };
+        let key = head.key.as_ref().map(|key| self.vault.unwrap_key(id, key)).transpose()?;
+        let (version, wake_at) = (head.version, head.wake_at);
+        Ok(Some(Loaded { account: replay(&head)?, version, wake_at, key }))
+    }
+
+    /// Personal data of a loaded account by slot; an empty `slots` means all of them. Empty for
+    /// an erased account.
+    pub async fn secrets(
+        &self,
+        id: &AccountId,
+        loaded: &Loaded,
+        slots: &[&str],
+    ) -> Result<BTreeMap<String, serde_json::Value>, Fault> {
+        let Some(key) = &loaded.key else { return Ok(BTreeMap::new()) };
+        let slots = slots.iter().map(|slot| (*slot).to_owned()).collect();
+        let mut plain = BTreeMap::new();
+        for secret in self.store.secrets(id.clone(), slots).await? {
+            let opened = key.open(&format!("{id}/{}", secret.slot), &secret.sealed)?;
+            plain.insert(secret.slot, serde_json::from_slice(&opened)?);
+        }
+        Ok(plain)
+    }
+
+    /// Seals bytes with an account's key where the account is known, else with the service key.
+    pub async fn seal_letter(
+        &self,
+        account: Option<&AccountId>,
+        bytes: &[u8],
+    ) -> Result<(Option<AccountId>, Vec<u8>), Fault> {
+        if let Some(id) = account
+            && let Some(Loaded { key: Some(key), .. }) = self.load(id).await?
+        {
+            return Ok((Some(id.clone()), key.seal("dead letter", bytes)?));
+        }
+        Ok((None, self.vault.service_key().seal("dead letter", bytes)?))
+    }
+
+    /// Opens what [`Engine::seal_letter`] sealed; `None` once the account was erased.
+    pub async fn open_letter(
+        &self,
+        account: Option<&AccountId>,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        match account {
+            None => Ok(Some(self.vault.service_key().open("dead letter", sealed)?)),
+            Some(id) => match self.load(id).await? {
+                Some(Loaded { key: Some(key), .. }) => Ok(Some(key.open("dead letter", sealed)?)),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// A new paylink for an account: the token to put into a message, and the row of which only
+    /// its hash is kept. The row takes effect with the [`Extra`] that it is put into.
+    pub fn new_paylink(
+        &self,
+        account: &AccountId,
+        notice: Option<NoticeId>,
+        expires_at: Timestamp,
+    ) -> Result<(String, Paylink), Fault> {
+        use base64::Engine as _;
+        let bytes = vault::random::<16>()?;
+        let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+        let link = Paylink {
+            token_hash: token_hash(&token),
+            account: account.clone(),
+            notice,
+            created_at: self.clock.now(),
+            expires_at,
+        };
+        Ok((token, link))
+    }
+
+    /// Looks at a message's account once more before it leaves.
+    pub async fn recheck(&self, account: &AccountId, notice: &NoticeId) -> Result<Recheck, Fault> {
+        let (Some(loaded), Some(rules)) =
+            (self.load(account).await?, self.rules(&account.creditor))
+        else {
+            return Ok(Recheck::NotPending);
+        };
+        Ok(recheck(&loaded.account, &rules, notice, self.clock.now()))
+    }
+
+    /// Puts a message back for a later attempt. No event: nothing happened to the account.
+    pub async fn try_later(
+        &self,
+        account: &AccountId,
+        notice: &NoticeId,
+        next_at: Timestamp,
+        detail: Option<String>,
+    ) -> Result<(), ExecuteError> {
+        let change = OutboxChange::Move {
+            notice: notice.clone(),
+            state: OutboxState::Queued,
+            next_at,
+            changed_at: self.clock.now(),
+            detail,
+        };
+        let extra = Extra { outbox: vec![change], ..Extra::default() };
+        self.execute_with(account, None, "delivery", extra).await.map(drop)
+    }
+
+    /// Takes every wake-up that is due; how many accounts were looked at.
+    pub async fn run_due(&self) -> Result<usize, Fault> {
+        let mut count = 0;
+        loop {
+            let due = self.store.due(self.clock.now(), DUE_AT_ONCE).await?;
+            if due.is_empty() {
+                return Ok(count);
+            }
+            let accounts: Vec<AccountId> = due.into_iter().map(|(account, _)| account).collect();
+            let (reply, answer) = oneshot::channel();
+            self.send(Work::Decide { accounts, reply }).await?;
+            count += answer.await.map_err(|_| Fault::Stopped)??;
+            self.committed.notify_waiters();
+        }
+    }
+
+    /// Takes wake-ups as they become due, for ever. A fault of the store is waited out.
+    pub async fn run_wake_ups(&self) {
+        loop {
+            let committed = self.committed.notified();
+            let next = match self.run_due().await {
+                Ok(_) => self.store.next_wake().await.map_err(Fault::from),
+                Err(fault) => Err(fault),
+            };
+            let (until, limit) = match next {
+                Ok(next) => (next.unwrap_or(Timestamp::MAX), Duration::from_secs(60)),
+                Err(fault) => {
+                    tracing::error!(%fault, "wake-ups cannot be taken");
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    continue;
+                }
+            };
+            tokio::select! {
+                () = self.clock.wait_until(until, limit) => {}
+                () = committed => {}
+            }
+        }
+    }
+
+    /// Comes back when something was committed, or after `limit`.
+    pub async fn changed(&self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.committed.notified()).await;
+    }
+}
+
+/// SHA-256 of a token: all that is kept of it.
+pub fn token_hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_key_lies_on_the_partition_that_kafka_gives_it() {
+        // Values of the reference implementation's own tests.
+        let known = [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            ("abc", 479_470_107),
+        ];
+        for (key, hash) in known {
+            assert_eq!(super::murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! Hot aggregates and the batch that is being put together: the `EventStore` behind the framework.
+//!
+//! The framework lends an account from here, handles one command and gives it back with its
+//! events. What several commands of a batch do to one account becomes one append, so that a
+//! thousand commands cost one transaction. Accounts of a batch that is still being written are
+//! ahead of the store; if that write fails, all of memory is given up and read again.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
+use jiff::Timestamp;
+use kulanz_domain::{Account, AccountEvent, Refusal, fact::Fact, ids::*};
+use kulanz_store::*;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Fault, partition,
+    vault::{AccountKey, Vault},
+    views::{self, Written},
+};
+
+/// A snapshot is written once this many bytes of events have come since the last.
+const SNAPSHOT_BYTES: usize = 4096;
+
+/// Shared by the framework, which needs a `Sync` store, and the ledger, its only user.
+#[derive(Clone)]
+pub(crate) struct Desk(Arc<Mutex<Inner>>);
+
+pub(crate) struct Inner {
+    vault: Arc<Vault>,
+    hot: HashMap<AccountId, Hot>,
+    batch: BTreeMap<AccountId, Open>,
+    /// Time and cause of the command that is being handled.
+    pub now: Timestamp,
+    pub cause: String,
+    /// Kinds of the events that it led to.
+    pub kinds: Vec<&'static str>,
+    turn: u64,
+}
+
+/// An account in memory.
+struct Hot {
+    account: Account,
+    version: u64,
+    key: Option<AccountKey>,
+    bytes_since_snapshot: usize,
+    written: Written,
+    last_turn: u64,
+}
+
+/// What a batch will do to an account.
+struct Open {
+    expected_version: u64,
+    events: Vec<NewEvent>,
+    inbox: Vec<InboxKey>,
+    secrets: Vec<Secret>,
+    outbox: Vec<OutboxChange>,
+    paylinks: Vec<Paylink>,
+    key: KeyChange,
+    wake: Wake,
+}
+
+/// An account lent to the framework; it comes back however that ends.
+pub(crate) struct Loan {
+    desk: Desk,
+    id: AccountId,
+    account: Account,
+}
+
+impl AggregateContext<Account> for Loan {
+    fn aggregate(&mut self) -> &mut Account {
+        &mut self.account
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let account = mem::take(&mut self.account);
+        if let Some(hot) = self.desk.lock().hot.get_mut(&self.id) {
+            hot.account = account;
+        }
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(vault: Arc<Vault>) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            vault,
+            hot: HashMap::new(),
+            batch: BTreeMap::new(),
+            now: Timestamp::UNIX_EPOCH,
+            cause: String::new(),
+            kinds: Vec::new(),
+            turn: 0,
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventStore<Account> for Desk {
+    type AC = Loan;
+
+    /// The account must be hot: the ledger brings it there beforehand, many with one query.
+    async fn load_aggregate(&self, id: &str) -> Result<Loan, AggregateError<Refusal>> {
+        let id: AccountId = id.parse().map_err(unexpected)?;
+        let mut inner = self.lock();
+        let hot = inner.hot.get_mut(&id).ok_or_else(|| unexpected(Fault::NotLoaded(id.clone())))?;
+        let account = mem::take(&mut hot.account);
+        drop(inner);
+        Ok(Loan { desk: self.clone(), id, account })
+    }
+
+    async fn load_events(
+        &self,
+        id: &str,
+    ) -> Result<Vec<EventEnvelope<Account>>, AggregateError<Refusal>> {
+        // Events of an account that is not hot yet are read by the ledger; here are those of the
+        // batch alone.
+        let id: AccountId = id.parse().map_err(unexpected)?;
+        let inner = self.lock();
+        let Some(open) = inner.batch.get(&id) else { return Ok(Vec::new()) };
+        let mut events = Vec::with_capacity(open.events.len());
+        for (number, event) in open.events.iter().enumerate() {
+            let payload = serde_json::from_str(&event.payload).map_err(unexpected)?;
+            let sequence = open.expected_version as usize + number + 1;
+            let aggregate_id = id.to_string();
+            let metadata = HashMap::new();
+            events.push(EventEnvelope { aggregate_id, sequence, payload, metadata });
+        }
+        Ok(events)
+    }
+
+    async fn commit(
+        &self,
+        events: Vec<AccountEvent>,
+        loan: Loan,
+        metadata: HashMap<String, String>,
+    ) -> Result<Vec<EventEnvelope<Account>>, AggregateError<Refusal>> {
+        let id = loan.id.clone();
+        drop(loan);
+        let mut inner = self.lock();
+        let first = inner.put(&id, &events).map_err(unexpected)?;
+        let envelope = |(number, payload)| EventEnvelope {
+            aggregate_id: id.to_string(),
+            sequence: (first + number as u64) as usize,
+            payload,
+            metadata: metadata.clone(),
+        };
+        Ok(events.into_iter().enumerate().map(envelope).collect())
+    }
+}
+
+fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> AggregateError<Refusal> {
+    AggregateError::UnexpectedError(Box::new(error))
+}
+
+/// A sortable form of a stamp for the vault: facts with an earlier one never replace a datum.
+pub(crate) fn sortable(stamp: &kulanz_domain::fact::Stamp) -> String {
+    let nanos = stamp.at.as_nanosecond() - Timestamp::MIN.as_nanosecond();
+    format!("{nanos:030}#{}", stamp.id)
+}
+
+impl Inner {
+    pub(crate) fn is_hot(&self, id: &AccountId) -> bool {
+        self.hot.contains_key(id)
+    }
+
+    pub(crate) fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.hot.get(id).map(|hot| &hot.account)
+    }
+
+    /// Takes an account into memory as the store has it; `None` is a new one.
+    pub(crate) fn warm(&mut self, id: &AccountId, head: Option<Head>) -> Result<(), Fault> {
+        let hot = match head {
+            None => Hot {
+                account: Account::default(),
+                version: 0,
+                key: None,
+                bytes_since_snapshot: 0,
+                written: Written::default(),
+                last_turn: self.turn,
+            },
+            Some(head) => Hot {
+                account: replay(&head)?,
+                version: head.version,
+                key: head.key.map(|key| self.vault.unwrap_key(id, &key)).transpose()?,
+                bytes_since_snapshot: head.events.iter().map(|event| event.payload.len()).sum(),
+                written: Written::default(),
+                last_turn: self.turn,
+            },
+        };
+        self.hot.insert(id.clone(), hot);
+        Ok(())
+    }
+
+    fn open(&mut self, id: &AccountId) -> Result<(&mut Open, &mut Hot), Fault> {
+        let hot = self.hot.get_mut(id).ok_or_else(|| Fault::NotLoaded(id.clone()))?;
+        hot.last_turn = self.turn;
+        if !self.batch.contains_key(id) {
+            let mut key = KeyChange::Keep;
+            if hot.version == 0 && hot.key.is_none() {
+                let (made, wrapped) = self.vault.new_key(id)?;
+                hot.key = Some(made);
+                key = KeyChange::Create(wrapped);
+            }
+            let open = Open {
+                expected_version: hot.version,
+                events: Vec::new(),
+                inbox: Vec::new(),
+                secrets: Vec::new(),
+                outbox: Vec::new(),
+                paylinks: Vec::new(),
+                key,
+                wake: Wake::Keep,
+            };
+            self.batch.insert(id.clone(), open);
+        }
+        let open = self.batch.get_mut(id).ok_or_else(|| Fault::NotLoaded(id.clone()))?;
+        Ok((open, hot))
+    }
+
+    /// Adds events, already applied, to the batch; the version of the first.
+    fn put(&mut self, id: &AccountId, events: &[AccountEvent]) -> Result<u64, Fault> {
+        self.kinds.clear();
+        self.kinds.extend(events.iter().map(AccountEvent::kind));
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let (now, cause) = (self.now, self.cause.clone());
+        let (open, hot) = self.open(id)?;
+        let first = hot.version + 1;
+        hot.version += events.len() as u64;
+        for event in events {
+            let payload = serde_json::to_string(event)?;
+            hot.bytes_since_snapshot += payload.len();
+            open.outbox.extend(outbox_change(id, event, now));
+            if matches!(event, AccountEvent::AccountErased { .. }) {
+                open.key = KeyChange::Destroy;
+                open.secrets.clear();
+                open.paylinks.clear();
+                hot.key = None;
+            }
+            let (kind, cause) = (event.kind(), cause.clone());
+            open.events.push(NewEvent { kind, payload, recorded_at: now, cause });
+        }
+        Ok(first)
+    }
+
+    /// Unique to the next command of an account, and the same whenever it is computed.
+    pub(crate) fn seed(&self, id: &AccountId) -> String {
+        seed(id, self.hot.get(id).map_or(0, |hot| hot.version))
+    }
+
+    /// Remembers that an inbound event took effect.
+    pub(crate) fn remember(&mut self, id: &AccountId, key: InboxKey) -> Result<(), Fault> {
+        self.open(id)?.0.inbox.push(key);
+        Ok(())
+    }
+
+    /// Seals `plain` into the account's vault; nothing for an erased account.
+    pub(crate) fn seal(
+        &mut self,
+        id: &AccountId,
+        slot: &str,
+        stamp: String,
+        plain: &[u8],
+    ) -> Result<(), Fault> {
+        let (open, hot) = self.open(id)?;
+        if let Some(key) = &hot.key {
+            let sealed = key.seal(&format!("{id}/{slot}"), plain)?;
+            open.secrets.push(Secret { slot: slot.to_owned(), stamp, sealed });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        id: &AccountId,
+        outbox: Vec<OutboxChange>,
+        paylinks: Vec<Paylink>,
+    ) -> Result<(), Fault> {
+        let (open, _) = self.open(id)?;
+        open.outbox.extend(outbox);
+        open.paylinks.extend(paylinks);
+        Ok(())
+    }
+
+    /// Sets when the account is looked at next.
+    pub(crate) fn wake(&mut self, id: &AccountId, wake: Wake) -> Result<(), Fault> {
+        self.open(id)?.0.wake = wake;
+        Ok(())
+    }
+
+    /// Ends the batch: its appends, in the order of the accounts.
+    pub(crate) fn close(&mut self) -> Result<Vec<Append>, Fault> {
+        self.turn += 1;
+        let batch = mem::take(&mut self.batch);
+        let mut appends = Vec::with_capacity(batch.len());
+        for (account, open) in batch {
+            let hot =
+                self.hot.get_mut(&account).ok_or_else(|| Fault::NotLoaded(account.clone()))?;
+            let mut snapshot = None;
+            if hot.bytes_since_snapshot >= SNAPSHOT_BYTES && !open.events.is_empty() {
+                snapshot = Some(serde_json::to_vec(&hot.account)?);
+                hot.bytes_since_snapshot = 0;
+            }
+            let views = (!open.events.is_empty())
+                .then(|| views::of(&account, &hot.account, &mut hot.written));
+            appends.push(Append {
+                partition: partition(&account),
+                account,
+                expected_version: open.expected_version,
+                events: open.events,
+                snapshot,
+                wake: open.wake,
+                inbox: open.inbox,
+                key: open.key,
+                secrets: open.secrets,
+                outbox: open.outbox,
+                paylinks: open.paylinks,
+                views,
+            });
+        }
+        Ok(appends)
+    }
+
+    /// Gives up one account, or all: what the store has counts.
+    pub(crate) fn forget(&mut self, id: Option<&AccountId>) {
+        match id {
+            Some(id) => {
+                self.hot.remove(id);
+            }
+            None => {
+                self.hot.clear();
+                self.batch.clear();
+            }
+        }
+    }
+
+    /// Keeps at most `most` accounts: those used in the last turns stay, since a batch that is
+    /// being written may be ahead of the store.
+    pub(crate) fn cool(&mut self, most: usize) {
+        if self.hot.len() <= most {
+            return;
+        }
+        let mut turns: Vec<u64> = self.hot.values().map(|hot| hot.last_turn).collect();
+        let middle = turns.len() / 2;
+        let (_, median, _) = turns.select_nth_unstable(middle);
+        let oldest = (*median).min(self.turn.saturating_sub(3));
+        self.hot.retain(|_, hot| hot.last_turn >= oldest);
+    }
+
+    /// Payments of the unmatched account that belong elsewhere, with the facts to tell there.
+    pub(crate) fn assigned(&self, id: &AccountId, fact: &Fact) -> Option<(AccountId, Fact)> {
+        let payment = match fact {
+            Fact::PaymentReceived { payment, .. }
+            | Fact::PaymentAssigned { payment, .. }
+            | Fact::PaymentReturned { payment, .. }
+            | Fact::PaymentRefunded { payment, .. } => payment,
+            _ => return None,
+        };
+        let entry = self.account(id)?.payments.get(payment)?;
+        let to = entry.assigned_to.clone()?;
+        match fact {
+            Fact::PaymentReturned { .. } | Fact::PaymentRefunded { .. } => Some((to, fact.clone())),
+            _ => {
+                let received = entry.received.clone()?;
+                let invoice = entry.assigned_claim.clone().or(received.invoice);
+                Some((
+                    to,
+                    Fact::PaymentReceived {
+                        payment: payment.clone(),
+                        booked_on: received.booked_on,
+                        amount: received.amount,
+                        method: received.method,
+                        invoice,
+                    },
+                ))
+            }
+        }
+    }
+}
+
+/// Ids of notices and placements come from the account and its version: no two are the same, and
+/// computing a decision again gives the same.
+pub(crate) fn seed(id: &AccountId, version: u64) -> String {
+    let hash = Sha256::digest(id.to_string().as_bytes());
+    let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{short}-{version}")
+}
+
+/// The state of an account from its snapshot and the events after it.
+pub fn replay(head: &Head) -> Result<Account, Fault> {
+    let mut account = match &head.snapshot {
+        Some((_, bytes)) => serde_json::from_slice(bytes)?,
+        None => Account::default(),
+    };
+    for event in &head.events {
+        account.apply_event(&serde_json::from_str(&event.payload)?);
+    }
+    Ok(account)
+}
+
+fn outbox_change(id: &AccountId, event: &AccountEvent, now: Timestamp) -> Option<OutboxChange> {
+    let moved = |notice: &NoticeId, state, detail: Option<String>| OutboxChange::Move {
+        notice: notice.clone(),
+        state,
+        next_at: now,
+        changed_at: now,
+        detail,
+    };
+    Some(match event {
+        AccountEvent::NoticeDecided(decided) => OutboxChange::Put(OutboxRow {
+            notice: decided.notice.clone(),
+            account: id.clone(),
+            channel: decided.channel,
+            step: Some(decided.step.clone()),
+            state: OutboxState::Queued,
+            attempts: 0,
+            next_at: decided.at,
+            decided_at: decided.at,
+            changed_at: decided.at,
+            detail: None,
+        }),
+        AccountEvent::NoticeSent { notice, .. } => moved(notice, OutboxState::Sent, None),
+        AccountEvent::NoticeSuppressed { notice, reason } => {
+            moved(notice, OutboxState::Suppressed, Some(format!("{reason:?}")))
+        }
+        AccountEvent::NoticeParked { notice, outcome_unknown } => {
+            let state = match outcome_unknown {
+                true => OutboxState::Unknown,
+                false => OutboxState::Parked,
+            };
+            moved(notice, state, None)
+        }
+        AccountEvent::NoticeDiscarded { notice, by } => {
+            moved(notice, OutboxState::Suppressed, Some(format!("discarded by {by}")))
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,208 @@
+//! The read side of an account, computed from its state alone: the same state gives the same rows,
+//! whether they are written beside the events or by a rebuild.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use jiff::Timestamp;
+use kulanz_domain::{
+    Account,
+    account::{Notice, NoticeState, PlacementState, Standing},
+    book::{Book, ClaimBook},
+    ids::*,
+    money::{Currency, Decimal, decimals},
+};
+use kulanz_store::{BookRow, ClaimRow, NoticeRow, Views, WorkRow};
+use rust_decimal::prelude::ToPrimitive;
+
+/// The debtor id under which payments wait whose debtor nobody knows.
+pub const UNMATCHED: &str = "_unmatched";
+
+/// `amount` in the currency's smallest unit. Amounts are bounded far below the limits of `i64`.
+pub fn minor_units(amount: Decimal, currency: Currency) -> i64 {
+    let scale = decimals(currency).unwrap_or(2);
+    let factor = Decimal::from(10u64.pow(scale));
+    (amount * factor).trunc().to_i64().unwrap_or(i64::MAX)
+}
+
+/// What was written before, so that only rows that changed are written again.
+#[derive(Debug, Default, Clone)]
+pub struct Written(HashMap<String, u64>);
+
+impl Written {
+    fn changed(&mut self, key: String, row: &impl std::fmt::Debug) -> bool {
+        let mut hasher = DefaultHasher::new();
+        format!("{row:?}").hash(&mut hasher);
+        let hash = hasher.finish();
+        self.0.insert(key, hash) != Some(hash)
+    }
+}
+
+/// All rows of `account`; of claims and notices those that differ from what was `written`.
+pub fn of(id: &AccountId, account: &Account, written: &mut Written) -> Views {
+    let mut views = all(id, account);
+    if views.claims.len() + views.notices.len() > 4 {
+        views.claims.retain(|row| written.changed(format!("c{}", row.invoice), row));
+        views.notices.retain(|row| written.changed(format!("n{}", row.notice), row));
+    }
+    views
+}
+
+/// All rows of `account`.
+pub fn all(id: &AccountId, account: &Account) -> Views {
+    let mut views = Views::default();
+    for currency in account.currencies() {
+        let book = Book::of(account, currency);
+        views.books.push(book_row(&book));
+        views.claims.extend(book.claims.iter().map(|column| claim_row(account, &book, column)));
+    }
+    views.notices.extend(account.notices.values().map(notice_row));
+    work(id, account, &mut views.work);
+    views
+}
+
+/// Totals of one book.
+pub fn book_row(book: &Book<'_>) -> BookRow {
+    let sum = |of: fn(&ClaimBook<'_>) -> Decimal| {
+        minor_units(book.claims.iter().map(of).sum(), book.currency)
+    };
+    let open = book.claims.iter().filter(|column| column.open() > Decimal::ZERO).count();
+    BookRow {
+        currency: book.currency,
+        principal: sum(|column| column.principal),
+        paid: minor_units(book.paid, book.currency),
+        credited: sum(|column| column.claim.credited()),
+        unallocated: minor_units(book.unallocated, book.currency),
+        outstanding: sum(|column| column.outstanding),
+        fees: sum(|column| column.fees),
+        claims: i64::try_from(book.claims.len()).unwrap_or(i64::MAX),
+        open_claims: i64::try_from(open).unwrap_or(i64::MAX),
+    }
+}
+
+fn claim_row(account: &Account, book: &Book<'_>, column: &ClaimBook<'_>) -> ClaimRow {
+    let issued = column.claim.invoice.as_ref().map_or(column.due_on, |i| i.issued_on);
+    ClaimRow {
+        invoice: column.invoice.clone(),
+        currency: book.currency,
+        issued_on: issued,
+        due_on: column.due_on,
+        principal: minor_units(column.principal, book.currency),
+        outstanding: minor_units(column.outstanding, book.currency),
+        fees: minor_units(column.fees, book.currency),
+        step: column.claim.last_step().map(|taken| taken.step.clone()),
+        state: claim_state(account, column).to_owned(),
+    }
+}
+
+/// One word for people.
+pub fn claim_state(account: &Account, column: &ClaimBook<'_>) -> &'static str {
+    let claim = column.claim;
+    let planned = |plan: &kulanz_domain::account::Plan| {
+        plan.standing == Standing::Open && plan.claims.contains(column.invoice)
+    };
+    if claim.cancelled_on.is_some() {
+        "cancelled"
+    } else if column.open().is_zero() {
+        "settled"
+    } else if let Some(placement) = claim.placement.as_ref().map(|id| &account.placements[id]) {
+        match placement.state {
+            PlacementState::Due => "handoff_due",
+            _ => "placed",
+        }
+    } else if claim.disputed() {
+        "disputed"
+    } else if account.plans.values().any(planned) {
+        "planned"
+    } else if account.promises.values().any(|p| p.standing == Standing::Open) {
+        "promised"
+    } else {
+        "open"
+    }
+}
+
+fn notice_row(notice: &Notice) -> NoticeRow {
+    NoticeRow {
+        notice: notice.decided.notice.clone(),
+        step: Some(notice.decided.step.clone()),
+        persona: Some(notice.decided.persona.to_string()),
+        channel: notice.decided.channel,
+        state: notice.state.name().to_owned(),
+        decided_at: notice.decided.at,
+        sent_at: notice.sent_at,
+    }
+}
+
+/// What of the account waits for a person.
+fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
+    let day = |day: jiff::civil::Date| {
+        day.to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |z| z.timestamp())
+    };
+    let mut row = |list: &str, item: &str, since: Timestamp, detail: String| {
+        rows.push(WorkRow { list: list.to_owned(), item: item.to_owned(), since, detail });
+    };
+    if account.erased_at.is_some() {
+        return;
+    }
+    for (placement, entry) in &account.placements {
+        let since = entry.claims.iter().filter_map(|c| account.claims.get(c)?.last_step());
+        let since = since.map(|step| step.at).max().unwrap_or(Timestamp::UNIX_EPOCH);
+        match entry.state {
+            PlacementState::Due if entry.missing.is_empty() => {
+                let agreed = match entry.approved_by.first() {
+                    Some(by) => format!("{by} agreed; a second person has to"),
+                    None => "a person has to agree".to_owned(),
+                };
+                let detail = format!("to {}: {agreed}", entry.agency);
+                row("release", placement.as_str(), since, detail);
+            }
+            PlacementState::Due => {
+                let detail = format!("lacks {}", entry.missing.join(", "));
+                row("incomplete_placement", placement.as_str(), since, detail);
+            }
+            PlacementState::Released => {
+                row("with_agency", placement.as_str(), since, format!("with {}", entry.agency));
+            }
+            PlacementState::Rejected => {
+                let detail = format!("{} refused it", entry.agency);
+                row("rejected_placement", placement.as_str(), since, detail);
+            }
+            _ => {}
+        }
+    }
+    for (hold, entry) in &account.holds {
+        let Some(placed) = entry.placed.as_ref().filter(|_| !entry.released) else { continue };
+        let list = match placed.owner.as_str() {
+            "hardship" => "hardship",
+            "payment-search" => "payment_search",
+            _ => continue,
+        };
+        let until = placed.until.map_or_else(String::new, |until| format!(" until {until}"));
+        row(list, hold.as_str(), day(placed.on), format!("dunning rests{until}"));
+    }
+    for (notice, entry) in &account.notices {
+        let (list, what) = match entry.state {
+            NoticeState::Parked => ("parked_notice", "could not be delivered"),
+            NoticeState::Unknown => ("unknown_notice", "nobody knows whether it left"),
+            _ => continue,
+        };
+        row(list, notice.as_str(), entry.decided.at, what.to_owned());
+    }
+    for (invoice, claim) in &account.claims {
+        for (dispute, entry) in &claim.disputes {
+            let (Some((on, _)), None) = (entry.opened, entry.resolved) else { continue };
+            row("dispute", dispute.as_str(), day(on), format!("of invoice {invoice}"));
+        }
+    }
+    if id.debtor.as_str() == UNMATCHED {
+        for (payment, entry) in &account.payments {
+            let Some(received) = entry.received.as_ref() else { continue };
+            if entry.assigned_to.is_none() {
+                let detail = format!("{} booked without a debtor", received.amount);
+                row("unmatched_payment", payment.as_str(), day(received.booked_on), detail);
+            }
+        }
+    }
+}
