@@ -89,6 +89,10 @@ pub async fn accounts_are_listed_in_their_order_page_by_page(
     assert_eq!(store.accounts(Some(creditor("a")), None, 99).await.unwrap(), of_a);
     let rest = store.accounts(Some(creditor("a")), Some(of_a[1].clone()), 99).await.unwrap();
     assert_eq!(rest, of_a[2..]);
+    let after_b = store.accounts(Some(creditor("a")), Some(account("b/x")), 99).await.unwrap();
+    assert_eq!(after_b, []);
+    let of_b = store.accounts(Some(creditor("b")), Some(account("a/zzz")), 99).await.unwrap();
+    assert_eq!(of_b, [account("b/x")]);
 }
 
 /// Arrival order does not decide; asked for by name, only those are read.

@@ -1,8 +1,8 @@
 //! What every store must do, as a suite that each implementation runs against itself.
 //!
 //! Each function is one promise of [`Store`](crate::Store). It gets `open`, which opens the same
-//! data each time; data of another function are never seen. [`contract_tests!`](crate::contract_tests)
-//! makes one test of each.
+//! data each time; data of another function are never seen.
+//! [`contract_tests!`](crate::contract_tests) makes one test of each.
 
 // A suite of tests: it ends at the first broken promise.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,6 +1,8 @@
 //! Queries over streams, heads, vault, outbox and read models. Each takes a connection whose
 //! caller holds a transaction, so that several statements see one moment.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 use kulanz_domain::{
     fact::Channel,
@@ -173,26 +175,30 @@ pub(super) fn accounts(
     after: Option<&AccountId>,
     limit: u32,
 ) -> Result<Vec<AccountId>, StoreError> {
-    // No id is empty: the pair of empty texts stands before all accounts.
-    let (after_creditor, after_debtor) =
-        after.map_or(("", ""), |account| (account.creditor.as_str(), account.debtor.as_str()));
-    match creditor {
-        Some(creditor) => all(
-            connection,
-            "SELECT creditor, debtor FROM accounts
-             WHERE creditor = ?1 AND (creditor, debtor) > (?2, ?3)
-             ORDER BY creditor, debtor LIMIT ?4",
-            params![creditor.as_str(), after_creditor, after_debtor, limit],
-            |row| row.account(),
-        ),
-        None => all(
+    // No id is empty: empty texts stand before all of them.
+    let Some(creditor) = creditor else {
+        let (after_creditor, after_debtor) =
+            after.map_or(("", ""), |account| (account.creditor.as_str(), account.debtor.as_str()));
+        return all(
             connection,
             "SELECT creditor, debtor FROM accounts
              WHERE (creditor, debtor) > (?1, ?2) ORDER BY creditor, debtor LIMIT ?3",
             params![after_creditor, after_debtor, limit],
             |row| row.account(),
-        ),
-    }
+        );
+    };
+    let after_debtor = match after.map(|account| (account.creditor.cmp(creditor), account)) {
+        None | Some((Ordering::Less, _)) => "",
+        Some((Ordering::Equal, account)) => account.debtor.as_str(),
+        Some((Ordering::Greater, _)) => return Ok(Vec::new()),
+    };
+    all(
+        connection,
+        "SELECT creditor, debtor FROM accounts
+         WHERE creditor = ?1 AND debtor > ?2 ORDER BY debtor LIMIT ?3",
+        params![creditor.as_str(), after_debtor, limit],
+        |row| row.account(),
+    )
 }
 
 pub(super) fn secrets(

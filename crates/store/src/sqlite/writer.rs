@@ -351,8 +351,9 @@ impl<'c> Writer<'c> {
         limit: u32,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let mut due = self.connection.prepare_cached(
-            "SELECT number FROM outbox WHERE state = 'queued' AND next_at <= ?1
-             ORDER BY next_at, number LIMIT ?2",
+            // The planner would rather read all that is queued, however much of it waits.
+            "SELECT number FROM outbox INDEXED BY outbox_queue
+             WHERE state = 'queued' AND next_at <= ?1 ORDER BY next_at, number LIMIT ?2",
         )?;
         let numbers = due
             .query_map(params![code::moment(now), limit], |row| row.get(0))?
