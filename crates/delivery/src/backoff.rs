@@ -54,7 +54,8 @@ impl Backoff {
 
 /// `window` times `random / 2⁶⁴`, in whole milliseconds.
 fn share(window: Duration, random: u64) -> Duration {
-    let millis = u128::from(random) * (window.as_millis() + 1) >> 64;
+    let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+    let millis = (u128::from(random) * (u128::from(window) + 1)) >> 64;
     Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
@@ -90,6 +91,9 @@ mod tests {
         assert_eq!(backoff.next(1, day, u64::MAX, None), None);
         assert_eq!(backoff.next(1, day, 0, None), Some(NONE));
         assert_eq!(backoff.next(1, Duration::MAX, 1, Some(Duration::MAX)), None);
+        let endless = Backoff { tries: 9, base: Duration::MAX, cap: Duration::MAX, total: day };
+        assert_eq!(endless.next(5, NONE, u64::MAX, None), None);
+        assert_eq!(endless.next(5, NONE, 0, None), Some(NONE));
     }
 
     #[test]

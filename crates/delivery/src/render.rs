@@ -136,10 +136,12 @@ impl Templates {
                 }
                 Err(error) => {
                     let line = error.pos().map_or(1, |(line, _)| line);
-                    problems.push(problem((line, error.reason().to_string())));
+                    problems.push(problem((line, clean(&error.reason().to_string()))));
                 }
             }
-            templates.files.insert(key, file);
+            if let Some(other) = templates.files.insert(key, file.clone()) {
+                problems.push(problem((1, format!("the same text is in {other}"))));
+            }
         }
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
     }

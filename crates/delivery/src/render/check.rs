@@ -3,9 +3,8 @@
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
 
 /// Helpers that stay registered. None of them reads or writes anything but the text.
-pub(super) const HELPERS: [&str; 13] = [
-    "if", "unless", "each", "with", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not",
-];
+pub(super) const HELPERS: [&str; 13] =
+    ["if", "unless", "each", "with", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or", "not"];
 
 /// Built-in helpers that are taken out: texts need neither log lines nor computed names.
 pub(super) const REMOVED: [&str; 4] = ["lookup", "log", "raw", "len"];
@@ -38,8 +37,19 @@ impl Scope {
                 "claims" => return Some(Kind::List(Self::Claim)),
                 "plans" => return Some(Kind::List(Self::Plan)),
                 _ => &[
-                    "total", "principal", "fees", "fee", "has_fee", "has_fees", "has_deadline",
-                    "one", "count", "oldest_due", "deadline", "link", "reference",
+                    "total",
+                    "principal",
+                    "fees",
+                    "fee",
+                    "has_fee",
+                    "has_fees",
+                    "has_deadline",
+                    "one",
+                    "count",
+                    "oldest_due",
+                    "deadline",
+                    "link",
+                    "reference",
                 ],
             },
             Self::Creditor => &["name", "support_email", "support_phone", "iban"],

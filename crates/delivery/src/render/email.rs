@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::{
-    context::{Colour, Variables},
+    context::{ClaimVariables, Colour, Variables},
     locale::Style,
 };
 
@@ -129,11 +129,23 @@ fn text(blocks: &[Block<'_>], values: &Variables, style: Style) -> String {
     text
 }
 
+/// Most claims that a message lists: the debtor's page has them all.
+const LISTED: usize = 50;
+
+/// The claims that are listed, and the sentence about those that are not.
+fn listed(values: &Variables, style: Style) -> (&[ClaimVariables], Option<String>) {
+    let claims = values.claims.get(..LISTED).unwrap_or(&values.claims);
+    let rest = values.claims.len() - claims.len();
+    let [before, after] = style.words().more;
+    (claims, (rest > 0).then(|| format!("{before} {rest} {after}")))
+}
+
 /// The claims in columns: number, day due, amount to the right; the description below.
 fn claims_text(values: &Variables, style: Style) -> String {
     let words = style.words();
+    let (claims, more) = listed(values, style);
     let mut rows = vec![[words.invoice, words.due, words.amount]];
-    rows.extend(values.claims.iter().map(|c| [&*c.invoice, &*c.due_on, &*c.amount]));
+    rows.extend(claims.iter().map(|c| [&*c.invoice, &*c.due_on, &*c.amount]));
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };
@@ -141,11 +153,12 @@ fn claims_text(values: &Variables, style: Style) -> String {
     let mut lines = Vec::with_capacity(rows.len() * 2);
     for (at, [invoice, due, amount]) in rows.iter().enumerate() {
         lines.push(format!("{invoice:<first$}  {due:<second$}  {amount:>third$}"));
-        let described = at.checked_sub(1).and_then(|at| values.claims.get(at));
+        let described = at.checked_sub(1).and_then(|at| claims.get(at));
         if let Some(claim) = described.filter(|claim| !claim.description.is_empty()) {
             lines.push(format!("  {}", claim.description));
         }
     }
+    lines.extend(more);
     lines.join("\n")
 }
 
@@ -207,7 +220,8 @@ fn claims_html(values: &Variables, style: Style) -> String {
     let sum = "padding:6px 0;text-align:right;vertical-align:top;white-space:nowrap;\
                border-bottom:1px solid #888";
     let mut rows = String::new();
-    for claim in &values.claims {
+    let (claims, more) = listed(values, style);
+    for claim in claims {
         let mut what = escape(&claim.invoice);
         if !claim.description.is_empty() {
             what.push_str("<br><span style=\"font-size:14px\">");
@@ -221,6 +235,9 @@ fn claims_html(values: &Variables, style: Style) -> String {
             "<tr><td style=\"{cell}\">{what}</td><td style=\"{cell}\">{due}</td>\
              <td style=\"{sum}\">{amount}</td></tr>"
         );
+    }
+    if let Some(more) = more {
+        let _ = writeln!(rows, "<tr><td colspan=\"3\" style=\"{cell}\">{more}</td></tr>");
     }
     format!(
         "<table style=\"width:100%;border-collapse:collapse;margin:0 0 16px;font-size:15px\">\n\

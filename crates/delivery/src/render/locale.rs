@@ -33,7 +33,8 @@ impl Style {
     pub(crate) fn money(self, money: Money) -> String {
         let plain = Money::new(money.amount.abs(), money.currency).plain();
         let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
-        let sign = if money.amount.is_sign_negative() && !money.amount.is_zero() { "-" } else { "" };
+        let sign =
+            if money.amount.is_sign_negative() && !money.amount.is_zero() { "-" } else { "" };
         let number = |group: &str, point: &str| {
             let whole = grouped(whole, group);
             if fraction.is_empty() { whole } else { format!("{whole}{point}{fraction}") }
@@ -54,12 +55,32 @@ impl Style {
     /// A day.
     pub(crate) fn date(self, day: Date) -> String {
         const GERMAN: [&str; 12] = [
-            "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
-            "Oktober", "November", "Dezember",
+            "Januar",
+            "Februar",
+            "März",
+            "April",
+            "Mai",
+            "Juni",
+            "Juli",
+            "August",
+            "September",
+            "Oktober",
+            "November",
+            "Dezember",
         ];
         const ENGLISH: [&str; 12] = [
-            "January", "February", "March", "April", "May", "June", "July", "August",
-            "September", "October", "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ];
         let month = |names: &[&'static str; 12]| {
             usize::try_from(day.month() - 1).ok().and_then(|at| names.get(at)).copied()
@@ -80,12 +101,14 @@ impl Style {
                 due: "Fällig am",
                 amount: "Betrag",
                 pay: "Ansehen und bezahlen",
+                more: ["… und", "weitere"],
             },
             Self::English | Self::Plain => &Words {
                 invoice: "Invoice",
                 due: "Due on",
                 amount: "Amount",
                 pay: "View and pay",
+                more: ["… and", "more"],
             },
         }
     }
@@ -98,6 +121,8 @@ pub(crate) struct Words {
     pub(crate) due: &'static str,
     pub(crate) amount: &'static str,
     pub(crate) pay: &'static str,
+    /// Around the number of claims that are not listed.
+    pub(crate) more: [&'static str; 2],
 }
 
 /// The symbol that readers know without being told; others are shown by their code.
@@ -146,7 +171,11 @@ pub(crate) fn clean(text: &str) -> String {
     for character in text.chars().take(4 * LONGEST_VALUE) {
         match character {
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => shown.push(' '),
-            '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' => {}
+            '\u{200B}'
+            | '\u{200E}'
+            | '\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' => {}
             '\u{E000}'..='\u{F8FF}' | '\u{FEFF}' | '\u{F0000}'..='\u{10FFFF}' => {}
             c => shown.push(c),
         }

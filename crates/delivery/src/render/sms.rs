@@ -95,11 +95,7 @@ fn replacement(character: char) -> Option<&'static str> {
 
 /// Septets of a character, `None` where the alphabet lacks it.
 fn septets(character: char) -> Option<usize> {
-    if BASIC.contains(character) {
-        Some(1)
-    } else {
-        EXTENSION.contains(character).then_some(2)
-    }
+    if BASIC.contains(character) { Some(1) } else { EXTENSION.contains(character).then_some(2) }
 }
 
 /// Makes a text message of rendered lines: they become one, parted by single spaces.

@@ -136,6 +136,18 @@ fn the_html_loads_nothing_and_runs_nothing() {
 }
 
 #[test]
+fn a_very_long_list_of_claims_is_cut_and_says_so() {
+    let mut many = message();
+    many.claims = vec![many.claims[1].clone(); 1_000];
+    let email = document("Subject: {{count}}\n\n[[claims]]\n", "de", &many);
+    assert_eq!(email.subject, "1000");
+    assert_eq!(email.text.matches("R-204").count(), 50);
+    assert!(email.text.ends_with("\n… und 950 weitere\n"), "{}", email.text);
+    assert_eq!(email.html.matches("R-204").count(), 50);
+    assert!(email.html.contains("<td colspan=\"3\""), "{}", email.html);
+}
+
+#[test]
 fn english_texts_write_amounts_and_days_in_english() {
     let source = "Subject: {{total}}\n\nDue {{oldest_due}}, {{#each claims}}{{amount}} {{/each}}";
     let email = document(source, "en-GB", &message());
@@ -182,19 +194,14 @@ fn a_missing_value_fails_with_file_line_and_name() {
     late.deadline = None;
     let error = templates.render(&key, &late).unwrap_err();
     let RenderError::Failed(problem) = error else { panic!("{error}") };
-    assert_eq!(
-        problem.to_string(),
-        "mahnung.hbs:4: `deadline` has no value in this message"
-    );
+    assert_eq!(problem.to_string(), "mahnung.hbs:4: `deadline` has no value in this message");
     assert!(templates.render(&key, &message()).is_ok());
 }
 
 #[test]
 fn problems_of_all_texts_are_told_at_once_with_their_lines() {
-    let source = |file: &str, source: &str| TextSource {
-        file: file.to_owned(),
-        source: source.to_owned(),
-    };
+    let source =
+        |file: &str, source: &str| TextSource { file: file.to_owned(), source: source.to_owned() };
     let problems = Templates::compile([
         (key(Channel::Email, "de"), source("a.hbs", "Subject: x\n\n{{totl}}\n{{shout fee}}\n")),
         (key(Channel::Sms, "de"), source("b.hbs", "{{total}}\n[[pay]]")),
@@ -204,6 +211,13 @@ fn problems_of_all_texts_are_told_at_once_with_their_lines() {
     let places: Vec<_> = problems.iter().map(|p| (p.file.as_str(), p.line)).collect();
     assert_eq!(places[..3], [("a.hbs", 3), ("a.hbs", 4), ("b.hbs", 2)], "{problems:?}");
     assert_eq!(places[3].0, "c.hbs");
+    let twice = key(Channel::Letter, "de");
+    let problems = Templates::compile([
+        (twice.clone(), source("a.hbs", "Subject: x\n\ny")),
+        (twice, source("b.hbs", "Subject: x\n\nz")),
+    ])
+    .unwrap_err();
+    assert_eq!(problems[0].to_string(), "b.hbs:1: the same text is in a.hbs");
 }
 
 #[test]

@@ -23,9 +23,7 @@ use reqwest::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    Accepted, Outgoing, Recipient, Secret, SendError, Sender, SenderConfigError,
-};
+use super::{Accepted, Outgoing, Recipient, Secret, SendError, Sender, SenderConfigError};
 use crate::render::{Content, clean};
 
 /// A gateway for text messages.
@@ -104,11 +102,18 @@ pub struct SmsGateway {
 impl SmsGateway {
     /// Reads the secret and checks the settings; connects to nothing yet.
     pub fn new(config: SmsGatewayConfig) -> Result<Self, SenderConfigError> {
-        let url: Url = config.url.parse().map_err(|error| SenderConfigError::setting("url", error))?;
-        let host = url.host_str().ok_or_else(|| SenderConfigError::setting("url", "there is no host"))?.to_owned();
+        let url: Url =
+            config.url.parse().map_err(|error| SenderConfigError::setting("url", error))?;
+        let host = url
+            .host_str()
+            .ok_or_else(|| SenderConfigError::setting("url", "there is no host"))?
+            .to_owned();
         let local = matches!(host.as_str(), "127.0.0.1" | "[::1]" | "localhost");
         if url.scheme() != "https" && !(url.scheme() == "http" && local) {
-            return Err(SenderConfigError::setting("url", "must be https, for numbers and texts are personal data"));
+            return Err(SenderConfigError::setting(
+                "url",
+                "must be https, for numbers and texts are personal data",
+            ));
         }
         let method = match config.method.as_str() {
             "POST" => Method::POST,
@@ -121,10 +126,13 @@ impl SmsGateway {
         }
         let mut headers = HeaderMap::new();
         if let Some(secret) = &config.auth {
-            let name: HeaderName =
-                config.auth_header.parse().map_err(|error| SenderConfigError::setting("auth_header", error))?;
-            let mut value = HeaderValue::from_str(secret.read()?.reveal())
-                .map_err(|_| SenderConfigError::setting("auth", "the secret cannot stand in a header"))?;
+            let name: HeaderName = config
+                .auth_header
+                .parse()
+                .map_err(|error| SenderConfigError::setting("auth_header", error))?;
+            let mut value = HeaderValue::from_str(secret.read()?.reveal()).map_err(|_| {
+                SenderConfigError::setting("auth", "the secret cannot stand in a header")
+            })?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -179,9 +187,9 @@ impl SmsGateway {
         }
         let after = retry_after(response.headers());
         match status {
-            StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS => Err(SendError::Retry { reason, after }),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+                Err(SendError::Retry { reason, after })
+            }
             // Naming a time says that the request was turned away.
             StatusCode::SERVICE_UNAVAILABLE if after.is_some() => {
                 Err(SendError::Retry { reason, after })
@@ -226,8 +234,7 @@ impl SmsGateway {
 #[async_trait]
 impl Sender for SmsGateway {
     async fn send(&self, message: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError> {
-        let (Content::Sms(sms), Recipient::Mobile(number)) = (&message.content, &message.to)
-        else {
+        let (Content::Sms(sms), Recipient::Mobile(number)) = (&message.content, &message.to) else {
             return Err(SendError::refused("an SMS gateway takes text messages to mobiles only"));
         };
         let digits = number.strip_prefix('+').unwrap_or_default();

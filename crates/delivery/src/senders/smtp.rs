@@ -110,7 +110,12 @@ impl Smtp {
         if config.timeout_ms == 0 {
             return Err(SenderConfigError::setting("timeout_ms", "must not be 0"));
         }
+        let local = matches!(config.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         let tls = match config.tls {
+            SmtpTls::None if login.is_some() && !local => {
+                let reason = "a password is never sent in the clear to another machine";
+                return Err(SenderConfigError::setting("tls", reason));
+            }
             SmtpTls::None => None,
             SmtpTls::Starttls | SmtpTls::Implicit => Some(tls_parameters(&config)?),
         };
@@ -187,9 +192,8 @@ impl Sender for Smtp {
         else {
             return Err(SendError::refused("a mail server takes e-mails to mailboxes only"));
         };
-        let to: Address = address
-            .parse()
-            .map_err(|_| SendError::bad_address("not an e-mail address"))?;
+        let to: Address =
+            address.parse().map_err(|_| SendError::bad_address("not an e-mail address"))?;
         let from = match &message.from.email {
             Some(own) => own
                 .parse()
@@ -232,8 +236,7 @@ fn tls_parameters(config: &SmtpConfig) -> Result<TlsParameters, SenderConfigErro
             reason,
         };
         let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let certificate =
-            Certificate::from_pem(&pem).map_err(|error| failed(error.to_string()))?;
+        let certificate = Certificate::from_pem(&pem).map_err(|error| failed(error.to_string()))?;
         builder = builder.add_root_certificate(certificate);
     }
     builder.build_rustls().map_err(|error| SenderConfigError::setting("tls", error))

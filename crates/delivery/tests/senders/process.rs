@@ -10,6 +10,8 @@ use std::{
     },
 };
 
+use serde_json::Value;
+
 /// A process that prints its port when it is ready.
 pub struct Server {
     child: Child,
@@ -91,9 +93,10 @@ impl Folder {
     }
 
     /// The messages that the mail server kept, oldest first.
-    pub fn messages(&self) -> Vec<String> {
+    pub fn messages(&self) -> Vec<Value> {
         (1..)
-            .map_while(|n| std::fs::read_to_string(self.0.join(format!("message-{n}.eml"))).ok())
+            .map_while(|n| std::fs::read(self.0.join(format!("message-{n}.json"))).ok())
+            .map(|json| serde_json::from_slice(&json).expect("whole, for it was renamed"))
             .collect()
     }
 }

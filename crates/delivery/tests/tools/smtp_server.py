@@ -2,8 +2,9 @@
 
     smtp_server.py FOLDER [--tls none|starttls|implicit] [--login USER:PASSWORD]
 
-Each message that it takes becomes a file FOLDER/message-N.eml. With TLS it makes its own
-authority, FOLDER/ca.pem. It prints its port once it listens, and ends when its input ends.
+Each message that it takes becomes a file FOLDER/message-N.json: envelope, headers and parts as
+Python's own e-mail parser reads them, and the raw text. With TLS it makes its own authority,
+FOLDER/ca.pem. It prints its port once it listens, and ends when its input ends.
 How it behaves depends on the recipient's local part:
 
     greylisted  451 to RCPT            nobody      550 5.1.1 to RCPT
@@ -15,9 +16,14 @@ How it behaves depends on the recipient's local part:
 
 import argparse
 import asyncio
+import email
+import email.policy
+import json
+import logging
 import pathlib
 import ssl
 import sys
+import warnings
 
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -30,6 +36,24 @@ class Handler:
 
     def local_part(self, address):
         return address.split("@", 1)[0]
+
+    def keep(self, server, envelope):
+        message = email.message_from_bytes(
+            envelope.original_content, policy=email.policy.default
+        )
+        found = {
+            "encrypted": server.transport.get_extra_info("sslcontext") is not None,
+            "from": envelope.mail_from,
+            "to": envelope.rcpt_tos,
+            "type": message.get_content_type(),
+            "headers": [[name, str(value)] for name, value in message.items()],
+            "parts": [[p.get_content_type(), p.get_content()] for p in message.iter_parts()],
+            "raw": envelope.original_content.decode("latin-1"),
+        }
+        name = f"message-{self.taken}.json"
+        part = self.folder / (name + ".part")
+        part.write_text(json.dumps(found))
+        part.rename(self.folder / name)
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         local = self.local_part(address)
@@ -54,10 +78,7 @@ class Handler:
         if local == "later":
             return "451 4.3.0 the disk is full"
         self.taken += 1
-        name = f"message-{self.taken}.eml"
-        part = self.folder / (name + ".part")
-        part.write_bytes(envelope.original_content)
-        part.rename(self.folder / name)
+        self.keep(server, envelope)
         if local == "vanish":
             server.transport.abort()
             return "421 gone"
@@ -72,6 +93,10 @@ async def main():
     options.add_argument("--tls", choices=["none", "starttls", "implicit"], default="none")
     options.add_argument("--login")
     given = options.parse_args()
+
+    # Clients that hang up are what the tests are about.
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
 
     context = None
     if given.tls != "none":
