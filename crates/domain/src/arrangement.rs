@@ -7,8 +7,8 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 use rust_decimal::RoundingStrategy;
 
 use crate::{
-    account::{Account, Plan, Standing},
-    book::Book,
+    account::{Account, Plan, Promise, Standing},
+    book::{Book, ClaimBook},
     calendar::day_in,
     claim::Claim,
     command::{Raised, Refusal, owed},
@@ -190,10 +190,7 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp) -> 
         let (until, open) = (promise.until, promise.open.clone());
         let ends =
             open.iter().map(|money| patience(rules, money.currency, until)).max().unwrap_or(until);
-        let paid = open.iter().all(|money| {
-            raised.account.currencies().contains(&money.currency)
-                && owed(&Book::of(raised.account, money.currency)).is_none()
-        });
+        let paid = open.iter().all(|money| done(raised.account, money.currency, promise));
         if paid {
             raised.raise(AccountEvent::PromiseKept { promise: id });
         } else if today >= ends {
@@ -211,7 +208,11 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp) -> 
             raised.raise(AccountEvent::PlanCompleted { plan: id });
             continue;
         }
-        let paid = agreed - open;
+        // What was charged since, a returned debit for instance, is due with the last rate.
+        let book = Book::of(raised.account, plan.currency);
+        let columns = plan.claims.iter().filter_map(|id| book.claim(id));
+        let since: Decimal = columns.map(|column| column.fees_charged_after(plan.on)).sum();
+        let paid = agreed + since - open;
         let mut owed_by_now = Decimal::ZERO;
         let mut next = None;
         for rate in &plan.rates {
@@ -222,13 +223,34 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp) -> 
                 next = Some(ends);
             }
         }
+        if next.is_none() {
+            owed_by_now += since;
+        }
         match next {
-            _ if paid < owed_by_now => raised.raise(AccountEvent::PlanBroken { plan: id }),
+            _ if owed_by_now > Decimal::ZERO && paid < owed_by_now => {
+                raised.raise(AccountEvent::PlanBroken { plan: id })
+            }
             Some(day) => look(day),
             None => {}
         }
     }
     again
+}
+
+/// Whether what a promise was about is paid: claims of then that were due by the promised day, or
+/// all of then where none was. What was ordered since is not part of the promise.
+fn done(account: &Account, currency: Currency, promise: &Promise) -> bool {
+    let book = Book::of(account, currency);
+    let of_then = |column: &&ClaimBook<'_>| {
+        column.claim.invoice.as_ref().is_some_and(|invoice| invoice.issued_on <= promise.on)
+    };
+    let then: Vec<&ClaimBook<'_>> = book.claims.iter().filter(of_then).collect();
+    let due = |column: &&&ClaimBook<'_>| column.due_on <= promise.until;
+    if then.iter().any(|column| due(&column)) {
+        then.iter().filter(due).all(|column| column.open().is_zero())
+    } else {
+        then.iter().all(|column| column.open().is_zero())
+    }
 }
 
 /// What is open of a plan's claims.

@@ -80,7 +80,8 @@ pub struct ClaimBook<'a> {
     /// Some of it was paid by money.
     pub by_money: bool,
     principal_moved_on: Option<Date>,
-    fee_rows: Vec<(Date, Decimal)>,
+    /// Day, amount and what is open of each fee.
+    fee_rows: Vec<(Date, Decimal, Decimal)>,
 }
 
 impl ClaimBook<'_> {
@@ -97,6 +98,11 @@ impl ClaimBook<'_> {
         if self.outstanding.is_zero() {
             self.principal_settled_on = self.principal_moved_on;
         }
+    }
+
+    /// Fees charged after `day`, paid ones included.
+    pub(crate) fn fees_charged_after(&self, day: Date) -> Decimal {
+        self.fee_rows.iter().filter(|(on, ..)| *on > day).map(|(_, amount, _)| *amount).sum()
     }
 
     /// Day on which nothing was open any more; `None` while something is.
@@ -126,7 +132,7 @@ impl ClaimBook<'_> {
             }
             Part::Fees => {
                 let mut rest = money;
-                for (charged_on, open) in &mut self.fee_rows {
+                for (charged_on, _, open) in &mut self.fee_rows {
                     if late_fees || *charged_on <= on {
                         let used = rest.min(*open);
                         *open -= used;
@@ -372,6 +378,7 @@ fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
         }
         fee_rows.sort_unstable();
         let fees: Decimal = fee_rows.iter().map(|(_, amount)| *amount).sum();
+        let fee_rows = fee_rows.into_iter().map(|(on, amount)| (on, amount, amount)).collect();
         let nothing_left = payable.is_zero().then(|| {
             let credit_days = claim.credits.values().map(|(day, _)| *day);
             let dispute_days = claim.disputes.values().filter_map(|d| Some(d.resolved?.0));
