@@ -292,6 +292,7 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
     }
     let review_again = arrangement::review(raised, rules, now);
     refresh_handoffs(raised, rules);
+    complete_automatic(raised, day_in(now, &rules.creditor.zone), now);
     let mut number = 0u32;
     loop {
         let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else { return None };
@@ -373,12 +374,12 @@ fn release(
     now: Timestamp,
     rules: &Rules,
 ) -> Result<(), Refusal> {
-    refresh_handoffs(raised, rules);
     let due = raised.account.placements.get(placement);
     let due = due.filter(|entry| entry.state == PlacementState::Due);
     let due = due.ok_or(Refusal::NoSuchPlacement(placement.clone()))?;
-    if !due.missing.is_empty() {
-        return Err(Refusal::Incomplete(due.missing.clone()));
+    let missing = missing_fields(raised.account, &rules.creditor, &due.claims);
+    if !missing.is_empty() {
+        return Err(Refusal::Incomplete(missing));
     }
     if due.approved_by.contains(by) {
         return Err(Refusal::SamePerson(by.to_owned()));
@@ -386,7 +387,9 @@ fn release(
     if let Some(reason) = unfit(raised.account, due, day_in(now, &rules.creditor.zone)) {
         return Err(Refusal::Blocked(reason));
     }
-    if due.release == Release::FourEyes && due.approved_by.is_empty() {
+    let first_of_two = due.release == Release::FourEyes && due.approved_by.is_empty();
+    refresh_handoffs(raised, rules);
+    if first_of_two {
         let (placement, by) = (placement.clone(), by.to_owned());
         raised.raise(AccountEvent::PlacementApproved { placement, by });
         return Ok(());
@@ -436,6 +439,10 @@ fn unfit(account: &Account, placement: &Placement, today: Date) -> Option<Suppre
         if plans.any(|p| p.standing == Standing::Open && p.claims.contains(invoice)) {
             return Some(Suppression::Planned);
         }
+        let book = claim.currency().map(|currency| Book::of(account, currency));
+        if book.is_some_and(|b| b.claim(invoice).is_some_and(|c| b.unallocated >= c.open())) {
+            return Some(Suppression::CreditCovers);
+        }
     }
     None
 }
@@ -475,6 +482,21 @@ fn refresh_handoffs(raised: &mut Raised<'_>, rules: &Rules) {
         .collect();
     for (placement, missing) in changed {
         raised.raise(AccountEvent::HandoffFieldsChanged { placement, missing });
+    }
+}
+
+/// Placements that need no person go out once nothing is missing any more.
+fn complete_automatic(raised: &mut Raised<'_>, today: Date, now: Timestamp) {
+    let complete = |placement: &Placement| {
+        placement.state == PlacementState::Due
+            && placement.release == Release::Automatic
+            && placement.missing.is_empty()
+            && unfit(raised.account, placement, today).is_none()
+    };
+    let placements = raised.account.placements.iter().filter(|(_, one)| complete(one));
+    let ready: Vec<PlacementId> = placements.map(|(id, _)| id.clone()).collect();
+    for placement in ready {
+        go_out(raised, &placement, "policy", now);
     }
 }
 
@@ -730,10 +752,15 @@ fn follow_up(raised: &mut Raised<'_>) {
         }
     }
     let settled = |account: &Account, placement: &Placement| {
-        let all = placement.claims.iter().all(|invoice| {
+        let mut settled = placement.claims.iter().map(|invoice| {
             account.claims.get(invoice).is_none_or(|claim| claim.settled_on.is_some())
         });
-        all.then_some(Suppression::Paid)
+        let over = match placement.state {
+            // The claims that are still open become due again, without the paid one.
+            PlacementState::Due => settled.any(|settled| settled),
+            _ => settled.all(|settled| settled),
+        };
+        over.then_some(Suppression::Paid)
     };
     let account = raised.account.clone_if_placed();
     if let Some(account) = account {
