@@ -644,6 +644,11 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
         let Some(column) = book.claim(&part.invoice) else {
             return Recheck::Suppress(Suppression::AmountsChanged);
         };
+        let policy = rules.policy(decided.currency);
+        let step = policy.and_then(|p| p.steps.iter().find(|step| step.name == part.step));
+        if !ladder::still_fits(step, &decided.kind, column.due_on, today) {
+            return Recheck::Suppress(Suppression::AmountsChanged);
+        }
         open += column.open();
         changed |= column.outstanding != part.principal || column.fees != part.fees;
         if column.claim.disputed() {

@@ -593,7 +593,7 @@ pub enum ChannelGap {
 pub enum Suppression {
     /// Nothing is owed any more.
     Paid,
-    /// Other amounts are open than the message would say.
+    /// Other amounts are open, or due on another day, than the message would say.
     AmountsChanged,
     /// Disputed.
     Disputed,

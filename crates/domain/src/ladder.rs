@@ -72,6 +72,28 @@ pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) 
     Rung::Waits(found)
 }
 
+/// Whether a step makes sense for an overdue claim alone. A notice does not, nor does a reminder
+/// that the policy counts from the issue or the due date itself.
+fn needs_overdue(step: &Step) -> bool {
+    match step.action {
+        StepAction::Notice => false,
+        StepAction::Reminder => matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default),
+        StepAction::Mahnung | StepAction::Offer { .. } | StepAction::HandOff { .. } => true,
+    }
+}
+
+/// Whether a message decided as `step`, of this `kind`, still fits a claim due on `due_on`: the
+/// due date may have passed, or have been put off, while it waited to be sent.
+pub(crate) fn still_fits(step: Option<&Step>, kind: &str, due_on: Date, today: Date) -> bool {
+    match step {
+        _ if kind == StepAction::Notice.name() => today < due_on,
+        Some(step) if step.at.before || step.at.anchor == Anchor::Issued => {
+            today > due_on || !needs_overdue(step)
+        }
+        _ => today >= due_on,
+    }
+}
+
 struct Ladder<'c, 'a> {
     case: &'c Case<'a>,
     column: &'c ClaimBook<'c>,
@@ -115,7 +137,14 @@ impl Ladder<'_, '_> {
     /// The day on which the step at `at` is due; `None` where it counts from a default that has
     /// not begun.
     fn day_of(&self, at: usize) -> Option<Date> {
-        let due = self.counted(at)?;
+        let mut due = self.counted(at)?;
+        if self.steps().get(at).is_some_and(needs_overdue) {
+            // The due date may have moved since the step that it counts from.
+            let creditor = &self.case.rules.creditor;
+            let overdue =
+                law::day_after_rolled(self.column.due_on, creditor, Some(self.case.debtor));
+            due = due.max(overdue);
+        }
         let told = self.column.claim.told_deadline();
         let patience = told
             .map(|deadline| self.case.policy.in_flight.after(deadline, self.case.policy.region));

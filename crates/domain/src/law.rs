@@ -40,7 +40,9 @@ pub fn default_begins(
     debtor: Option<&DebtorProfile>,
 ) -> Option<(Date, DefaultGround)> {
     let declared = claim.default_declared.map(|day| (day, DefaultGround::Declared));
+    // A Mahnung before the claim is due, or due again after it was put off, starts nothing.
     let by_notice = claim.default_by_notice.as_ref().map(|(_, d)| (*d, DefaultGround::Notice));
+    let by_notice = by_notice.filter(|(day, _)| claim.due_on().is_none_or(|due_on| *day > due_on));
     let by_law = claim.invoice.as_ref().filter(|_| creditor.law != Law::None).and_then(|invoice| {
         let due_on = claim.due_on()?;
         let agreed = invoice
