@@ -541,12 +541,20 @@ pub fn contact_window(
     debtor: &DebtorProfile,
     creditor: &Creditor,
 ) -> (ContactWindow, TimeZone) {
+    debtors_window(persona.window, debtor, creditor)
+}
+
+fn debtors_window(
+    base: ContactWindow,
+    debtor: &DebtorProfile,
+    creditor: &Creditor,
+) -> (ContactWindow, TimeZone) {
     let zone = debtor
         .timezone
         .as_deref()
         .and_then(|name| TimeZone::get(name).ok())
         .unwrap_or_else(|| creditor.zone.clone());
-    let mut window = persona.window;
+    let mut window = base;
     if let Some(region) = Region::of(&debtor.country, debtor.region.as_deref()) {
         window = window.without_holidays_of(region);
     }
@@ -677,15 +685,26 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
     if channel_gap(account, debtor, &rules.creditor, decided.channel).is_some() {
         return Recheck::Suppress(Suppression::ChannelGone);
     }
-    let persona = rules
-        .policy(decided.currency)
-        .and_then(|policy| policy.personas.iter().find(|one| one.name == decided.persona));
-    let Some(persona) = persona else { return Recheck::Send };
-    let (window, zone) = contact_window(persona, debtor, &rules.creditor);
+    // The policy may have changed since: its window for everybody counts then, or the law's.
+    let personas = rules.policy(decided.currency).map_or(&[][..], |policy| &policy.personas);
+    let persona = personas.iter().find(|one| one.name == decided.persona);
+    let persona = persona.or_else(|| personas.last());
+    let base = persona.map_or_else(|| lawful_window(&rules.creditor), |persona| persona.window);
+    let (window, zone) = debtors_window(base, debtor, &rules.creditor);
     match window.next_open(now, &zone) {
         Some(open) if open > now => Recheck::Later(open),
-        _ => Recheck::Send,
+        Some(_) => Recheck::Send,
+        None => Recheck::Suppress(Suppression::ChannelGone),
     }
+}
+
+/// Where no policy narrows it.
+fn lawful_window(creditor: &Creditor) -> ContactWindow {
+    match creditor.law {
+        Law::None => ContactWindow::decency_default(),
+        Law::De | Law::At | Law::Ch => ContactWindow::law_default_de(),
+    }
+    .without_holidays_of(creditor.region)
 }
 
 impl Account {
