@@ -3,6 +3,8 @@
 //!
 //! [`next_step`] is pure, total and deterministic: account, rules and time are all that it reads.
 
+use std::cell::OnceCell;
+
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
@@ -157,7 +159,8 @@ pub fn next_step(account: &Account, rules: &Rules, now: Timestamp, fresh: &Notic
             }
             continue;
         };
-        let case = Case { account, rules, policy, book: &book, debtor, now, today };
+        let (history, open) = (OnceCell::new(), OnceCell::new());
+        let case = Case { account, rules, policy, book: &book, debtor, now, today, history, open };
         case.decide(fresh, &mut decision);
         if decision.action != Action::Wait {
             break;
@@ -231,6 +234,17 @@ pub(crate) struct Case<'a> {
     pub debtor: &'a DebtorProfile,
     pub now: Timestamp,
     pub today: Date,
+    /// Both walk over all claims and are asked for each claim.
+    history: OnceCell<History>,
+    open: OnceCell<Open>,
+}
+
+/// What is open on all claims of a case.
+#[derive(Clone, Copy)]
+struct Open {
+    amount: Decimal,
+    claims: u32,
+    oldest_due_on: Option<Date>,
 }
 
 impl<'a> Case<'a> {
@@ -241,7 +255,10 @@ impl<'a> Case<'a> {
             decision.wait(None, None, WaitReason::NothingOwed, None);
             return;
         }
-        let persona = self.persona();
+        let Some(persona) = self.persona() else {
+            decision.wait(None, None, WaitReason::NoChannel, None); // a policy for nobody
+            return;
+        };
         decision.personas.push((
             self.book.currency,
             persona.name.clone(),
@@ -332,34 +349,28 @@ impl<'a> Case<'a> {
     }
 
     /// The first persona that matches. The last one always does.
-    pub(crate) fn persona(&self) -> &'a Persona {
-        let reads = self.policy.personas.iter().any(|persona| persona.when.is_some());
-        let history = if reads { self.account.history(self.book) } else { History::default() };
-        let facts = self.facts(history, None, None);
-        let matches =
-            |persona: &&Persona| persona.when.as_ref().is_none_or(|when| when.holds(&facts));
+    pub(crate) fn persona(&self) -> Option<&'a Persona> {
+        let matches = |persona: &&Persona| {
+            persona.when.as_ref().is_none_or(|when| when.holds(&self.facts(None, None)))
+        };
         let personas = &self.policy.personas;
-        personas.iter().find(matches).unwrap_or(&personas[personas.len() - 1])
+        personas.iter().find(matches).or_else(|| personas.last())
     }
 
     pub(crate) fn facts<'f>(
         &'f self,
-        history: History,
         claim: Option<(&ClaimBook<'_>, Date)>,
         persona: Option<&'f str>,
     ) -> Facts<'f> {
         let today = claim.map_or(self.today, |(_, day)| day);
-        let open = self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO);
-        let (count, oldest) = open.fold((0, None::<Date>), |(count, oldest), column| {
-            (count + 1, Some(oldest.map_or(column.due_on, |day| day.min(column.due_on))))
-        });
+        let open = self.open.get_or_init(|| self.sum_open());
         Facts {
             debtor: self.debtor,
-            history,
+            history: *self.history.get_or_init(|| self.account.history(self.book)),
             account: AccountFacts {
-                outstanding: self.book.open(),
-                open_claims: count,
-                oldest_days_overdue: oldest.map_or(0, |due| (today - due).get_days()),
+                outstanding: open.amount,
+                open_claims: open.claims,
+                oldest_days_overdue: open.oldest_due_on.map_or(0, |due| (today - due).get_days()),
             },
             claim: claim.map(|(column, day)| ClaimFacts {
                 outstanding: column.open(),
@@ -372,6 +383,16 @@ impl<'a> Case<'a> {
             persona,
             today,
         }
+    }
+
+    fn sum_open(&self) -> Open {
+        let open = self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO);
+        let nothing = Open { amount: Decimal::ZERO, claims: 0, oldest_due_on: None };
+        open.fold(nothing, |sum, column| Open {
+            amount: sum.amount + column.open(),
+            claims: sum.claims + 1,
+            oldest_due_on: Some(sum.oldest_due_on.map_or(column.due_on, |d| d.min(column.due_on))),
+        })
     }
 
     pub(crate) fn in_default(&self, column: &ClaimBook<'_>, day: Date) -> bool {

@@ -128,7 +128,8 @@ impl Ladder<'_, '_> {
     fn insists_on(&self, step: &Step) -> Option<crate::ids::StepName> {
         match (&step.action, step.at.anchor) {
             (StepAction::HandOff { .. }, Anchor::Step(named)) => {
-                self.happened_on(named).is_none().then(|| self.steps()[named].name.clone())
+                let insisted = self.steps().get(named)?;
+                self.happened_on(named).is_none().then(|| insisted.name.clone())
             }
             _ => None,
         }
@@ -192,9 +193,8 @@ impl Ladder<'_, '_> {
     }
 
     fn holds(&self, when: &Condition, day: Date) -> bool {
-        let history = self.case.account.history(self.case.book);
         let persona = Some(self.persona.name.as_str());
-        when.holds(&self.case.facts(history, Some((self.column, day)), persona))
+        when.holds(&self.case.facts(Some((self.column, day)), persona))
     }
 
     /// The first day from tomorrow on which a condition holds, if the passing of days alone can
