@@ -5,5 +5,6 @@
 //! so that it can be logged and kept in the clear.
 
 pub mod backoff;
+pub mod dispatcher;
 pub mod render;
 pub mod senders;

@@ -95,6 +95,16 @@ fn every_line_is_one_event_of_the_contract_in_order_of_time() {
 }
 
 #[test]
+fn kulanz_reads_every_line_and_leaves_nothing_of_it_out() {
+    for event in generate(SEED, date(2026, 11, 18), 5).unwrap() {
+        let read = kulanz_wire::decode(event.line.as_bytes(), &kulanz_wire::DecodeOptions::STRICT);
+        let read = read.unwrap_or_else(|why| panic!("{why:?}: {}", event.line));
+        assert_eq!(read.at, event.at);
+        assert!(read.ignored.is_empty(), "{:?}: {}", read.ignored, event.line);
+    }
+}
+
+#[test]
 fn no_cent_is_lost_or_made_up() {
     let events = lines(SEED);
     let mut invoices = BTreeMap::new();

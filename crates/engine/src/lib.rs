@@ -26,6 +26,7 @@ pub mod vault;
 pub mod views;
 
 pub use desk::replay;
+pub use kulanz_store as store;
 pub use ledger::{Extra, SharedRules};
 pub use views::UNMATCHED;
 

@@ -1,0 +1,555 @@
+//! Takes messages from the outbox and brings each to its end: sent, suppressed, later, parked or
+//! unknown. What became of it is an event of its account, in the same transaction as the row.
+//!
+//! The order of one attempt: the row says `Sending`, durably; the account is looked at once more;
+//! the message is made and kept, sealed, with the paylink that it carries; only then do bytes
+//! leave. A process that dies in between finds the row in `Sending`: through a gateway that knows
+//! our key it is tried again, otherwise it is parked as unknown.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use kulanz_domain::{
+    Command,
+    account::Account,
+    arrangement::offers,
+    book::Book,
+    calendar::day_in,
+    decision::Recheck,
+    event::NoticeDecided,
+    fact::{Channel, Fact, Receipt, Stamp},
+    ids::*,
+    law,
+    money::{Decimal, Money},
+    policy::Rules,
+};
+use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, StoreError};
+use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tracing::{error, info, warn};
+
+use crate::{
+    backoff::Backoff,
+    render::{
+        ClaimLine, Content, Creditor, MessageContext, PlanLine, RenderError, Templates, TextKey,
+        TextSource,
+    },
+    senders::{Origin, Outgoing, Recipient, SendError, Sender},
+};
+
+/// Messages that are on their way at the same time.
+const AT_ONCE: u32 = 16;
+/// How long a paylink opens its page.
+const LINK_DAYS: i64 = 120;
+
+/// A creditor as messages show it.
+#[derive(Debug, Clone)]
+pub struct Letterhead {
+    /// For the texts.
+    pub creditor: Creditor,
+    /// For the gateways.
+    pub origin: Origin,
+}
+
+/// Everything that a message is made with.
+pub struct Dispatcher {
+    engine: Engine,
+    letterheads: HashMap<CreditorId, Letterhead>,
+    texts: RwLock<HashMap<(String, u32), Arc<Templates>>>,
+    senders: BTreeMap<Channel, Arc<dyn Sender>>,
+    base_url: String,
+    backoff: Backoff,
+}
+
+/// Why a message could not be brought to its end. The row stays as it is.
+#[derive(Debug, Error)]
+pub enum DispatchError {
+    /// A fault of the engine.
+    #[error(transparent)]
+    Engine(#[from] Fault),
+    /// A fault of the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The account refused what should have been possible.
+    #[error("the account refuses: {0}")]
+    Refused(String),
+}
+
+impl From<ExecuteError> for DispatchError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Failed(fault) => Self::Engine(fault),
+            ExecuteError::Refused(refusal) => Self::Refused(refusal.to_string()),
+        }
+    }
+}
+
+/// Why a message could not be made.
+#[derive(Debug, Error)]
+enum Unmade {
+    #[error("no address on file")]
+    NoAddress,
+    #[error("no letterhead for the creditor")]
+    NoLetterhead,
+    #[error("the texts of {0} version {1} cannot be had")]
+    NoTexts(String, u32),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Dispatcher {
+    /// A dispatcher; `senders` has one for each channel in use, `base_url` is where debtors'
+    /// pages are, without a slash at its end.
+    pub fn new(
+        engine: Engine,
+        letterheads: HashMap<CreditorId, Letterhead>,
+        senders: BTreeMap<Channel, Arc<dyn Sender>>,
+        base_url: String,
+    ) -> Self {
+        let texts = RwLock::default();
+        Self { engine, letterheads, texts, senders, base_url, backoff: Backoff::default() }
+    }
+
+    /// The texts of a policy's version.
+    pub fn add_texts(&self, policy: &str, version: u32, templates: Arc<Templates>) {
+        let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
+        texts.insert((policy.to_owned(), version), templates);
+    }
+
+    /// To be called once before the first message is taken: whatever an earlier process left in
+    /// `Sending` is tried again where that is safe, and parked as unknown where it is not.
+    pub async fn recover(&self) -> Result<usize, DispatchError> {
+        let mut count = 0;
+        loop {
+            let left = self.engine.store().outbox(Some(OutboxState::Sending), 500).await?;
+            if left.is_empty() {
+                return Ok(count);
+            }
+            for row in left {
+                count += 1;
+                let safe = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
+                if safe {
+                    let detail = Some("interrupted; the gateway knows our key".to_owned());
+                    let now = self.engine.clock().now();
+                    self.engine.try_later(&row.account, &row.notice, now, detail).await?;
+                } else {
+                    warn!(notice = %row.notice, "interrupted attempt: outcome unknown");
+                    self.park(&row, true, "interrupted while sending").await?;
+                }
+            }
+        }
+    }
+
+    /// Takes messages for ever.
+    pub async fn run(&self) {
+        loop {
+            match self.run_once().await {
+                Ok(0) => self.engine.changed(Duration::from_secs(1)).await,
+                Ok(_) => {}
+                Err(error) => {
+                    error!(%error, "the outbox cannot be worked on");
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
+            }
+        }
+    }
+
+    /// Takes what is due now; how many messages were taken.
+    pub async fn run_once(&self) -> Result<usize, DispatchError> {
+        let now = self.engine.clock().now();
+        let rows = self.engine.store().take_outbox(now, AT_ONCE).await?;
+        let taken = rows.len();
+        let mut first_error = None;
+        let mut under_way = Vec::with_capacity(taken);
+        for row in &rows {
+            under_way.push(self.deliver(row));
+        }
+        for (row, end) in rows.iter().zip(join_all(under_way).await) {
+            if let Err(error) = end {
+                error!(notice = %row.notice, %error, "a message stays in Sending");
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(taken), Err)
+    }
+
+    async fn deliver(&self, row: &OutboxRow) -> Result<(), DispatchError> {
+        let (account, notice) = (&row.account, &row.notice);
+        match self.engine.recheck(account, notice).await? {
+            Recheck::Send => {}
+            Recheck::Later(at) => {
+                let detail = Some("outside the contact window".to_owned());
+                return Ok(self.engine.try_later(account, notice, at, detail).await?);
+            }
+            Recheck::Suppress(reason) => {
+                info!(%account, %notice, ?reason, "not sent");
+                let command = Command::Suppress { notice: notice.clone(), reason };
+                self.engine.execute(account, command, "delivery").await?;
+                return Ok(());
+            }
+            Recheck::NotPending => return self.overtaken(row).await,
+        }
+        let at = self.engine.clock().now();
+        let message = match self.make(row, at).await {
+            Ok(message) => message,
+            Err(Unmade::Fault(fault)) => return Err(fault.into()),
+            Err(unmade) => {
+                error!(%notice, %unmade, "a message could not be made");
+                return self.park(row, false, &unmade.to_string()).await;
+            }
+        };
+        let Some(sender) = self.senders.get(&row.channel) else {
+            return self.park(row, false, "no sender for this channel").await;
+        };
+        match sender.send(&message, notice).await {
+            Ok(accepted) => {
+                info!(%account, %notice, via = %accepted.via, "sent");
+                let rules = self.rules(account)?;
+                let command = Command::ConfirmSent { notice: notice.clone(), at, rules };
+                self.engine.execute(account, command, "delivery").await?;
+                Ok(())
+            }
+            Err(SendError::Retry { reason, after }) => self.again(row, at, reason, after).await,
+            Err(SendError::Refused { reason, address_bad: true }) => {
+                self.bounced(row, at, reason).await
+            }
+            Err(SendError::Refused { reason, .. }) => self.park(row, false, &reason).await,
+            Err(SendError::Unknown { reason }) => self.park(row, true, &reason).await,
+        }
+    }
+
+    fn rules(&self, account: &AccountId) -> Result<Arc<Rules>, DispatchError> {
+        self.engine
+            .rules(&account.creditor)
+            .ok_or_else(|| DispatchError::Refused(format!("no rules for {}", account.creditor)))
+    }
+
+    /// The row was taken although its account knows its end already: the row follows.
+    async fn overtaken(&self, row: &OutboxRow) -> Result<(), DispatchError> {
+        let change = OutboxChange::Move {
+            notice: row.notice.clone(),
+            state: OutboxState::Suppressed,
+            next_at: row.next_at,
+            changed_at: self.engine.clock().now(),
+            detail: Some("its account had closed it".to_owned()),
+        };
+        let extra = Extra { outbox: vec![change], ..Extra::default() };
+        self.engine.execute_with(&row.account, None, "delivery", extra).await?;
+        Ok(())
+    }
+
+    async fn again(
+        &self,
+        row: &OutboxRow,
+        at: Timestamp,
+        reason: String,
+        after: Option<Duration>,
+    ) -> Result<(), DispatchError> {
+        let random = kulanz_engine::vault::random::<8>().map_err(Fault::from)?;
+        let random = u64::from_le_bytes(random);
+        let elapsed = Duration::try_from(at.duration_since(row.decided_at)).unwrap_or_default();
+        match self.backoff.next(row.attempts, elapsed, random, after) {
+            Some(wait) => {
+                warn!(notice = %row.notice, attempts = row.attempts, %reason, "tried again later");
+                let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
+                let next = at.saturating_add(wait).unwrap_or(at);
+                Ok(self.engine.try_later(&row.account, &row.notice, next, Some(reason)).await?)
+            }
+            None => self.park(row, false, &reason).await,
+        }
+    }
+
+    async fn park(
+        &self,
+        row: &OutboxRow,
+        outcome_unknown: bool,
+        reason: &str,
+    ) -> Result<(), DispatchError> {
+        warn!(notice = %row.notice, outcome_unknown, %reason, "parked");
+        let command = Command::Park { notice: row.notice.clone(), outcome_unknown };
+        let state = if outcome_unknown { OutboxState::Unknown } else { OutboxState::Parked };
+        let extra = self.moved(row, state, reason);
+        self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
+        Ok(())
+    }
+
+    /// The gateway says that the address is bad: the step did not happen, the channel is marked,
+    /// and the account decides again.
+    async fn bounced(
+        &self,
+        row: &OutboxRow,
+        at: Timestamp,
+        reason: String,
+    ) -> Result<(), DispatchError> {
+        warn!(notice = %row.notice, %reason, "the address is bad");
+        let fact = Fact::NoticeReceipt {
+            notice: row.notice.clone(),
+            channel: row.channel,
+            at,
+            receipt: Receipt::Bounced,
+        };
+        let command = Command::Record {
+            fact,
+            stamp: Stamp { at, id: format!("kulanz:gateway#{}", row.notice) },
+            at,
+            account: row.account.clone(),
+            rules: self.rules(&row.account)?,
+        };
+        let extra = self.moved(row, OutboxState::Suppressed, &format!("bounced: {reason}"));
+        self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
+        Ok(())
+    }
+
+    fn moved(&self, row: &OutboxRow, state: OutboxState, detail: &str) -> Extra {
+        let now = self.engine.clock().now();
+        let change = OutboxChange::Move {
+            notice: row.notice.clone(),
+            state,
+            next_at: now,
+            changed_at: now,
+            detail: Some(detail.to_owned()),
+        };
+        Extra { outbox: vec![change], ..Extra::default() }
+    }
+
+    /// Makes the message and keeps it with its paylink, before anything leaves.
+    async fn make(&self, row: &OutboxRow, at: Timestamp) -> Result<Outgoing, Unmade> {
+        let id = &row.account;
+        let loaded = self.engine.load(id).await?.ok_or(Unmade::NoAddress)?;
+        let notice = loaded.account.notices.get(&row.notice).ok_or(Unmade::NoAddress)?;
+        let decided = notice.decided.clone();
+        let head = self.letterheads.get(&id.creditor).ok_or(Unmade::NoLetterhead)?;
+        let rules = self.engine.rules(&id.creditor).ok_or(Unmade::NoLetterhead)?;
+        let secrets = self.secrets(id, &loaded, &decided).await?;
+        let person = Person::of(secrets.get("debtor"));
+        let to = person.recipient(row.channel).ok_or(Unmade::NoAddress)?;
+        let expires = at.saturating_add(SignedDuration::from_hours(24 * LINK_DAYS));
+        let (token, paylink) =
+            self.engine.new_paylink(id, Some(row.notice.clone()), expires.unwrap_or(at))?;
+        let link = format!("{}/p/{token}", self.base_url);
+        let context =
+            context(&loaded.account, &decided, &rules, head, &secrets, &person, at, link, id);
+        let key = TextKey {
+            text: decided.text.clone(),
+            language: decided.language.clone(),
+            tone: decided.tone.clone(),
+            channel: row.channel,
+        };
+        let texts = self.texts(decided.policy.name.as_str(), decided.policy.version).await?;
+        let content = texts.render(&key, &context)?;
+        let kept = kept(&content, &to, at);
+        let extra = Extra {
+            secrets: vec![(
+                format!("notice/{}", row.notice),
+                serde_json::to_vec(&kept).map_err(Fault::from)?,
+            )],
+            paylinks: vec![paylink],
+            ..Extra::default()
+        };
+        match self.engine.execute_with(id, None, "delivery", extra).await {
+            Ok(_) => {}
+            Err(ExecuteError::Failed(fault)) => return Err(fault.into()),
+            Err(ExecuteError::Refused(refusal)) => {
+                return Err(Fault::Other(refusal.to_string()).into());
+            }
+        }
+        let from = head.origin.clone();
+        Ok(Outgoing { to, from, content, reference: row.notice.to_string(), date: at })
+    }
+
+    async fn secrets(
+        &self,
+        id: &AccountId,
+        loaded: &Loaded,
+        decided: &NoticeDecided,
+    ) -> Result<BTreeMap<String, Value>, Fault> {
+        let mut slots = vec!["debtor".to_owned()];
+        slots.extend(decided.claims.iter().map(|claim| format!("invoice/{}", claim.invoice)));
+        let slots: Vec<&str> = slots.iter().map(String::as_str).collect();
+        self.engine.secrets(id, loaded, &slots).await
+    }
+
+    /// The texts of the version that decided, also where a newer one is in force since.
+    async fn texts(&self, policy: &str, version: u32) -> Result<Arc<Templates>, Unmade> {
+        let key = (policy.to_owned(), version);
+        if let Some(known) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let missing = || Unmade::NoTexts(policy.to_owned(), version);
+        let row = self
+            .engine
+            .store()
+            .policy(policy.to_owned(), version)
+            .await
+            .map_err(Fault::from)?
+            .ok_or_else(missing)?;
+        let sources: BTreeMap<String, String> =
+            serde_json::from_str(&row.sources).map_err(Fault::from)?;
+        let texts = sources
+            .into_iter()
+            .filter_map(|(file, source)| Some((text_key(&file)?, TextSource { file, source })));
+        let templates = Arc::new(Templates::compile(texts).map_err(|_| missing())?);
+        self.add_texts(policy, version, Arc::clone(&templates));
+        Ok(templates)
+    }
+}
+
+/// `templates/<text>.<language>.<tone>.<channel>.hbs` as the key of a text.
+fn text_key(file: &str) -> Option<TextKey> {
+    let name = file.strip_prefix("templates/")?.strip_suffix(".hbs")?;
+    let mut parts = name.rsplitn(4, '.');
+    let channel = parts.next()?;
+    let (tone, language, text) = (parts.next()?, parts.next()?, parts.next()?);
+    let channel = Channel::ALL.into_iter().find(|known| known.name() == channel)?;
+    let (text, language, tone) = (text.to_owned(), language.to_owned(), tone.to_owned());
+    Some(TextKey { text, language, tone, channel })
+}
+
+/// Addresses as sealed in the slot `debtor`. A representative stands in for the debtor.
+struct Person {
+    name: Option<String>,
+    email: Option<String>,
+    mobile: Option<String>,
+}
+
+impl Person {
+    fn of(sealed: Option<&Value>) -> Self {
+        let text =
+            |from: Option<&Value>, member: &str| Some(from?.get(member)?.as_str()?.to_owned());
+        match sealed.and_then(|debtor| debtor.get("represented_by")).filter(|v| v.is_object()) {
+            Some(other) => Self {
+                name: text(Some(other), "name"),
+                email: text(Some(other), "email"),
+                mobile: None,
+            },
+            None => Self {
+                name: text(sealed, "name"),
+                email: text(sealed, "email"),
+                mobile: text(sealed, "mobile"),
+            },
+        }
+    }
+
+    fn recipient(&self, channel: Channel) -> Option<Recipient> {
+        match channel {
+            Channel::Email => {
+                let address = self.email.clone()?;
+                Some(Recipient::Email { name: self.name.clone(), address })
+            }
+            Channel::Sms => self.mobile.clone().map(Recipient::Mobile),
+            Channel::Letter => None,
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // one place that brings together all that a message says
+fn context(
+    account: &Account,
+    decided: &NoticeDecided,
+    rules: &Rules,
+    head: &Letterhead,
+    secrets: &BTreeMap<String, Value>,
+    person: &Person,
+    at: Timestamp,
+    link: String,
+    id: &AccountId,
+) -> MessageContext {
+    let currency = decided.currency;
+    let money = |amount: Decimal| Money::new(amount, currency);
+    let today = day_in(at, &rules.creditor.zone);
+    let book = Book::of(account, currency);
+    let mut claims = Vec::with_capacity(decided.claims.len());
+    let (mut principal, mut fees) = (Decimal::ZERO, Decimal::ZERO);
+    for part in &decided.claims {
+        let Some(column) = book.claim(&part.invoice) else { continue };
+        principal += column.outstanding;
+        fees += column.fees;
+        let about = secrets.get(&format!("invoice/{}", part.invoice));
+        let description = about.and_then(|v| v.get("description")).and_then(Value::as_str);
+        claims.push(ClaimLine {
+            invoice: part.invoice.to_string(),
+            amount: money(column.open()),
+            issued_on: column.claim.invoice.as_ref().map_or(column.due_on, |i| i.issued_on),
+            due_on: column.due_on,
+            description: description.map(str::to_owned),
+        });
+    }
+    let fee = decided.fee.as_ref().map_or(Decimal::ZERO, |(_, amount)| *amount);
+    fees += fee;
+    let debtor = account.profile();
+    let deadline = decided.deadline.map(|span| law::deadline(span, today, &rules.creditor, debtor));
+    let first_on = today.checked_add(7.days()).unwrap_or(today);
+    let offered = match rules.policy(currency).filter(|_| !decided.plans.is_empty()) {
+        Some(policy) => offers(policy, principal + fees, first_on),
+        None => Vec::new(),
+    };
+    let plans = offered.into_iter().filter(|(terms, _)| decided.plans.contains(terms));
+    let plans = plans.filter_map(|(terms, rates)| {
+        Some(PlanLine {
+            rates: terms.rates,
+            first: money(rates.first()?.amount),
+            rate: money(rates.get(1)?.amount),
+            last_on: rates.last()?.due_on,
+        })
+    });
+    let reference = match decided.claims.as_slice() {
+        [only] => only.invoice.to_string(),
+        _ => id.debtor.to_string(),
+    };
+    MessageContext {
+        creditor: head.creditor.clone(),
+        debtor_name: person.name.clone(),
+        total: money(principal + fees),
+        principal: money(principal),
+        fees: money(fees),
+        fee: money(fee),
+        deadline,
+        claims,
+        plans: plans.collect(),
+        link,
+        reference,
+    }
+}
+
+/// The message as it is kept, sealed: what the reader saw.
+fn kept(content: &Content, to: &Recipient, at: Timestamp) -> Value {
+    let to = match to {
+        Recipient::Email { address, .. } => address,
+        Recipient::Mobile(number) => number,
+    };
+    match content {
+        Content::Email(mail) | Content::Letter(mail) => json!({
+            "to": to, "at": at.to_string(),
+            "subject": mail.subject, "text": mail.text, "html": mail.html,
+        }),
+        Content::Sms(sms) => {
+            json!({ "to": to, "at": at.to_string(), "text": sms.text, "segments": sms.segments })
+        }
+    }
+}
+
+/// Waits for all of them, which go on at the same time.
+async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|cx| {
+        let mut pending = false;
+        for (future, done) in &mut futures {
+            if done.is_none() {
+                match future.as_mut().poll(cx) {
+                    std::task::Poll::Ready(value) => *done = Some(value),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, done)| done).collect()
+}
