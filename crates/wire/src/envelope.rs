@@ -88,7 +88,11 @@ pub(crate) fn checked(bytes: &[u8], limit: usize) -> Result<&str, Rejection> {
 
 fn is_deep(json: &[u8]) -> bool {
     // Counting all brackets is fast and settles it for every honest event.
-    let brackets = json.iter().filter(|b| matches!(b, b'{' | b'[')).count();
+    // `{` and `[` differ from each other in one bit, so that this compiles to a few SIMD steps.
+    let brackets: usize = json
+        .chunks(255)
+        .map(|part| usize::from(part.iter().map(|b| u8::from(b & 0xdf == b'[')).sum::<u8>()))
+        .sum();
     if brackets <= MAX_DEPTH {
         return false;
     }
@@ -288,32 +292,52 @@ impl<'a> Attributes<'a> {
 
     /// Checks every attribute, in the order in which they decide what the event is.
     pub(crate) fn finish(self) -> Result<Envelope<'a>, Rejection> {
-        let account = self.subject.as_ref().and_then(|subject| subject.0.parse::<AccountId>().ok());
-        let event = self.id.as_ref().map(|id| id.0.chars().take(256).collect::<String>());
-        self.check(account.clone()).map_err(|rejection| Rejection { event, account, ..rejection })
+        let subject = self.subject.as_ref().map(|subject| subject.0.parse::<AccountId>());
+        let (kind, time) = match self.check(subject.as_ref().map(Result::is_ok)) {
+            Ok(checked) => checked,
+            Err(rejection) => {
+                let event = self.id.map(|id| id.0.chars().take(256).collect());
+                let account = subject.and_then(Result::ok);
+                return Err(Rejection { event, account, ..rejection });
+            }
+        };
+        match (self.id, self.source, subject, self.data) {
+            (Some(id), Some(source), Some(Ok(account)), Some(data)) => Ok(Envelope {
+                id: id.0,
+                source: source.0,
+                kind,
+                account,
+                time,
+                traceparent: self.traceparent.map(|given| given.0),
+                data,
+            }),
+            _ => Err(Rejection::new(Reason::Invalid, "", "lacks an attribute")),
+        }
     }
 
-    fn check(self, account: Option<AccountId>) -> Result<Envelope<'a>, Rejection> {
-        let invalid =
-            |pointer: &str, sentence: &str| Rejection::new(Reason::Invalid, pointer, sentence);
-        let missing = |pointer: &'static str| move || invalid(pointer, "is missing");
-        if self.specversion.ok_or_else(missing("/specversion"))?.0 != "1.0" {
+    /// `is_account`: whether there is a subject, and whether it is an account.
+    fn check(&self, is_account: Option<bool>) -> Result<(EventType, Timestamp), Rejection> {
+        if present(&self.specversion, "/specversion")? != "1.0" {
             return Err(invalid("/specversion", "must be \"1.0\""));
         }
-        let name = self.kind.ok_or_else(missing("/type"))?.0;
-        let kind = EventType::named(&name).ok_or_else(|| {
+        let kind = EventType::named(present(&self.kind, "/type")?).ok_or_else(|| {
             Rejection::new(Reason::UnknownType, "/type", "is none of the published event types")
         })?;
-        let id = identifying(self.id.ok_or_else(missing("/id"))?, "/id")?;
-        let source = identifying(self.source.ok_or_else(missing("/source"))?, "/source")?;
-        let subject = self.subject.ok_or_else(missing("/subject"))?;
-        let account = account
-            .filter(|_| !subject.0.is_empty())
-            .ok_or_else(|| invalid("/subject", "must be the account, written creditor/debtor"))?;
-        let time = self.time.ok_or_else(missing("/time"))?;
-        let Moment(time) =
-            Moment::check(Scalar::Text(time.0)).map_err(|sentence| invalid("/time", &sentence))?;
-        if self.datacontenttype.is_some_and(|given| !is_json(&essence(&given.0))) {
+        identifying(present(&self.id, "/id")?, "/id")?;
+        identifying(present(&self.source, "/source")?, "/source")?;
+        match is_account {
+            None => return Err(invalid("/subject", "is missing")),
+            Some(false) => {
+                let sentence = "must be the account, written creditor/debtor";
+                return Err(invalid("/subject", sentence));
+            }
+            Some(true) => {}
+        }
+        let time = present(&self.time, "/time")?;
+        let Moment(time) = Moment::check(Scalar::Text(Cow::Borrowed(time)))
+            .map_err(|sentence| invalid("/time", &sentence))?;
+        let content_type = self.datacontenttype.as_ref().map(|given| &*given.0);
+        if content_type.is_some_and(|t| t != "application/json" && !is_json(&essence(t))) {
             let sentence = "must be application/json or left out";
             return Err(invalid("/datacontenttype", sentence));
         }
@@ -321,19 +345,26 @@ impl<'a> Attributes<'a> {
             let sentence = "is not taken: send the data as a JSON object under `data`";
             return Err(invalid("/data_base64", sentence));
         }
-        let data = self.data.ok_or_else(missing("/data"))?;
-        let traceparent = self.traceparent.map(|given| given.0);
-        Ok(Envelope { id, source, kind, account, time, traceparent, data })
+        if self.data.is_none() {
+            return Err(invalid("/data", "is missing"));
+        }
+        Ok((kind, time))
     }
 }
 
-fn identifying<'a>(given: Attribute<'a>, pointer: &str) -> Result<Cow<'a, str>, Rejection> {
-    // Checked as a line, but kept borrowed.
-    let fits = (1..=256).contains(&given.0.len()) && !given.0.chars().any(char::is_control);
-    fits.then_some(given.0).ok_or_else(|| {
-        let sentence = "must have 1 to 256 bytes and no control characters";
-        Rejection::new(Reason::Invalid, pointer, sentence)
-    })
+fn invalid(pointer: &str, sentence: &str) -> Rejection {
+    Rejection::new(Reason::Invalid, pointer, sentence)
+}
+
+fn present<'t>(given: &'t Option<Attribute<'_>>, pointer: &str) -> Result<&'t str, Rejection> {
+    given.as_ref().map(|text| &*text.0).ok_or_else(|| invalid(pointer, "is missing"))
+}
+
+fn identifying(text: &str, pointer: &str) -> Result<(), Rejection> {
+    if (1..=256).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(invalid(pointer, "must have 1 to 256 bytes and no control characters"))
 }
 
 /// What ended reading, as a rejection.

@@ -58,7 +58,9 @@ impl Context {
 
     /// Starts at the member `name`, for readers that begin inside a document.
     pub(crate) fn inside(name: &'static str) -> Self {
-        Self { path: vec![Step::Member(name)], ..Self::default() }
+        let mut path = Vec::with_capacity(6);
+        path.push(Step::Member(name));
+        Self { path, ..Self::default() }
     }
 
     /// Reads the value of the known member `name`, which may occur once.

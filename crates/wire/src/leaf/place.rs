@@ -59,18 +59,25 @@ const COUNTRIES: &str = "\
     TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA \
     ZM ZW";
 
+/// Binary search: each country takes two letters and a space, the last one no space.
+fn is_country(text: &str) -> bool {
+    let (mut low, mut high) = (0, COUNTRIES.len().div_ceil(3));
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let known = COUNTRIES.get(middle * 3..middle * 3 + 2).unwrap_or_default();
+        match known.cmp(text) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    false
+}
+
 impl Leaf<'_> for Country {
     fn check(value: Scalar<'_>) -> Check<Self> {
         match value {
-            Scalar::Text(text)
-                if text.len() == 2
-                    && COUNTRIES
-                        .as_bytes()
-                        .chunks(3)
-                        .any(|known| known.get(..2) == Some(text.as_bytes())) =>
-            {
-                Ok(Self(text.into_owned()))
-            }
+            Scalar::Text(text) if is_country(&text) => Ok(Self(text.into_owned())),
             _ => no("must be an ISO 3166-1 country of two capitals, such as \"DE\""),
         }
     }
@@ -91,3 +98,19 @@ impl Leaf<'_> for Zone {
 }
 
 schema!(Zone, "Zone", { "type": "string", "examples": ["Europe/Berlin"] });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_country_is_found_and_nothing_between_them() {
+        for country in COUNTRIES.split(' ') {
+            assert!(is_country(country), "{country:?}");
+        }
+        assert!(COUNTRIES.split(' ').is_sorted());
+        for wrong in ["", "D", "de", "E ", " A", "DEU", "XX", "AA", "ZZ"] {
+            assert!(!is_country(wrong), "{wrong:?}");
+        }
+    }
+}

@@ -79,7 +79,10 @@ macro_rules! shaped {
 }
 
 fn is_email(text: &str) -> bool {
-    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;:\"()[]\\".contains(c);
+    let plain = |c: char| match c {
+        '<' | '>' | ',' | ';' | ':' | '"' | '(' | ')' | '[' | ']' | '\\' => false,
+        other => !other.is_control() && !other.is_whitespace(),
+    };
     text.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty()
             && local.len() <= 64
