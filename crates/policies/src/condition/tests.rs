@@ -1,0 +1,317 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kulanz_domain::{
+    fact::{DebtorKind, DebtorProfile},
+    money::{Currency, Decimal},
+    policy::{AccountFacts, ClaimFacts, Facts, History},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+const STEP: Scope<'_> = Scope::Step { personas: &["regular", "everyone"] };
+
+fn decimal(text: &str) -> Decimal {
+    Decimal::from_str_exact(text).unwrap()
+}
+
+fn debtor() -> DebtorProfile {
+    DebtorProfile {
+        kind: DebtorKind::Consumer,
+        language: "de".into(),
+        country: "DE".into(),
+        region: None,
+        timezone: None,
+        reachable: Vec::new(),
+        prefers: Vec::new(),
+        pays_with: Vec::new(),
+        hours: None,
+        sms_consent: None,
+        vulnerable: false,
+        address_researched: false,
+        represented: false,
+        attributes: [("segment".to_owned(), "gold-Ü".to_owned())].into(),
+    }
+}
+
+fn with_facts<T>(claim: bool, see: impl FnOnce(&Facts<'_>) -> T) -> T {
+    let debtor = debtor();
+    let facts = Facts {
+        debtor: &debtor,
+        history: History {
+            invoices_paid: 3,
+            late_share: decimal("0.3333333333333333333333333333"),
+            average_days_late: decimal("1.5"),
+            promises_kept: 0,
+            disputes: 1,
+        },
+        account: AccountFacts {
+            outstanding: decimal("120.10"),
+            open_claims: 2,
+            oldest_days_overdue: -4,
+        },
+        claim: claim.then(|| ClaimFacts {
+            outstanding: decimal("50.00"),
+            principal: decimal("47.50"),
+            fees: decimal("2.50"),
+            days_overdue: 12,
+            in_default: true,
+            currency: Currency::EUR,
+        }),
+        persona: claim.then_some("regular"),
+        today: "2026-03-01".parse().unwrap(),
+    };
+    see(&facts)
+}
+
+fn holds(source: &str) -> bool {
+    let condition = compile_condition(source, STEP).unwrap_or_else(|e| panic!("{source}: {e:?}"));
+    with_facts(true, |facts| condition.holds(facts))
+}
+
+fn refused(source: &str, scope: Scope<'_>) -> ConditionError {
+    match compile_condition(source, scope) {
+        Ok(condition) => panic!("{condition:?} was taken"),
+        Err(errors) => errors.into_iter().next().unwrap(),
+    }
+}
+
+#[test]
+fn conditions_say_what_they_say() {
+    for source in [
+        r#"debtor.kind == "consumer" && history.invoices_paid >= 3 && history.late_share < 0.34"#,
+        "claim.outstanding >= 50 && !debtor.vulnerable",
+        "claim.principal + claim.fees == claim.outstanding",
+        "claim.outstanding - 2.5 == 47.5 && claim.fees * 20 == 50",
+        "-account.oldest_days_overdue == 4 && account.oldest_days_overdue < -3.9",
+        r#"debtor.country in ["AT", "DE"] && !(debtor.country in ["CH"])"#,
+        "history.disputes in [1, 2.0] && claim.days_overdue in [12]",
+        r#"debtor.attributes["segment"].startsWith("gold") && "segment" in debtor.attributes"#,
+        r#"debtor.attributes.segment == "gold-Ü" && account.outstanding > 120.09"#,
+        "has(debtor.attributes.segment) && !has(debtor.attributes.other)",
+        r#"(persona == "regular" ? claim.fees : claim.principal) == 2.50"#,
+        r#"today >= date("2026-03-01") && today < date("2026-03-02")"#,
+        r#"claim.currency == "EUR" && claim.in_default == true"#,
+        "claim.outstanding >= 50 // whole euros",
+        r#"debtor.language.contains("d") && debtor.language.endsWith("e")"#,
+        "true || claim.fees > 1",
+    ] {
+        assert!(holds(source), "{source}");
+    }
+    for source in [
+        "history.late_share >= 0.34",
+        r#"debtor.vulnerable || debtor.kind != "consumer""#,
+        r#"debtor.attributes["other"] == "x" || debtor.attributes["other"] != "x""#,
+        "claim.outstanding * 7922816251426433759354395033.0 > 0",
+        "[] == [] ? true : false",
+    ] {
+        match compile_condition(source, STEP) {
+            Ok(condition) => {
+                assert!(!with_facts(true, |facts| condition.holds(facts)), "{source}");
+            }
+            Err(errors) => assert!(source.starts_with("[]"), "{source}: {errors:?}"),
+        }
+    }
+}
+
+#[test]
+fn numbers_are_exact_to_the_last_digit() {
+    // As floats both would be equal.
+    assert!(holds("0.1 + 0.2 == 0.3"));
+    assert!(holds("claim.outstanding > 49.99999999999999999999999"));
+    assert!(holds("0.3000000000000000000000000001 > 0.3"));
+    assert!(holds(r#""ü" != "u" && 0.34 == 0.340 && -1.5 < -1.49"#), "after a wide character");
+    assert!(holds("history.late_share < 0.3333333333333333333333333334"));
+    assert!(refused("claim.fees > 1e2", STEP).message.contains("not exact"));
+}
+
+#[test]
+fn a_fact_that_is_absent_makes_its_comparison_false() {
+    let check = |source: &str| {
+        let condition = compile_condition(source, STEP).unwrap();
+        with_facts(false, |facts| condition.holds(facts))
+    };
+    for absent in [
+        "claim.outstanding >= 0",
+        "claim.outstanding < 0",
+        "claim.in_default",
+        "claim.in_default == false",
+        r#"persona != "regular""#,
+        r#"claim.currency != "EUR""#,
+        "claim.days_overdue in [12]",
+    ] {
+        assert!(!check(absent), "{absent}");
+    }
+    assert!(check("!(claim.outstanding >= 0)"));
+}
+
+#[test]
+fn a_condition_knows_whether_days_and_claims_matter_to_it() {
+    let reads = |source: &str| {
+        let condition = compile_condition(source, STEP).unwrap();
+        (condition.depends_on_day, condition.reads_claim)
+    };
+    assert_eq!(reads("claim.outstanding > 1"), (false, true));
+    assert_eq!(reads("claim.days_overdue > 1"), (true, true));
+    assert_eq!(reads("claim.in_default"), (true, true));
+    assert_eq!(reads("account.oldest_days_overdue > 1"), (true, false));
+    assert_eq!(reads(r#"today > date("2026-01-01")"#), (true, false));
+    assert_eq!(reads("history.disputes == 0"), (false, false));
+}
+
+#[test]
+fn mistakes_are_named_with_their_place_and_advice() {
+    let cases = [
+        (r#"debtor.knd == "consumer""#, "debtor.knd", "is not a fact", "`debtor.kind`"),
+        ("outstanding > 5", "outstanding", "is not a fact", "`account.outstanding`"),
+        (r#"debtor.kind == "costumer""#, "\"costumer\"", "never", "`consumer`"),
+        (r#"persona == "regulr""#, "\"regulr\"", "no persona", "`regular`"),
+        (r#"claim.fees > "5""#, "claim.fees > \"5\"", "compared with a text", "without quotes"),
+        ("claim.fees", "claim.fees", "yes or no", "compare"),
+        ("claim.fees / 2 > 1", "claim.fees / 2", "do not divide", "multiply"),
+        ("claim.fees > 1 && 5", "5", "a yes or no is wanted", ""),
+        (r#"today > "2026-01-01""#, "today > \"2026-01-01\"", "compared", "date("),
+        (r#"today > date("2026-02-30")"#, "\"2026-02-30\"", "no date", ""),
+        (r#"debtor.country == "Germany""#, "\"Germany\"", "never", "capitals"),
+        (r#"debtor.language < "de""#, "debtor.language < \"de\"", "neither more", "=="),
+        (r#"size(debtor.country) > 1"#, "size(debtor.country)", "no function `size`", ""),
+        ("[1].exists(x, x > 0)", "", "loops", ""),
+        ("claim.fees > 5u", "5u", "no place", ""),
+        ("claim.fees == null", "null", "no null", ""),
+        (r#"debtor.kind = "consumer""#, "=", "no comparison", "`==`"),
+        (r#"debtor.kind == “consumer”"#, "“", "no place", "looks like"),
+        ("dеbtor.vulnerable", "е", "no place", "looks like `e`"),
+        ("claim.fees >", "", "ends too early", ""),
+        ("   ", "   ", "empty", ""),
+        (r#"debtor.country in "DE""#, "\"DE\"", "looks into a list", "[\"DE\", \"AT\"]"),
+        (r#"debtor.country in ["DE", 5]"#, "5", "stands in a list", ""),
+        ("debtor.vulnerable.x", "debtor.vulnerable.x", "is not a fact", "`debtor.vulnerable`"),
+    ];
+    for (source, at, message, help) in cases {
+        let error = refused(source, STEP);
+        let text = &source[error.start..error.end];
+        assert!(text.contains(at), "{source}: {text:?} for {error:?}");
+        assert!(error.message.contains(message), "{source}: {error:?}");
+        assert!(error.help.clone().unwrap_or_default().contains(help), "{source}: {error:?}");
+    }
+}
+
+#[test]
+fn a_persona_belongs_to_the_account() {
+    let error = refused("claim.outstanding > 5", Scope::Persona);
+    assert_eq!(error.message, "the choice of a persona cannot read `claim.outstanding`");
+    assert!(refused(r#"persona == "x""#, Scope::Persona).message.contains("`persona`"));
+    assert!(compile_condition("account.outstanding > 5", Scope::Persona).is_ok());
+}
+
+#[test]
+fn hostile_conditions_are_refused_and_not_run() {
+    for source in [
+        format!("{}true{}", "(".repeat(900), ")".repeat(900)),
+        format!("{}true", "!(".repeat(40)),
+        format!("{}true", "!".repeat(1_990)),
+        format!("claim.fees > {}1", "-".repeat(1_900)),
+        format!("claim.fees > {}", vec!["1"; 600].join("+")),
+        format!("a{}", ".a".repeat(990)),
+        "true ? ".repeat(250),
+        format!("{}true", "true ? true : ".repeat(100)),
+        "[".repeat(1_000),
+        "a(".repeat(900),
+        format!("claim.fees in [{}]", "1,".repeat(900)),
+        "x".repeat(2_001),
+        "\"".repeat(1_999),
+        "\\".repeat(100),
+        "[1,2].all(x, [1,2].all(y, true))".into(),
+        "\u{0}".into(),
+    ] {
+        let result = compile_condition(&source, STEP);
+        let fine = source.starts_with('!') && result.is_ok();
+        assert!(result.is_err() || fine, "{:.40} was taken", source);
+    }
+}
+
+#[test]
+fn constants_and_personas_are_known_ahead() {
+    let known = |source: &str, persona| {
+        let known = Known { persona, kind: None };
+        compile(source, STEP).unwrap().known(&known)
+    };
+    assert_eq!(known("1 > 2", None), Some(false));
+    assert_eq!(known(r#"persona == "regular""#, None), None);
+    assert_eq!(known(r#"persona == "regular""#, Some("everyone")), Some(false));
+    assert_eq!(known(r#"persona == "regular" && claim.fees > 1"#, Some("regular")), None);
+    assert_eq!(known(r#"persona in ["regular"]"#, Some("regular")), Some(true));
+    assert_eq!(known("claim.fees > 1 || 2 * 2 == 4.0", None), Some(true));
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    let words = [
+        "debtor.kind",
+        "claim.fees",
+        "history.late_share",
+        "today",
+        "persona",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "&&",
+        "||",
+        "!",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"DE\"",
+        "'x",
+        "0.34",
+        "12",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "?",
+        ":",
+        ",",
+        ".",
+        "in",
+        "has(",
+        "date(\"2026-01-01\")",
+        ".exists(x,",
+        "1e999",
+        "0x",
+        "ü",
+        "\\",
+        "null",
+        "b''",
+        "5u",
+        "//",
+        "true",
+        "\n",
+        "`a`",
+        "if",
+    ];
+    prop::collection::vec(prop::sample::select(words.to_vec()), 0..25).prop_map(|w| w.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_text_makes_the_compiler_panic(text in prop_oneof![".{0,120}", fragment()]) {
+        let result = compile_condition(&text, STEP);
+        let _ = compile_condition(&text, Scope::Persona);
+        match result {
+            Ok(condition) => {
+                let _ = with_facts(true, |facts| condition.holds(facts));
+            }
+            Err(errors) => for error in errors {
+                prop_assert!(text.get(error.start..error.end).is_some(), "{error:?}");
+                prop_assert!(!error.message.contains("condition is no"), "{error:?}");
+            }
+        }
+    }
+}

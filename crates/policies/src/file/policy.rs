@@ -1,0 +1,325 @@
+//! `policy.yaml`.
+
+use std::collections::BTreeMap;
+
+use kulanz_domain::fact::{Channel, PayWith};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    Amount, Cel, CurrencyCode, Day, Days, Factor, HolidayRegion, HoursOfDay, Interest,
+    LanguageCode, LanguageWish, MomentText, Name, Percent, Zone,
+};
+use crate::yaml::At;
+
+/// How one creditor reminds people of claims in one currency: who is spoken to how (personas), and
+/// what happens when (steps).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Kulanz policy")]
+pub(crate) struct PolicyDoc {
+    /// The policy's name, the same as its folder's.
+    pub policy: At<Name>,
+    /// Counts up with every change: the same version with other content is refused.
+    #[schemars(range(min = 1), example = 4)]
+    pub version: At<u32>,
+    /// Whose claims: the name of a file under `creditors/`.
+    pub creditor: At<Name>,
+    /// In which currency. One policy per creditor and currency is in force on a day.
+    pub currency: At<CurrencyCode>,
+    /// Languages with texts; the first is the fallback.
+    #[schemars(length(min = 1))]
+    pub languages: At<Vec<At<LanguageCode>>>,
+    /// The first day on which it is in force; of several that have begun, the latest is.
+    pub valid_from: Option<At<Day>>,
+    /// Going live on an existing book. Has no effect in this release: claims that are overdue for
+    /// more than 60 days when the policy first meets them wait for a person.
+    pub start: Option<At<StartDoc>>,
+    /// More messages than this stop and ask. Has no effect in this release.
+    pub brake: Option<At<BrakeDoc>>,
+    /// Zone and holidays by which days are counted; the creditor's where left out.
+    pub calendar: Option<CalendarDoc>,
+    /// When and how often people may be contacted, in their own time zone. The law's defaults
+    /// where left out; never wider than the law.
+    pub contact: Option<At<ContactDoc>>,
+    /// Below this a claim is shown, not dunned. 0 where left out.
+    pub minimum: Option<At<Amount>>,
+    /// `account`: one message for all claims that are due a step. `claim`: one each. `account`
+    /// where left out.
+    pub bundle: Option<BundleDoc>,
+    /// Default interest. Has no effect in this release: none is charged.
+    pub interest: Option<At<Interest>>,
+    /// A payment may be on its way: wait this long after a deadline. `2bd` where left out.
+    pub in_flight: Option<At<Days>>,
+    /// How far ahead a debtor may promise to pay. `30d` where left out.
+    pub promise_within: Option<At<Days>>,
+    /// Kinds of debtors and what is tuned to each; the first match wins, the last one has no
+    /// condition.
+    #[schemars(length(min = 1))]
+    pub personas: At<Vec<At<PersonaDoc>>>,
+    /// The ladder, lowest first.
+    #[schemars(length(min = 1))]
+    pub steps: At<Vec<At<StepDoc>>>,
+    /// Trials on a share of the accounts. Have no effect in this release.
+    pub experiments: Option<At<Vec<ExperimentDoc>>>,
+}
+
+/// What becomes of claims that are already long overdue.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartDoc {
+    /// Claims overdue for longer than this.
+    pub overdue_longer_than: At<Days>,
+    /// Enter the ladder at this step.
+    pub enter_at: At<Name>,
+    /// Spread over this time.
+    pub over: Option<At<Days>>,
+}
+
+/// Limits above which sending stops and asks.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // read and checked, without effect in this release
+pub(crate) struct BrakeDoc {
+    /// Messages in an hour.
+    pub per_hour: Option<u32>,
+    /// Times the usual number.
+    pub times_usual: Option<u32>,
+}
+
+/// How days are counted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CalendarDoc {
+    /// Zone in which the policy's days begin and end; the creditor's where left out.
+    pub timezone: Option<At<Zone>>,
+    /// Whose holidays are no business days; those of the creditor's state where left out.
+    pub holidays: Option<At<HolidayRegion>>,
+}
+
+/// When and how often people may be contacted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactDoc {
+    /// Limits to start from: `de` (Mon-Fri 8-20, Sat 9-18; 3 in 7 days), `uk-conc`, `us-reg-f`,
+    /// `none`. What the creditor's law says where left out.
+    pub preset: Option<At<PresetDoc>>,
+    /// Days of the week; all that are allowed where left out.
+    #[schemars(example = ["mon", "tue", "wed", "thu", "fri"])]
+    pub days: Option<At<Vec<DayOfWeek>>>,
+    /// Hours of the day; all that are allowed where left out.
+    pub hours: Option<At<HoursOfDay>>,
+    /// At most so many messages in so many days, over all channels.
+    pub at_most: Option<At<CapDoc>>,
+}
+
+/// A named set of contact limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PresetDoc {
+    De,
+    UkConc,
+    UsRegF,
+    None,
+}
+
+impl PresetDoc {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::De => "de",
+            Self::UkConc => "uk-conc",
+            Self::UsRegF => "us-reg-f",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DayOfWeek {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+/// `{ times: 2, in: 7d }`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CapDoc {
+    /// How many messages.
+    #[schemars(range(min = 1))]
+    pub times: u32,
+    /// In how many days or weeks.
+    #[serde(rename = "in")]
+    pub within: At<Days>,
+}
+
+/// How claims share messages.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BundleDoc {
+    /// One message for all claims of the account that are due a step.
+    Account,
+    /// One message a claim.
+    Claim,
+}
+
+/// A way to reach somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ChannelDoc {
+    Email,
+    Sms,
+    Letter,
+}
+
+impl From<ChannelDoc> for Channel {
+    fn from(channel: ChannelDoc) -> Self {
+        match channel {
+            ChannelDoc::Email => Self::Email,
+            ChannelDoc::Sms => Self::Sms,
+            ChannelDoc::Letter => Self::Letter,
+        }
+    }
+}
+
+/// A way to pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PayWithDoc {
+    /// Credit transfer, with a GiroCode.
+    Transfer,
+    Card,
+    Paypal,
+    SepaDebit,
+}
+
+impl From<PayWithDoc> for PayWith {
+    fn from(way: PayWithDoc) -> Self {
+        match way {
+            PayWithDoc::Transfer => Self::Transfer,
+            PayWithDoc::Card => Self::Card,
+            PayWithDoc::Paypal => Self::Paypal,
+            PayWithDoc::SepaDebit => Self::SepaDebit,
+        }
+    }
+}
+
+/// A kind of debtor, and how it is spoken to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PersonaDoc {
+    /// Its name.
+    pub persona: At<Name>,
+    /// Which accounts it is for; only the last persona has none. May not read `claim.*` or
+    /// `persona`: a persona belongs to the account.
+    pub when: Option<At<Cel>>,
+    /// The language of messages; `debtor` where left out.
+    pub language: Option<At<LanguageWish>>,
+    /// The tone of the texts: part of the names of their files. `clear` where left out.
+    #[schemars(example = &"warm")]
+    pub tone: Option<At<Name>>,
+    /// Channels in order: the next one is used where the debtor cannot be reached by the first.
+    /// All of the creditor's where left out.
+    pub channels: Option<At<Vec<At<ChannelDoc>>>>,
+    /// Hours in which these people are contacted: narrows `contact`, never widens it.
+    pub hours: Option<At<HoursOfDay>>,
+    /// Ways to pay in order; transfer and card where left out.
+    pub pay_with: Option<At<Vec<PayWithDoc>>>,
+    /// Waits after the due date are multiplied by this; deadlines told to people never change.
+    pub pace: Option<At<Factor>>,
+}
+
+/// What a step sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SendDoc {
+    /// A friendly word before the due date.
+    Notice,
+    /// Zahlungserinnerung: friendly, no fee, does not start default.
+    Reminder,
+    /// Mahnung: names a deadline; default begins if it has not yet.
+    Mahnung,
+    /// An offer to pay in instalments.
+    Offer,
+}
+
+/// A rung of the ladder: it either sends something or hands the claim off.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepDoc {
+    /// Its name; later steps count from it.
+    pub step: At<Name>,
+    /// What it sends.
+    pub send: Option<At<SendDoc>>,
+    /// Hands the claim to a collection agency instead.
+    pub hand_off: Option<At<HandOffDoc>>,
+    /// When it is due.
+    pub at: At<MomentText>,
+    /// The time given to pay, counted from the sending.
+    pub deadline: Option<At<Days>>,
+    /// Charged with a mahnung, as far as the law lets it for the channel used.
+    pub fee: Option<At<Amount>>,
+    /// For which claims; always where left out. Tried again until a later step has happened.
+    pub when: Option<At<Cel>>,
+    /// Instalment plans to choose from, with `send: offer`.
+    pub plans: Option<At<Vec<At<PlanDoc>>>>,
+    /// The name of the text: `templates/<text>.<language>.<tone>.<channel>.hbs`. The step's name
+    /// where left out.
+    pub text: Option<At<Name>>,
+}
+
+/// A plan of monthly rates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanDoc {
+    /// Number of rates, a month apart.
+    #[schemars(range(min = 2, max = 36))]
+    pub rates: u32,
+    /// Share of the first rate; equal rates where left out.
+    pub first: Option<At<Percent>>,
+    /// No rate is below this: a plan whose rates would be is not offered.
+    pub at_least: At<Amount>,
+}
+
+/// Handing a claim to an agency.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HandOffDoc {
+    /// One of the creditor's agencies.
+    pub agency: At<Name>,
+    /// Who must agree; `four_eyes` where left out.
+    pub release: Option<At<ReleaseDoc>>,
+    /// Why nobody needs to agree (Art. 22 GDPR), with `release: automatic`.
+    pub ground: Option<At<String>>,
+}
+
+/// Who releases a placement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReleaseDoc {
+    /// Two different persons.
+    FourEyes,
+    /// One person.
+    OnePerson,
+    /// Nobody; `ground` says why.
+    Automatic,
+}
+
+/// A trial on a share of the accounts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)] // read and checked, without effect in this release
+pub(crate) struct ExperimentDoc {
+    /// Its name.
+    pub experiment: At<Name>,
+    /// Share of the accounts.
+    pub share: At<Percent>,
+    /// What differs, by path: `personas.regular.hours`.
+    pub r#override: BTreeMap<String, serde_json::Value>,
+}
