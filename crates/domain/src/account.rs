@@ -464,13 +464,13 @@ impl Account {
                 earliest(&mut self.claim(invoice).default_declared, *from);
             }
             E::Acknowledged { invoice, on } => {
-                self.claim(invoice).limitation.push(LimitationFact::Acknowledged(*on));
+                self.claim(invoice).bears(LimitationFact::Acknowledged(*on));
             }
             E::Suspended { invoice, from, to, .. } => {
-                self.claim(invoice).limitation.push(LimitationFact::Suspended(*from, *to));
+                self.claim(invoice).bears(LimitationFact::Suspended(*from, *to));
             }
             E::Titled { invoice, on } => {
-                self.claim(invoice).limitation.push(LimitationFact::Titled(*on));
+                self.claim(invoice).bears(LimitationFact::Titled(*on));
             }
             E::GivenUp { invoice, stamp, on, amount, part, written_off } => {
                 let given =

@@ -131,7 +131,7 @@ pub struct StepTaken {
 }
 
 /// What bears on limitation (§§ 203 to 212 BGB).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LimitationFact {
     /// Acknowledged on a day.
     Acknowledged(Date),
@@ -209,6 +209,13 @@ impl Claim {
     pub(crate) fn pick_default(&mut self) {
         let earliest = self.defaults.iter().min_by_key(|(notice, from)| (**from, *notice));
         self.default_by_notice = earliest.map(|(notice, from)| (notice.clone(), *from));
+    }
+
+    /// Adds a fact for the law of limitation in its place, once.
+    pub(crate) fn bears(&mut self, fact: LimitationFact) {
+        if let Err(at) = self.limitation.binary_search(&fact) {
+            self.limitation.insert(at, fact);
+        }
     }
 
     /// Adds a step in its place: word of it may come later than of the next one.
