@@ -155,6 +155,9 @@ fn characters(source: &Source) -> Result<(), Box<Diagnostic>> {
     Ok(())
 }
 
+/// Advice where the parser knows no more than that it is lost.
+const ABOVE: &str = "look for a quote, a bracket or an indent in the lines just above";
+
 /// What the parser found, in our words.
 fn finding(source: &Source, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
@@ -226,14 +229,14 @@ fn finding(source: &Source, error: &Error) -> Diagnostic {
             (wanted.to_owned(), None, None)
         }
         Error::Eof { .. } => ("the file is empty".into(), None, None),
-        other => {
-            let help = "look for a quote, a bracket or an indent in the lines just above";
-            (plain(&other.to_string()), Some(help.to_owned()), None)
-        }
+        other => (plain(&other.to_string()), Some(ABOVE.to_owned()), None),
     };
     let length = length.map_or(place.length, |word| word.chars().count());
     let mut found = source.at(Severity::Error, Place { length, ..place }, message);
-    found.help = odd_punctuation(&found).or(help);
+    // Advice for the very mistake comes first, general advice last.
+    let general = help.as_deref() == Some(ABOVE);
+    let odd = odd_punctuation(&found);
+    found.help = if general { odd.or(help) } else { help.or(odd) };
     if place.line == 0 {
         found.source_line = None;
         found.column = 0;

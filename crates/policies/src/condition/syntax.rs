@@ -12,7 +12,7 @@ use cel::{
 use super::{ConditionError, DEEPEST, LARGEST, LONGEST};
 use crate::diagnostic::look_alike;
 
-/// Bytes of stack for the parser: a hundred times what the largest condition was seen to need.
+/// Bytes of stack for the parser: room for the deepest text that the limits let through.
 const STACK: usize = 64 * 1024 * 1024;
 
 pub(super) struct Parsed {

@@ -213,6 +213,11 @@ fn hostile_conditions_are_refused_and_not_run() {
         format!("claim.fees > {}1", "-".repeat(1_900)),
         format!("claim.fees > {}", vec!["1"; 600].join("+")),
         format!("a{}", ".a".repeat(990)),
+        // As deep as the parser is ever let: refused after it, not before.
+        format!("a{}", ".a".repeat(740)),
+        format!("claim.fees > {}", vec!["1"; 740].join("+")),
+        format!("a{}", "[0]".repeat(32)),
+        format!("{}1{}", "(-".repeat(31), ")".repeat(31)),
         "true ? ".repeat(250),
         format!("{}true", "true ? true : ".repeat(100)),
         "[".repeat(1_000),
