@@ -4,7 +4,7 @@
 //! not block later ones: they count from the latest step that happened, or from the day on which
 //! the skipped one would have been due. A handoff alone insists on the very step it names. No
 //! step comes before a deadline that the debtor was told has passed, and a payment had time to
-//! arrive.
+//! arrive. Steps that were held up keep their distance from one another.
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 
@@ -146,10 +146,25 @@ impl Ladder<'_, '_> {
                 law::day_after_rolled(self.column.due_on, creditor, Some(self.case.debtor));
             due = due.max(overdue);
         }
+        due = self.apart(at, due);
         let told = self.column.claim.told_deadline();
         let patience = told
             .map(|deadline| self.case.policy.in_flight.after(deadline, self.case.policy.region));
         Some(patience.map_or(due, |day| due.max(day)))
+    }
+
+    /// Steps that became due while something blocked the claim do not follow upon one another at
+    /// once: they keep the distance that the policy gives them.
+    fn apart(&self, at: usize, due: Date) -> Date {
+        let Some(latest) = self.column.claim.last_step() else { return due };
+        let happened = day_in(latest.at, &self.case.rules.creditor.zone);
+        if due > happened {
+            return due;
+        }
+        let rung = self.steps().iter().position(|step| step.name == latest.step);
+        let distance = rung.and_then(|rung| Some(self.counted(at)? - self.counted(rung)?));
+        let days = distance.map_or(1, |distance| distance.get_days().max(1));
+        happened.checked_add(days.days()).unwrap_or(due)
     }
 
     fn counted(&self, at: usize) -> Option<Date> {
