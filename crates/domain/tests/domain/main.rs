@@ -1,0 +1,17 @@
+//! The rules of an account, as sentences, as timelines and as properties.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod arrangements;
+mod early_and_late;
+mod handoff;
+mod kit;
+mod money;
+mod notices;
+mod order;
+mod refusals;
+mod story;
+mod timelines;
+mod vectors;
+mod waits;
+mod walk;
+mod world;
