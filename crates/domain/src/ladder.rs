@@ -31,10 +31,8 @@ pub(crate) enum Rung {
 /// Looks for the lowest step above the claim's level that is due.
 pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Rung {
     let ladder = Ladder { case, column, persona };
-    let steps = &case.policy.steps;
     let mut found = Vec::new();
-    for at in ladder.next_rung()..steps.len() {
-        let step = &steps[at];
+    for (at, step) in case.policy.steps.iter().enumerate().skip(ladder.next_rung()) {
         if step.action == StepAction::Notice && case.today >= column.due_on {
             found.push((Some(at), WaitReason::Expired, None));
             continue;
