@@ -1,1 +1,316 @@
-//! Empty yet.
+//! Where the money goes: §§ 366, 367 BGB, returns, waivers, disputes, two currencies.
+
+use kulanz_domain::{
+    AccountEvent,
+    book::Book,
+    fact::{Channel::*, *},
+    ids::*,
+    money::Currency,
+};
+
+use crate::{
+    story::{Story, given},
+    world::*,
+};
+
+fn waived(invoice: &str, on: &str, money: Option<&str>, part: Option<Part>) -> Fact {
+    Fact::Waived { invoice: id(invoice), on: day(on), amount: money.map(amount), part }
+}
+
+fn written_off(invoice: &str, on: &str) -> Fact {
+    Fact::WrittenOff { invoice: id(invoice), on: day(on), amount: None, part: None }
+}
+
+/// R-1 of 100.00 due on 1 February, R-2 of 100.00 due on 1 March, a fee of 2.50 on R-1.
+fn two() -> Story {
+    let mut story =
+        given([issued("R-1", "100.00", "2026-02-01"), issued("R-2", "100.00", "2026-03-01")]);
+    story = story.on("2026-03-10");
+    charge(&mut story, "R-1", "2026-03-05");
+    story
+}
+
+/// A fee as an earlier letter left it. The story's own log starts anew from there.
+fn charge(story: &mut Story, invoice: &str, on: &str) {
+    let mut account = story.account.clone();
+    account.apply_event(&AccountEvent::FeeCharged {
+        invoice: id(invoice),
+        notice: NoticeId::new("N-fee").unwrap(),
+        on: day(on),
+        amount: amount("2.50"),
+    });
+    story.start_from(account);
+}
+
+#[test]
+fn the_debtors_word_counts_before_the_law() {
+    two().told(paid("P-1", "60.00", "2026-03-10", Some("R-2"))).owes("R-2", "40.00", "0.00");
+}
+
+#[test]
+fn without_a_word_the_older_claim_is_paid_costs_first() {
+    two()
+        .told(paid("P-1", "60.00", "2026-03-10", None))
+        .owes("R-1", "42.50", "0.00")
+        .owes("R-2", "100.00", "0.00");
+}
+
+#[test]
+fn an_amount_to_the_cent_says_which_claim_is_meant() {
+    given([issued("R-1", "100.00", "2026-02-01"), issued("R-2", "70.00", "2026-03-01")])
+        .told(paid("P-1", "70.00", "2026-03-10", None))
+        .owes("R-1", "100.00", "0.00")
+        .owes("R-2", "0.00", "0.00");
+}
+
+#[test]
+fn the_principal_to_the_cent_is_paid_and_the_fee_stays_visible() {
+    two().told(paid("P-1", "100.00", "2026-03-10", Some("R-1"))).owes("R-1", "0.00", "2.50");
+}
+
+#[test]
+fn what_is_left_over_pays_the_other_claims() {
+    two()
+        .told(paid("P-1", "130.00", "2026-03-10", Some("R-2")))
+        .owes("R-2", "0.00", "0.00")
+        .owes("R-1", "72.50", "0.00")
+        .keeps_as_credit("0.00");
+    two().told(paid("P-1", "250.00", "2026-03-10", Some("R-2"))).keeps_as_credit("47.50");
+}
+
+#[test]
+fn claims_of_the_same_age_share_and_the_odd_cents_go_to_the_first() {
+    given([
+        issued("R-1", "10.00", "2026-02-01"),
+        issued("R-2", "10.00", "2026-02-01"),
+        issued("R-3", "10.00", "2026-02-01"),
+    ])
+    .told(paid("P-1", "20.00", "2026-02-10", None))
+    .owes("R-1", "3.32", "0.00")
+    .owes("R-2", "3.34", "0.00")
+    .owes("R-3", "3.34", "0.00")
+    .keeps_as_credit("0.00");
+}
+
+#[test]
+fn a_payment_waits_for_its_invoice_and_pays_nothing_else() {
+    given([issued("R-1", "100.00", "2026-02-01")])
+        .told(paid("P-1", "60.00", "2026-02-03", Some("R-2")))
+        .owes("R-1", "100.00", "0.00")
+        .keeps_as_credit("60.00")
+        .told(issued("R-2", "60.00", "2026-03-01"))
+        .keeps_as_credit("0.00")
+        .settled("R-2", Some("2026-02-03"))
+        .happened("PaymentAllocated", 1);
+}
+
+#[test]
+fn a_return_opens_the_claim_again_and_costs_what_the_bank_took() {
+    given([issued("R-1", "100.00", "2026-02-01")])
+        .told(paid("P-1", "100.00", "2026-01-30", Some("R-1")))
+        .settled("R-1", Some("2026-01-30"))
+        .told(returned("P-1", "2026-02-04", Some("3.20")))
+        .owes("R-1", "100.00", "3.20")
+        .settled("R-1", None)
+        .happened("ClaimReopened", 1)
+        .happened("Reallocated", 1)
+        .told(paid("P-2", "103.20", "2026-02-10", None))
+        .settled("R-1", Some("2026-02-10"));
+}
+
+#[test]
+fn a_return_may_come_before_its_payment() {
+    given([issued("R-1", "100.00", "2026-02-01")])
+        .told(returned("P-1", "2026-02-04", Some("3.20")))
+        .owes("R-1", "100.00", "0.00")
+        .told(paid("P-1", "100.00", "2026-01-30", Some("R-1")))
+        .owes("R-1", "100.00", "3.20")
+        .happened("ClaimSettled", 0);
+}
+
+#[test]
+fn a_cancelled_invoice_owes_neither_its_fees_nor_the_banks() {
+    let mut story = given([issued("R-1", "100.00", "2026-02-01")])
+        .told(paid("P-1", "100.00", "2026-01-30", Some("R-1")))
+        .told(returned("P-1", "2026-02-04", Some("3.20")))
+        .on("2026-03-10");
+    charge(&mut story, "R-1", "2026-03-05");
+    story
+        .told(cancelled("R-1", "2026-03-10"))
+        .owes("R-1", "0.00", "0.00")
+        .settled("R-1", Some("2026-03-10"))
+        .happened("FeeReversed", 1);
+}
+
+#[test]
+fn a_fee_falls_when_the_claim_had_been_paid_before_it() {
+    let story = two().told(paid("P-1", "100.00", "2026-03-04", Some("R-1")));
+    story.owes("R-1", "0.00", "0.00").happened("FeeReversed", 1);
+    let same_day = two().told(paid("P-1", "100.00", "2026-03-05", Some("R-1")));
+    same_day.owes("R-1", "0.00", "2.50").happened("FeeReversed", 0);
+}
+
+#[test]
+fn a_fee_stays_when_only_set_off_money_was_earlier() {
+    // R-1 is paid half by money left over from January, half in March, after the fee.
+    let mut story =
+        given([issued("R-0", "10.00", "2026-01-20"), issued("R-1", "100.00", "2026-02-01")]);
+    story = story.told(paid("P-1", "60.00", "2026-01-25", Some("R-0"))).on("2026-03-10");
+    charge(&mut story, "R-1", "2026-03-01");
+    story
+        .told(paid("P-2", "52.50", "2026-03-10", Some("R-1")))
+        .happened("FeeReversed", 0)
+        .owes("R-1", "0.00", "0.00")
+        .settled("R-1", Some("2026-03-10"));
+}
+
+#[test]
+fn a_payment_that_was_booked_earlier_moves_the_later_ones() {
+    given([issued("R-1", "100.00", "2026-02-01")])
+        .told(paid("P-2", "100.00", "2026-02-10", Some("R-1")))
+        .settled("R-1", Some("2026-02-10"))
+        .told(paid("P-1", "100.00", "2026-02-05", Some("R-1")))
+        .settled("R-1", Some("2026-02-05"))
+        .keeps_as_credit("100.00")
+        .happened("Reallocated", 1);
+}
+
+#[test]
+fn what_is_waived_or_written_off_is_open_no_more_and_money_comes_first() {
+    two()
+        .told(waived("R-1", "2026-03-10", None, Some(Part::Fees)))
+        .owes("R-1", "100.00", "0.00")
+        .told(waived("R-1", "2026-03-11", Some("30.00"), None))
+        .owes("R-1", "70.00", "0.00")
+        .told(written_off("R-1", "2026-03-12"))
+        .owes("R-1", "0.00", "0.00")
+        .settled("R-1", Some("2026-03-12"))
+        .told(paid("P-1", "40.00", "2026-03-20", Some("R-1")))
+        .keeps_as_credit("0.00");
+}
+
+#[test]
+fn an_upheld_dispute_takes_off_and_its_credit_note_does_not_count_twice() {
+    let upheld = |part| {
+        given([issued("R-1", "100.00", "2026-02-01")])
+            .told(disputed("E-1", "R-1", "2026-02-05", part))
+            .told(resolved("E-1", "R-1", "2026-02-10", DisputeOutcome::Upheld, None))
+    };
+    upheld(None).owes("R-1", "0.00", "0.00").settled("R-1", Some("2026-02-10"));
+    upheld(Some("30.00"))
+        .owes("R-1", "70.00", "0.00")
+        .told(credited("C-1", "R-1", "2026-02-11", "30.00"))
+        .owes("R-1", "70.00", "0.00")
+        .told(credited("C-2", "R-1", "2026-02-12", "10.00"))
+        .owes("R-1", "60.00", "0.00");
+}
+
+#[test]
+fn a_dispute_may_be_partly_right_or_wrong_and_end_before_it_begins() {
+    let end = |outcome, remains| {
+        given([issued("R-1", "100.00", "2026-02-01")])
+            .told(resolved("E-1", "R-1", "2026-02-10", outcome, remains))
+            .owes("R-1", "100.00", "0.00")
+            .told(disputed("E-1", "R-1", "2026-02-05", Some("50.00")))
+    };
+    end(DisputeOutcome::Partly, Some("20.00")).owes("R-1", "70.00", "0.00");
+    end(DisputeOutcome::Rejected, None).owes("R-1", "100.00", "0.00");
+}
+
+#[test]
+fn a_later_word_on_a_dispute_counts_whichever_comes_first() {
+    let rejected = || resolved("E-1", "R-1", "2026-02-10", DisputeOutcome::Rejected, None);
+    let upheld = || resolved("E-1", "R-1", "2026-02-20", DisputeOutcome::Upheld, None);
+    let begin = given([issued("R-1", "100.00", "2026-02-01")]).told(disputed(
+        "E-1",
+        "R-1",
+        "2026-02-05",
+        None,
+    ));
+    begin.clone().told(rejected()).told(upheld()).owes("R-1", "0.00", "0.00");
+    begin.told(upheld()).told(rejected()).owes("R-1", "0.00", "0.00");
+}
+
+#[test]
+fn the_latest_adjustment_counts_whichever_comes_last() {
+    let stamp = |at_day: &str| Stamp { at: at(at_day), id: format!("shop#{at_day}") };
+    let mut story = given([issued("R-1", "100.00", "2026-02-01")]);
+    story.record_as(adjusted("R-1", "2026-02-03", "80.00"), stamp("2026-02-03")).unwrap();
+    story.record_as(adjusted("R-1", "2026-02-02", "90.00"), stamp("2026-02-02")).unwrap();
+    story
+        .owes("R-1", "80.00", "0.00")
+        .told(paid("P-1", "100.00", "2026-02-05", Some("R-1")))
+        .keeps_as_credit("20.00");
+}
+
+#[test]
+fn a_payment_can_be_assigned_to_another_claim_and_the_last_word_counts() {
+    let assign = |invoice: &str| Fact::PaymentAssigned {
+        payment: PaymentId::new("P-1").unwrap(),
+        to: account_id(),
+        invoice: Some(id(invoice)),
+    };
+    let stamp = |at_day: &str| Stamp { at: at(at_day), id: format!("shop#{at_day}") };
+    let mut story = two().told(paid("P-1", "50.00", "2026-03-10", Some("R-7")));
+    story.record_as(assign("R-2"), stamp("2026-03-12")).unwrap();
+    story.record_as(assign("R-1"), stamp("2026-03-11")).unwrap();
+    let elsewhere = Fact::PaymentAssigned {
+        payment: PaymentId::new("P-1").unwrap(),
+        to: "lindenmoor/D-2".parse().unwrap(),
+        invoice: None,
+    };
+    let mut story = story.owes("R-2", "50.00", "0.00").owes("R-1", "100.00", "2.50");
+    story.record_as(elsewhere, stamp("2026-03-13")).unwrap();
+    story.owes("R-2", "100.00", "0.00").keeps_as_credit("0.00");
+}
+
+#[test]
+fn a_refund_takes_money_away_again() {
+    let refund = |amount| Fact::PaymentRefunded {
+        payment: PaymentId::new("P-1").unwrap(),
+        on: day("2026-02-20"),
+        amount: eur(amount),
+    };
+    given([issued("R-1", "100.00", "2026-02-01")])
+        .told(paid("P-1", "130.00", "2026-02-10", Some("R-1")))
+        .keeps_as_credit("30.00")
+        .told(refund("30.00"))
+        .keeps_as_credit("0.00")
+        .owes("R-1", "0.00", "0.00")
+        .told(refund("10.00"))
+        .owes("R-1", "10.00", "0.00");
+}
+
+#[test]
+fn currencies_keep_their_own_books() {
+    let dollars = Fact::InvoiceIssued { invoice: invoice("R-2", usd("50.00"), "2026-03-15") };
+    let story = given([issued("R-1", "100.00", "2026-02-01"), dollars])
+        .told(paid_in("P-1", usd("80.00"), "2026-03-20", None))
+        .owes("R-1", "100.00", "0.00");
+    let book = Book::of(&story.account, Currency::USD);
+    assert_eq!((book.open(), book.unallocated), (amount("0.00"), amount("30.00")));
+    assert_eq!(story.account.currencies(), [Currency::EUR, Currency::USD]);
+}
+
+#[test]
+fn a_fee_is_what_the_channel_costs_and_none_before_default() {
+    let on = |channel, kind| {
+        let persona_channels = vec![channel];
+        let profile = DebtorProfile { kind, reachable: persona_channels.clone(), ..consumer() };
+        let mut policy = shop_b2c();
+        policy.personas.iter_mut().for_each(|one| one.channels = persona_channels.clone());
+        let story = given([issued("R-1", "40.00", "2026-03-15"), debtor(profile)])
+            .under(policy)
+            .on("2026-03-19")
+            .takes("reminder", channel)
+            .on("2026-03-30")
+            .takes("mahnung", channel);
+        assert_eq!(story.last_notice().fee, None, "the one that brings default carries none");
+        let story = story.on("2026-04-20").takes("last-call", channel);
+        story.last_notice().fee.as_ref().map(|(_, fee)| fee.to_string())
+    };
+    assert_eq!(on(Email, DebtorKind::Consumer), None);
+    assert_eq!(on(Sms, DebtorKind::Consumer).as_deref(), Some("0.20"));
+    assert_eq!(on(Letter, DebtorKind::Consumer).as_deref(), Some("2.50"));
+    assert_eq!(on(Email, DebtorKind::Business).as_deref(), Some("2.50"));
+}

@@ -67,6 +67,12 @@ impl Story {
         }
     }
 
+    /// Goes on from a state whose log is not of interest.
+    pub fn start_from(&mut self, account: Account) {
+        self.shadow = account.clone();
+        self.account = account;
+    }
+
     pub fn under(mut self, policy: Policy) -> Self {
         self.rules = Arc::new(rules([policy]));
         self
