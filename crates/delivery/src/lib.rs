@@ -6,5 +6,6 @@
 
 pub mod backoff;
 pub mod dispatcher;
+pub mod placement;
 pub mod render;
 pub mod senders;

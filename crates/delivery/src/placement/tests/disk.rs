@@ -1,0 +1,121 @@
+//! The folder on disk.
+
+use std::{fs, path::Path};
+
+use sha2::{Digest, Sha256};
+
+use super::{Value, story::Story};
+use crate::placement::{folder::files, *};
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_placement_becomes_a_folder_whose_manifest_has_the_checksums() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path().join("handoff/nordinkasso");
+    let folder = write_folder(&root, &Story::full().build().unwrap()).unwrap();
+    assert_eq!(folder, root.join("lindenmoor/P-1"));
+    assert_eq!(names(&folder), ["claims.csv", "claims.json", "documents", "manifest.json"]);
+    assert!(names(&folder.join("documents")).is_empty());
+    let manifest = fs::read(folder.join("manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    for file in manifest["files"].as_array().unwrap() {
+        let bytes = fs::read(folder.join(file["name"].as_str().unwrap())).unwrap();
+        let digest: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(file["sha256"], digest);
+        assert_eq!(file["bytes"], bytes.len());
+    }
+    assert_eq!(manifest["files"].as_array().unwrap().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    let story = Story::full();
+    let folder = write_folder(root.path(), &story.build().unwrap()).unwrap();
+    let recall = write_recall(root.path(), &story.recall()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for closed in [root.path().join("lindenmoor"), folder.clone(), folder.join("documents")] {
+        assert_eq!(mode(&closed), 0o700, "{}", closed.display());
+    }
+    for file in ["manifest.json", "claims.json", "claims.csv"] {
+        assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
+    }
+    assert_eq!(mode(&recall), 0o600);
+}
+
+#[test]
+fn writing_it_again_finds_it_done_and_another_content_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let mut story = Story::full();
+    let first = write_folder(root.path(), &story.build().unwrap()).unwrap();
+    let before = fs::metadata(first.join("claims.json")).unwrap().modified().unwrap();
+    assert_eq!(write_folder(root.path(), &story.build().unwrap()).unwrap(), first);
+    assert_eq!(fs::metadata(first.join("claims.json")).unwrap().modified().unwrap(), before);
+
+    story.card.legal_name = "Lindenmoor AG".to_owned();
+    let other = write_folder(root.path(), &story.build().unwrap());
+    assert!(matches!(other, Err(WriteError::Differs { path }) if path == first));
+    let kept = fs::read_to_string(first.join("claims.json")).unwrap();
+    assert!(kept.contains("Lindenmoor Versand GmbH"));
+    assert_eq!(names(&root.path().join("lindenmoor")), [".lock", "P-1"]);
+}
+
+#[test]
+fn what_an_attempt_that_was_killed_left_behind_is_cleared() {
+    let root = tempfile::tempdir().unwrap();
+    let left = root.path().join("lindenmoor/.P-1.partial");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("claims.json"), "half").unwrap();
+    fs::write(left.join("stray"), "").unwrap();
+    let folder = write_folder(root.path(), &Story::full().build().unwrap()).unwrap();
+    assert_eq!(names(&folder), ["claims.csv", "claims.json", "documents", "manifest.json"]);
+    assert_eq!(names(&root.path().join("lindenmoor")), [".lock", "P-1"]);
+}
+
+#[test]
+fn eight_writers_at_once_leave_one_whole_folder() {
+    let root = tempfile::tempdir().unwrap();
+    let data = Story::full().build().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| write_folder(root.path(), &data).unwrap());
+        }
+    });
+    assert_eq!(names(&root.path().join("lindenmoor")), [".lock", "P-1"]);
+    let expected = files(&data).unwrap();
+    for (name, bytes) in expected {
+        assert_eq!(fs::read(root.path().join("lindenmoor/P-1").join(name)).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("lindenmoor"), "a file in the way").unwrap();
+    let failed = write_folder(root.path(), &Story::full().build().unwrap()).unwrap_err();
+    assert!(failed.to_string().ends_with("lindenmoor cannot be written"), "{failed}");
+}
+
+#[test]
+fn a_recall_is_a_file_of_its_own_and_stands() {
+    let root = tempfile::tempdir().unwrap();
+    let story = Story::full();
+    let recall = story.recall();
+    let file = write_recall(root.path(), &recall).unwrap();
+    assert_eq!(file, root.path().join("lindenmoor/recalls/P-1.json"));
+    let read: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(read["reason"], "paid");
+    assert_eq!(read["claims"], serde_json::json!(["R-1"]));
+    assert_eq!(write_recall(root.path(), &recall).unwrap(), file);
+    let other = Recall { reason: words::RecallReason::Disputed, ..recall };
+    assert!(matches!(write_recall(root.path(), &other), Err(WriteError::Differs { .. })));
+}
