@@ -262,6 +262,14 @@ impl Account {
                 if raised.account.erased_at.is_none() {
                     raised.raise(AccountEvent::AccountErased { at: *at });
                     recall(&mut raised, |_| Some(Suppression::Erased));
+                    // Nothing that waits can be sent: the address is gone with the key.
+                    let waiting = raised.account.notices.iter();
+                    let waiting = waiting.filter(|(_, one)| one.state == NoticeState::Decided);
+                    let waiting: Vec<NoticeId> = waiting.map(|(id, _)| id.clone()).collect();
+                    for notice in waiting {
+                        let reason = Suppression::Erased;
+                        raised.raise(AccountEvent::NoticeSuppressed { notice, reason });
+                    }
                 }
             }
         }

@@ -167,9 +167,9 @@ fn a_fee_stays_when_only_set_off_money_was_earlier() {
 #[test]
 fn a_payment_that_was_booked_earlier_moves_the_later_ones() {
     given([issued("R-1", "100.00", "2026-02-01")])
-        .told(paid("P-2", "100.00", "2026-02-10", Some("R-1")))
+        .told(paid("P-1", "100.00", "2026-02-10", Some("R-1")))
         .settled("R-1", Some("2026-02-10"))
-        .told(paid("P-1", "100.00", "2026-02-05", Some("R-1")))
+        .told(paid("P-2", "100.00", "2026-02-05", Some("R-1")))
         .settled("R-1", Some("2026-02-05"))
         .keeps_as_credit("100.00")
         .happened("Reallocated", 1);

@@ -52,9 +52,11 @@ fn what_changed_in_between_is_not_sent() {
 
 #[test]
 fn after_an_erasure_nothing_leaves() {
-    let story = decided().does(Command::Erase { at: at("2026-03-19") });
-    let found = recheck(&story.account, &story.rules, &story.pending(), story.now);
-    assert_eq!(found, Recheck::Suppress(Suppression::Erased));
+    let story = decided();
+    let notice = story.pending();
+    let story = story.does(Command::Erase { at: at("2026-03-19") }).happened("NoticeSuppressed", 1);
+    let found = recheck(&story.account, &story.rules, &notice, story.now);
+    assert_eq!(found, Recheck::NotPending);
 }
 
 #[test]

@@ -406,7 +406,7 @@ fn do_it(story: &mut Story, deed: Deed) {
         Deed::Release => {
             let due = |one: &Placement| one.state == PlacementState::Due;
             if story.account.placements.values().any(due) {
-                let _ = story.release(if number % 2 == 0 { "ute" } else { "jan" });
+                let _ = story.release(if number.is_multiple_of(2) { "ute" } else { "jan" });
             }
         }
         Deed::Admit => {
