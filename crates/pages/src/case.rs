@@ -1,0 +1,326 @@
+//! What is true of an account now, in one word, and the one table of what may be done then.
+
+use jiff::civil::Date;
+use kulanz_domain::{
+    Account,
+    account::{NoticeState, Placement, PlacementState, Plan, Standing},
+    arrangement::{last_promise_day, offers, plannable, still_open},
+    book::{Book, ClaimBook},
+    event::Rate,
+    fact::PayWith,
+    ids::{AgencyId, InvoiceId},
+    money::{Currency, Decimal, Money},
+    policy::{PlanTerms, Rules},
+};
+
+/// Owner of the holds that wait until a payment is found.
+pub(crate) const PAYMENT_SEARCH: &str = "payment-search";
+/// Owner of the holds of people who cannot pay.
+pub(crate) const HARDSHIP: &str = "hardship";
+
+/// The state of a case as its debtor sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CaseState {
+    /// Something is owed and nothing stands in the way of paying it.
+    Open,
+    /// Nothing is owed.
+    Paid,
+    /// All that is owed is disputed.
+    Disputed,
+    /// A promise runs.
+    Promised,
+    /// Instalments run.
+    Planned,
+    /// The debtor says that it was paid: somebody looks for the money.
+    PaymentSearch,
+    /// The debtor cannot pay: a person decides.
+    Hardship,
+    /// Another hold.
+    Held,
+    /// All that is owed is with an agency.
+    Placed,
+    /// Somebody acts for the debtor.
+    Represented,
+    /// Insolvency was opened.
+    Insolvent,
+    /// The debtor died.
+    Deceased,
+    /// The link is too old.
+    Expired,
+    /// No link of ours, or its account was erased.
+    Unknown,
+}
+
+/// Something that may be done on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// See what is owed and for what.
+    See,
+    /// Pay.
+    Pay,
+    /// Say that it was paid already.
+    Paid,
+    /// Disagree.
+    Disagree,
+    /// Promise a day.
+    Later,
+    /// Agree instalments.
+    Plan,
+    /// Say that it cannot be paid.
+    Help,
+    /// Have a new link sent.
+    Renew,
+}
+
+impl CaseState {
+    /// The table: what may be done in each state.
+    pub(crate) const fn may(self) -> &'static [Deed] {
+        use Deed::*;
+        match self {
+            Self::Open => &[See, Pay, Paid, Disagree, Later, Plan, Help],
+            Self::Paid => &[See],
+            Self::Disputed => &[See, Paid, Help],
+            Self::Promised => &[See, Pay, Paid, Disagree, Plan, Help],
+            Self::Planned => &[See, Pay, Paid, Disagree, Help],
+            Self::PaymentSearch => &[See, Disagree, Help],
+            Self::Hardship => &[See, Pay, Paid, Disagree],
+            Self::Held => &[See, Pay, Paid, Disagree, Help],
+            Self::Placed => &[See, Paid, Disagree, Help],
+            Self::Represented => &[See, Pay, Paid, Disagree],
+            Self::Insolvent | Self::Deceased | Self::Unknown => &[],
+            Self::Expired => &[Renew],
+        }
+    }
+
+    /// Whether `deed` may be done.
+    pub(crate) fn allows(self, deed: Deed) -> bool {
+        self.may().contains(&deed)
+    }
+}
+
+/// An account as its page shows it.
+pub(crate) struct Case<'a> {
+    pub state: CaseState,
+    pub account: &'a Account,
+    /// In the order of the currencies' codes; those with neither claims nor money are left out.
+    pub sections: Vec<Section<'a>>,
+    /// Last day of the hold or promise behind `state`, where it has one.
+    pub until: Option<Date>,
+}
+
+/// What there is in one currency.
+pub(crate) struct Section<'a> {
+    pub book: Book<'a>,
+    /// Principal and fees owed: the sum of the page.
+    pub open: Decimal,
+    /// What is asked for now: without what is disputed or with an agency; of instalments the
+    /// next rate.
+    pub due_now: Decimal,
+    /// Claims that `due_now` is for.
+    pub payable: Vec<&'a InvoiceId>,
+    /// Instalments that run, with the next rate's day and what is missing of it.
+    pub plan: Option<(&'a Plan, Rate)>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn of(account: &'a Account, today: Date) -> Self {
+        let currencies = account.currencies().into_iter();
+        let sections: Vec<Section<'a>> =
+            currencies.map(|currency| Section::of(account, currency, today)).collect();
+        let (state, until) = state(account, &sections, today);
+        Self { state, account, sections, until }
+    }
+
+    /// The section of `currency`.
+    pub(crate) fn section(&self, currency: Currency) -> Option<&Section<'a>> {
+        self.sections.iter().find(|section| section.book.currency == currency)
+    }
+
+    /// Agencies that claims are with.
+    pub(crate) fn agencies(&self) -> Vec<&'a AgencyId> {
+        let mut found: Vec<&AgencyId> = Vec::new();
+        for placement in self.account.placements.values().filter(|one| with_agency(one)) {
+            if !found.contains(&&placement.agency) {
+                found.push(&placement.agency);
+            }
+        }
+        found
+    }
+
+    /// Open claims that no dispute runs about.
+    pub(crate) fn disputable(&self) -> impl Iterator<Item = (&ClaimBook<'a>, Currency)> {
+        self.sections.iter().flat_map(|section| {
+            let undisputed = section.claims().filter(|column| !column.claim.disputed());
+            undisputed.map(|column| (column, section.book.currency))
+        })
+    }
+
+    /// The last day that may be promised; `None` where no policy lets one promise.
+    pub(crate) fn last_promise_day(&self, rules: &Rules, today: Date) -> Option<Date> {
+        let owed = self.sections.iter().filter(|section| section.open > Decimal::ZERO);
+        let policies = owed.filter_map(|section| rules.policy(section.book.currency));
+        policies.map(|policy| last_promise_day(policy, today)).min()
+    }
+
+    /// Instalments that the policies offer from `first_on`, with all their rates.
+    pub(crate) fn offers(
+        &self,
+        rules: &Rules,
+        first_on: Date,
+    ) -> Vec<(Currency, PlanTerms, Vec<Rate>)> {
+        let mut found = Vec::new();
+        for section in &self.sections {
+            let currency = section.book.currency;
+            let Some(policy) = rules.policy(currency) else { continue };
+            let (_, open) = plannable(self.account, currency);
+            if open > Decimal::ZERO {
+                let offered = offers(policy, open, first_on).into_iter();
+                found.extend(offered.map(|(terms, rates)| (currency, terms, rates)));
+            }
+        }
+        found
+    }
+
+    /// Ways to pay in the order of the persona: as the last message said, else as the policy has
+    /// it for everybody, with the debtor's own wishes first.
+    pub(crate) fn pay_with(&self, rules: &Rules, currency: Currency) -> Vec<PayWith> {
+        let said = |notice: &&kulanz_domain::account::Notice| {
+            matches!(notice.state, NoticeState::Sent | NoticeState::Delivered)
+                && notice.decided.currency == currency
+        };
+        let last = self.account.notices.values().filter(said).max_by_key(|notice| notice.sent_at);
+        if let Some(last) = last {
+            return last.decided.pay_with.clone();
+        }
+        let everybody = rules.policy(currency).and_then(|policy| policy.personas.last());
+        let mut ways = everybody.map(|persona| persona.pay_with.clone()).unwrap_or_default();
+        if let Some(debtor) = self.account.profile() {
+            let wished = &debtor.pays_with;
+            ways.sort_by_key(|way| wished.iter().position(|w| w == way).unwrap_or(wished.len()));
+        }
+        ways
+    }
+}
+
+impl<'a> Section<'a> {
+    fn of(account: &'a Account, currency: Currency, today: Date) -> Self {
+        let book = Book::of(account, currency);
+        let open = book.open();
+        let mut section =
+            Self { book, open, due_now: Decimal::ZERO, payable: Vec::new(), plan: None };
+        let runs = |plan: &&Plan| plan.standing == Standing::Open && plan.currency == currency;
+        let plan = account.plans.values().find(runs);
+        for column in &section.book.claims {
+            let asked = column.open() > Decimal::ZERO
+                && !column.claim.disputed()
+                && !placed(account, column);
+            if asked {
+                section.payable.push(column.invoice);
+                if plan.is_none_or(|plan| !plan.claims.contains(column.invoice)) {
+                    section.due_now += column.open();
+                }
+            }
+        }
+        if let Some((plan, rate)) =
+            plan.and_then(|plan| Some((plan, next_rate(account, plan, today)?)))
+        {
+            section.due_now += rate.amount;
+            section.plan = Some((plan, rate));
+        }
+        section
+    }
+
+    /// Claims on which something is open.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &ClaimBook<'a>> {
+        self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO)
+    }
+
+    /// The one claim that a payment of `due_now` is for, where it is for one.
+    pub(crate) fn single(&self) -> Option<&'a InvoiceId> {
+        match self.payable[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn money(&self, amount: Decimal) -> Money {
+        Money::new(amount, self.book.currency)
+    }
+}
+
+/// What is missing of the rates due by `today`, else of the next one.
+fn next_rate(account: &Account, plan: &Plan, today: Date) -> Option<Rate> {
+    let open = still_open(account, plan);
+    let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
+    let paid = (agreed - open).max(Decimal::ZERO);
+    let mut asked = Decimal::ZERO;
+    let mut found: Option<Rate> = None;
+    for rate in &plan.rates {
+        asked += rate.amount;
+        let missing = (asked - paid).min(open);
+        if missing <= Decimal::ZERO {
+            continue;
+        }
+        if rate.due_on > today && found.is_some() {
+            break;
+        }
+        let due_on = found.map_or(rate.due_on, |first| first.due_on);
+        found = Some(Rate { due_on, amount: missing });
+    }
+    found
+}
+
+fn with_agency(placement: &Placement) -> bool {
+    placement.state == PlacementState::Released
+}
+
+/// The claim is out of the house: the agency takes the money.
+pub(crate) fn placed(account: &Account, column: &ClaimBook<'_>) -> bool {
+    let placement = column.claim.placement.as_ref().and_then(|id| account.placements.get(id));
+    placement.is_some_and(with_agency)
+}
+
+fn state(account: &Account, sections: &[Section<'_>], today: Date) -> (CaseState, Option<Date>) {
+    if account.erased_at.is_some() {
+        return (CaseState::Unknown, None);
+    }
+    if account.deceased_on.is_some() {
+        return (CaseState::Deceased, None);
+    }
+    if account.insolvent_on.is_some() {
+        return (CaseState::Insolvent, None);
+    }
+    let open = || sections.iter().flat_map(Section::claims);
+    if open().next().is_none() {
+        return (CaseState::Paid, None);
+    }
+    if account.profile().is_some_and(|debtor| debtor.represented) {
+        return (CaseState::Represented, None);
+    }
+    if open().all(|column| placed(account, column)) {
+        return (CaseState::Placed, None);
+    }
+    let holds = account.holds.values().filter(|hold| !hold.released);
+    let holds = holds.filter_map(|hold| hold.placed.as_ref());
+    let account_wide = holds.filter(|hold| hold.invoice.is_none());
+    let running = account_wide.filter(|hold| hold.until.is_none_or(|until| until >= today));
+    let rank = |owner: &str| match owner {
+        PAYMENT_SEARCH => (0, CaseState::PaymentSearch),
+        HARDSHIP => (1, CaseState::Hardship),
+        _ => (2, CaseState::Held),
+    };
+    if let Some(hold) = running.min_by_key(|hold| rank(&hold.owner).0) {
+        return (rank(&hold.owner).1, hold.until);
+    }
+    if open().all(|column| column.claim.disputed() || placed(account, column)) {
+        return (CaseState::Disputed, None);
+    }
+    if sections.iter().any(|section| section.plan.is_some()) {
+        return (CaseState::Planned, None);
+    }
+    let promise = account.promises.values().find(|one| one.standing == Standing::Open);
+    match promise {
+        Some(promise) => (CaseState::Promised, Some(promise.until)),
+        None => (CaseState::Open, None),
+    }
+}

@@ -1,0 +1,8 @@
+//! The debtor's page over HTTP, on a real store with a standing clock.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod card;
+mod exits;
+mod house;
+mod links;
+mod overview;
