@@ -359,41 +359,47 @@ impl Inner {
 
     /// Payments of the unmatched account that belong elsewhere, with the facts to tell there.
     pub(crate) fn assigned(&self, id: &AccountId, fact: &Fact) -> Option<(AccountId, Fact)> {
-        let payment = match fact {
-            Fact::PaymentReceived { payment, .. }
-            | Fact::PaymentAssigned { payment, .. }
-            | Fact::PaymentReturned { payment, .. }
-            | Fact::PaymentRefunded { payment, .. } => payment,
-            _ => return None,
-        };
-        let entry = self.account(id)?.payments.get(payment)?;
-        let to = entry.assigned_to.clone()?;
-        match fact {
-            Fact::PaymentReturned { .. } | Fact::PaymentRefunded { .. } => Some((to, fact.clone())),
-            _ => {
-                let received = entry.received.clone()?;
-                let invoice = entry.assigned_claim.clone().or(received.invoice);
-                Some((
-                    to,
-                    Fact::PaymentReceived {
-                        payment: payment.clone(),
-                        booked_on: received.booked_on,
-                        amount: received.amount,
-                        method: received.method,
-                        invoice,
-                    },
-                ))
-            }
-        }
+        assigned(self.account(id)?, fact)
     }
+}
+
+/// What `fact`, once recorded on the `unmatched` account, means for the account to which its
+/// payment was assigned.
+pub(crate) fn assigned(unmatched: &Account, fact: &Fact) -> Option<(AccountId, Fact)> {
+    let payment = match fact {
+        Fact::PaymentReceived { payment, .. }
+        | Fact::PaymentAssigned { payment, .. }
+        | Fact::PaymentReturned { payment, .. }
+        | Fact::PaymentRefunded { payment, .. } => payment,
+        _ => return None,
+    };
+    let entry = unmatched.payments.get(payment)?;
+    let to = entry.assigned_to.clone()?;
+    if let Fact::PaymentReturned { .. } | Fact::PaymentRefunded { .. } = fact {
+        return Some((to, fact.clone()));
+    }
+    let received = entry.received.clone()?;
+    let invoice = entry.assigned_claim.clone().or(received.invoice);
+    let copy = Fact::PaymentReceived {
+        payment: payment.clone(),
+        booked_on: received.booked_on,
+        amount: received.amount,
+        method: received.method,
+        invoice,
+    };
+    Some((to, copy))
 }
 
 /// Ids of notices and placements come from the account and its version: no two are the same, and
 /// computing a decision again gives the same.
 pub(crate) fn seed(id: &AccountId, version: u64) -> String {
+    format!("{}-{version}", account_hash(id))
+}
+
+/// The part of [`seed`] that is the account's.
+pub(crate) fn account_hash(id: &AccountId) -> String {
     let hash = Sha256::digest(id.to_string().as_bytes());
-    let short: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{short}-{version}")
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The state of an account from its snapshot and the events after it.
