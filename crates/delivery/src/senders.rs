@@ -155,6 +155,13 @@ impl SenderConfigError {
     }
 }
 
+/// TLS of this process is done by ring: whoever builds an HTTP client calls this before.
+pub fn use_ring() {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+}
+
 /// Takes messages to where they are delivered from.
 #[async_trait]
 pub trait Sender: Send + Sync {

@@ -165,6 +165,10 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
             PlacementState::Released => {
                 row("with_agency", placement.as_str(), since, format!("with {}", entry.agency));
             }
+            PlacementState::Recalled => {
+                let detail = format!("called back from {}", entry.agency);
+                row("recalled_placement", placement.as_str(), since, detail);
+            }
             PlacementState::Rejected => {
                 let detail = format!("{} refused it", entry.agency);
                 row("rejected_placement", placement.as_str(), since, detail);

@@ -1,2 +1,57 @@
-//! Kulanz.
-fn main() {}
+//! Kulanz: dunning and collections as part of the shopping experience. The command line.
+
+mod account;
+mod backtest;
+mod book;
+mod cli;
+mod client;
+mod demo;
+mod doctor;
+mod erasures;
+mod explain;
+mod handoff;
+mod house;
+mod http;
+mod import;
+mod intake;
+mod letters;
+mod orders;
+mod outbox;
+mod outbox_page;
+mod policy;
+mod progress;
+mod serve;
+mod settings;
+mod token;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use clap::Parser;
+
+/// Whether findings are printed in colour.
+pub fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KULANZ_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(cli.log_level()));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(cli::run(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

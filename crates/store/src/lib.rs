@@ -76,6 +76,9 @@ pub trait Store: Send + Sync + 'static {
     /// Which of `keys` were recorded before, in their order.
     async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError>;
 
+    /// How many inbound events took effect.
+    async fn recorded_count(&self) -> Result<u64, StoreError>;
+
     /// The whole stream of an account after `version`.
     async fn stream(&self, account: AccountId, after: u64) -> Result<Vec<StoredEvent>, StoreError>;
 

@@ -137,9 +137,7 @@ impl SmsGateway {
             headers.insert(name, value);
         }
         // The first caller decides for the process; that another was before is no error.
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
-            tracing::debug!("a TLS provider was installed before");
-        }
+        super::use_ring();
         let timeout = Duration::from_millis(config.timeout_ms);
         let mut builder = Client::builder()
             .default_headers(headers)

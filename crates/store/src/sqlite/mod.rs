@@ -135,6 +135,10 @@ impl Store for SqliteStore {
         self.read(move |connection| read::recorded(connection, &keys)).await
     }
 
+    async fn recorded_count(&self) -> Result<u64, StoreError> {
+        self.read(read::recorded_count).await
+    }
+
     async fn stream(&self, account: AccountId, after: u64) -> Result<Vec<StoredEvent>, StoreError> {
         self.read(move |connection| read::stream(connection, &account, after)).await
     }

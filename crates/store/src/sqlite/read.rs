@@ -146,6 +146,11 @@ pub(super) fn recorded(
     keys.iter().map(|key| Ok(known.exists([code::inbox_hash(key)])?)).collect()
 }
 
+pub(super) fn recorded_count(connection: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM inbox", [], |row| row.get(0))?;
+    u64::try_from(count).map_err(|_| StoreError::Damaged("a negative count".to_owned()))
+}
+
 pub(super) fn due(
     connection: &Connection,
     until: Timestamp,

@@ -1,0 +1,250 @@
+//! `kulanz account show|timeline|export`.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use kulanz_domain::{
+    Account, AccountEvent,
+    book::Book,
+    event::Rate,
+    ids::AccountId,
+    money::{Currency, Money, plain},
+};
+use kulanz_engine::{replay, vault::Vault, views::claim_state};
+use kulanz_store::{Head, Store, StoredEvent};
+use serde_json::{Value, json};
+
+use crate::{
+    explain::must,
+    house::{Places, read_store},
+    http::shown,
+};
+
+/// An account as it lies in the store.
+pub struct Opened {
+    /// State.
+    pub account: Account,
+    /// Head.
+    pub head: Head,
+    /// Store it came from.
+    pub store: std::sync::Arc<dyn Store>,
+}
+
+/// Reads an account, also while a server works on the data.
+pub async fn open(places: &Places, id: &AccountId) -> Result<Opened> {
+    let store = read_store(&places.data)?;
+    let head = store.heads(vec![id.clone()]).await?.into_iter().next().flatten();
+    let head = must(head, id)?;
+    Ok(Opened { account: replay(&head)?, head, store })
+}
+
+async fn secrets(
+    places: &Places,
+    id: &AccountId,
+    opened: &Opened,
+) -> Result<BTreeMap<String, Value>> {
+    let Some(wrapped) = &opened.head.key else { return Ok(BTreeMap::new()) };
+    let key = Vault::open_or_make(&places.data.join("master.key"))?.unwrap_key(id, wrapped)?;
+    let mut plain = BTreeMap::new();
+    for secret in opened.store.secrets(id.clone(), Vec::new()).await? {
+        let bytes = key.open(&format!("{id}/{}", secret.slot), &secret.sealed)?;
+        plain.insert(secret.slot, serde_json::from_slice(&bytes)?);
+    }
+    Ok(plain)
+}
+
+/// `2026-12-01=30.00` as a rate.
+pub fn rate(text: &str, currency: Currency) -> Result<Rate> {
+    let (day, amount) =
+        text.split_once('=').with_context(|| format!("`{text}` is not DAY=AMOUNT"))?;
+    let due_on = day.parse().with_context(|| format!("`{day}` is not a day such as 2026-12-01"))?;
+    Ok(Rate { due_on, amount: Money::parse(amount, currency)?.amount })
+}
+
+/// Prints how an account stands.
+pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> {
+    let opened = open(places, id).await?;
+    let account = &opened.account;
+    let mut books = Vec::new();
+    for currency in account.currencies() {
+        let book = Book::of(account, currency);
+        let claims: Vec<Value> = book
+            .claims
+            .iter()
+            .map(|column| {
+                json!({
+                    "invoice": column.invoice, "due_on": column.due_on,
+                    "principal": plain(column.principal, currency),
+                    "paid": plain(column.paid, currency),
+                    "credited": plain(column.credited, currency),
+                    "outstanding": plain(column.outstanding, currency),
+                    "fees": plain(column.fees, currency),
+                    "state": claim_state(account, column),
+                    "last_step": column.claim.last_step().map(|taken| &taken.step),
+                })
+            })
+            .collect();
+        books.push(json!({
+            "currency": currency.code(), "open": plain(book.open(), currency),
+            "paid": plain(book.paid, currency),
+            "unallocated": plain(book.unallocated, currency), "claims": claims,
+        }));
+    }
+    let name = secrets(places, id, &opened).await?;
+    let name = name.get("debtor").and_then(|d| d["name"].as_str()).map(str::to_owned);
+    if as_json {
+        let all = json!({
+            "account": id, "name": name, "version": opened.head.version, "books": books,
+            "next_look": opened.head.wake_at.map(|at| at.to_string()),
+            "insolvent_on": account.insolvent_on, "deceased_on": account.deceased_on,
+            "erased_at": account.erased_at.map(|at| at.to_string()),
+        });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(());
+    }
+    println!("{id}  {}", name.as_deref().unwrap_or("(no name on file)"));
+    for (what, since) in
+        [("insolvent since", account.insolvent_on), ("died on", account.deceased_on)]
+    {
+        if let Some(day) = since {
+            println!("{what} {day}");
+        }
+    }
+    if let Some(at) = account.erased_at {
+        println!("erased {}", shown(at));
+    }
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    for book in &books {
+        println!(
+            "\n{} open {}, paid {}, not allocated {}",
+            text(&book["currency"]),
+            text(&book["open"]),
+            text(&book["paid"]),
+            text(&book["unallocated"])
+        );
+        println!(
+            "  {:<20} {:<10} {:>12} {:>12} {:>8}  {:<11} last step",
+            "invoice", "due", "principal", "outstanding", "fees", "state"
+        );
+        for claim in book["claims"].as_array().into_iter().flatten() {
+            println!(
+                "  {:<20} {:<10} {:>12} {:>12} {:>8}  {:<11} {}",
+                text(&claim["invoice"]),
+                text(&claim["due_on"]),
+                text(&claim["principal"]),
+                text(&claim["outstanding"]),
+                text(&claim["fees"]),
+                text(&claim["state"]),
+                text(&claim["last_step"])
+            );
+        }
+    }
+    match opened.head.wake_at {
+        Some(at) => {
+            println!("\nlooked at again on {}; `kulanz policy explain` says why", shown(at))
+        }
+        None => println!("\nnothing is planned; `kulanz policy explain` says why"),
+    }
+    Ok(())
+}
+
+/// Prints all that happened.
+pub async fn timeline(places: &Places, id: &AccountId, as_json: bool) -> Result<()> {
+    let opened = open(places, id).await?;
+    let events = opened.store.stream(id.clone(), 0).await?;
+    if as_json {
+        let rows: Vec<Value> = events.iter().map(row).collect::<Result<_>>()?;
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    for event in &events {
+        println!("{}  {:<20} {}", shown(event.recorded_at), event.kind, said(event)?);
+    }
+    Ok(())
+}
+
+fn row(event: &StoredEvent) -> Result<Value> {
+    let payload: Value = serde_json::from_str(&event.payload)?;
+    Ok(json!({ "version": event.version, "at": event.recorded_at.to_string(), "kind": event.kind,
+               "cause": event.cause, "event": payload }))
+}
+
+/// One line on an event.
+fn said(event: &StoredEvent) -> Result<String> {
+    use AccountEvent as E;
+    let by = event.cause.strip_prefix("person:").map_or_else(String::new, |p| format!("  ({p})"));
+    let what = match serde_json::from_str::<AccountEvent>(&event.payload)? {
+        E::InvoiceIssued { invoice, .. } => {
+            format!("{} of {} due {}", invoice.invoice, invoice.amount, invoice.due_on)
+        }
+        E::InvoiceAdjusted { invoice, amount, .. } => format!("{invoice} now {amount}"),
+        E::InvoiceCredited { invoice, amount, .. } => format!("{invoice} less {amount}"),
+        E::InvoiceCancelled { invoice, .. }
+        | E::ClaimReopened { invoice }
+        | E::ClaimAdmitted { invoice, .. } => invoice.to_string(),
+        E::InvoiceRescheduled { invoice, due_on, .. } => format!("{invoice} due {due_on}"),
+        E::PaymentReceived { payment, amount, booked_on, method, .. } => {
+            format!("{payment} of {amount} by {method}, booked {booked_on}")
+        }
+        E::PaymentReturned { payment, reason, .. } => format!("{payment}, {reason}"),
+        E::PaymentAllocated { payment, parts } | E::Reallocated { payment, parts } => {
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|part| format!("{} to {:?} of {}", part.amount, part.part, part.invoice))
+                .collect();
+            format!("{payment}: {}", parts.join(", ").to_lowercase())
+        }
+        E::ClaimSettled { invoice, on } => format!("{invoice} on {on}"),
+        E::FeeCharged { invoice, amount, .. } => format!("{amount} on {invoice}"),
+        E::FeeReversed { invoice, reason, .. } => format!("{invoice}: {reason:?}"),
+        E::DefaultBegins { invoice, from, .. } => format!("{invoice} from {from}"),
+        E::NoticeDecided(notice) => {
+            let claims: Vec<String> =
+                notice.claims.iter().map(|claim| claim.invoice.to_string()).collect();
+            let channel = notice.channel.name();
+            format!("{} by {channel} to {}: {}", notice.step, notice.persona, claims.join(", "))
+        }
+        E::NoticeSent { notice, deadline, .. } => match deadline {
+            Some(day) => format!("{notice}, to be paid by {day}"),
+            None => notice.to_string(),
+        },
+        E::NoticeSuppressed { notice, reason } => format!("{notice}: {reason:?}"),
+        E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => notice.to_string(),
+        E::NoticeReceipt { notice, receipt, .. } => format!("{notice}: {receipt:?}"),
+        E::DisputeOpened { dispute, invoice, .. } => format!("{dispute} of {invoice}"),
+        E::DisputeResolved { dispute, outcome, .. } => format!("{dispute}: {outcome:?}"),
+        E::HoldPlaced { hold, owner, until, .. } => match until {
+            Some(day) => format!("{hold} by {owner} until {day}"),
+            None => format!("{hold} by {owner}"),
+        },
+        E::HoldReleased { hold } => hold.to_string(),
+        E::PromiseMade { promise, until, .. } => format!("{promise} until {until}"),
+        E::PromiseKept { promise } | E::PromiseBroken { promise } => promise.to_string(),
+        E::PlanAgreed { plan, rates, .. } => format!("{plan}, {} rates", rates.len()),
+        E::PlanCompleted { plan } | E::PlanBroken { plan } => plan.to_string(),
+        E::HandoffDue { placement, agency, missing, .. } => match missing.is_empty() {
+            true => format!("{placement} to {agency}"),
+            false => format!("{placement} to {agency} lacks {}", missing.join(", ")),
+        },
+        E::PlacementApproved { placement, by } | E::PlacementReleased { placement, by, .. } => {
+            format!("{placement} by {by}")
+        }
+        E::PlacementRecalled { placement, reason } | E::HandoffWithdrawn { placement, reason } => {
+            format!("{placement}: {reason:?}")
+        }
+        _ => String::new(),
+    };
+    Ok(format!("{what}{by}"))
+}
+
+/// Prints all that is stored of a person, personal data included (Art. 15 GDPR).
+pub async fn export(places: &Places, id: &AccountId) -> Result<()> {
+    let opened = open(places, id).await?;
+    let events = opened.store.stream(id.clone(), 0).await?;
+    let events: Vec<Value> = events.iter().map(row).collect::<Result<_>>()?;
+    let all = json!({
+        "account": id, "personal_data": secrets(places, id, &opened).await?, "events": events,
+    });
+    println!("{}", serde_json::to_string_pretty(&all)?);
+    Ok(())
+}

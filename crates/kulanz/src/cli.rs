@@ -1,0 +1,575 @@
+//! Commands and their help texts.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use jiff::civil::Date;
+use kulanz_domain::{
+    fact::Part,
+    ids::*,
+    money::{Decimal, currency},
+};
+use kulanz_engine::{Mode, clock::Clock};
+
+use crate::{
+    account, backtest, book, client, demo, doctor, explain, handoff,
+    house::{self, House, Places},
+    import, letters,
+    orders::Order,
+    outbox, policy,
+    serve::Running,
+    token,
+};
+
+/// Dunning and collections that treat debtors with respect.
+#[derive(Debug, Parser)]
+#[command(name = "kulanz", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Data folder
+    #[arg(long, global = true, default_value = "kulanz-data", value_name = "DIR")]
+    data: PathBuf,
+    /// Folder with `policies/` and, if there is one, `kulanz.yaml`
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kulanz demo                             an invented shop, some months of it, then a live server
+  kulanz serve                            events in at http://127.0.0.1:8080/v1/events
+  kulanz import history.ndjson.gz         record a history; nobody is contacted
+  kulanz policy check                     what is wrong with the policies, with line and column
+  kulanz policy explain lindenmoor/K-1    why the last step, why not the next, when next
+  kulanz account timeline lindenmoor/K-1  all that happened
+
+Logs go to the standard error; KULANZ_LOG=debug says more.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an invented shop over some months of a virtual clock, then serve it
+    #[command(after_help = "Examples:\n  kulanz demo\n  kulanz demo --exit --json")]
+    Demo(demo::Options),
+    /// Take events, contact debtors, serve their pages
+    #[command(
+        after_help = "Examples:\n  kulanz serve\n  kulanz serve --listen 127.0.0.1:9000 --data \
+                      /var/lib/kulanz\n\nBeyond this machine a token guards it: see `kulanz token \
+                      create --help`."
+    )]
+    Serve {
+        /// Address to listen on
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
+    /// Record event files (NDJSON, plain, .gz or .zst); nobody is contacted
+    #[command(after_help = "Examples:\n  kulanz import 2024.ndjson.gz 2025.ndjson.zst\n  zcat \
+                            x.gz | kulanz import -")]
+    Import {
+        /// Files in any order; `-` is the standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print the counts as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check event files against the contract
+    #[command(subcommand)]
+    Events(Events),
+    /// Totals of the live book
+    Book {
+        /// Print JSON, with the members of a back-test's
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at accounts and change them
+    #[command(subcommand)]
+    Account(Box<Accounts>),
+    /// Messages that a person has to look at
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// Inbound events that could not be taken
+    #[command(subcommand)]
+    DeadLetters(Letters),
+    /// Placements at collection agencies
+    #[command(subcommand)]
+    Handoff(Handoffs),
+    /// What waits for a person
+    Work {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tokens for the HTTP side and for persons
+    #[command(subcommand)]
+    Token(Tokens),
+    /// Creditor files
+    #[command(subcommand)]
+    Creditor(Creditors),
+    /// Policy files
+    #[command(subcommand)]
+    Policy(Policies),
+    /// What a policy would have done over a history
+    #[command(after_help = "Example:\n  kulanz backtest --events fines.ndjson.gz --policy \
+                            policies/road-fines --out result")]
+    Backtest(backtest::Options),
+    /// Compute the read side again from the events
+    Rebuild {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check configuration, policies and data
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  kulanz completions bash > \
+                            ~/.local/share/bash-completion/completions/kulanz")]
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Events {
+    /// Check files; nothing is recorded
+    #[command(after_help = "Example:\n  kulanz events check today.ndjson")]
+    Check {
+        /// Files; `-` is the standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Who gives an order.
+#[derive(Debug, Clone, Args)]
+struct By {
+    /// Your name, for the log
+    #[arg(long = "as", value_name = "NAME", env = "KULANZ_PERSON")]
+    person: Option<String>,
+    /// Your token (`kulanz token create`); needed once there are any
+    #[arg(long, env = "KULANZ_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Accounts {
+    /// What is owed, and how things stand
+    Show {
+        /// creditor/debtor
+        account: AccountId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that happened
+    Timeline {
+        /// creditor/debtor
+        account: AccountId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// All that is stored of a person (Art. 15 GDPR), personal data included
+    Export {
+        /// creditor/debtor
+        account: AccountId,
+    },
+    /// Stop dunning
+    #[command(after_help = "Example:\n  kulanz account hold lindenmoor/K-1 --until 2026-12-24 \
+                            --reason 'called, is in hospital' --as ada")]
+    Hold {
+        /// creditor/debtor
+        account: AccountId,
+        /// Only this claim
+        #[arg(long)]
+        invoice: Option<InvoiceId>,
+        /// Last day
+        #[arg(long)]
+        until: Option<Date>,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        by: By,
+    },
+    /// End a hold, or let an old claim enter the ladder
+    Release {
+        /// creditor/debtor
+        account: AccountId,
+        /// The hold
+        #[arg(long)]
+        hold: Option<HoldId>,
+        /// The old claim
+        #[arg(long)]
+        claim: Option<InvoiceId>,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Give up a part of a claim for good
+    Waive(GiveUp),
+    /// Give up a part of a claim for the books
+    WriteOff(GiveUp),
+    /// Agree with the debtor on a day
+    Promise {
+        /// creditor/debtor
+        account: AccountId,
+        /// Last day
+        #[arg(long)]
+        until: Date,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Agree on instalments
+    #[command(after_help = "Example:\n  kulanz account plan lindenmoor/K-1 --rate \
+                            2026-12-01=30.00 --rate 2027-01-01=30.00 --as ada")]
+    Plan {
+        /// creditor/debtor
+        account: AccountId,
+        /// Day and amount of a rate, as often as there are rates
+        #[arg(long = "rate", required = true, value_name = "DAY=AMOUNT")]
+        rates: Vec<String>,
+        /// Currency
+        #[arg(long, default_value = "EUR")]
+        currency: String,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Destroy the account's key (Art. 17 GDPR): cannot be undone
+    Erase {
+        /// creditor/debtor
+        account: AccountId,
+        /// Yes, for good
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Args)]
+struct GiveUp {
+    /// creditor/debtor
+    account: AccountId,
+    /// Claim
+    #[arg(long)]
+    invoice: InvoiceId,
+    /// Amount; all that is open where left out
+    #[arg(long)]
+    amount: Option<Decimal>,
+    /// Only this part
+    #[arg(long, value_parser = part)]
+    part: Option<Part>,
+    /// Why
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    by: By,
+}
+
+fn part(text: &str) -> Result<Part, String> {
+    match text {
+        "principal" => Ok(Part::Principal),
+        "fees" => Ok(Part::Fees),
+        "interest" => Ok(Part::Interest),
+        _ => Err("principal, fees or interest".to_owned()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Outbox {
+    /// Messages, newest first; those that a person has to look at with --stuck
+    List {
+        /// Only parked ones and those of unknown outcome
+        #[arg(long)]
+        stuck: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// A stuck message was sent after all
+    Sent {
+        /// Message
+        notice: NoticeId,
+        #[command(flatten)]
+        by: By,
+    },
+    /// A stuck message was not sent: the account decides again
+    NotSent {
+        /// Message
+        notice: NoticeId,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Letters {
+    /// Dead letters with their reasons
+    List {
+        /// Closed ones too
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One dead letter with its original bytes
+    Show {
+        /// Number
+        number: u64,
+    },
+    /// Try one again, or all
+    Retry {
+        /// Number; all where left out
+        number: Option<u64>,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Handoffs {
+    /// Placements that wait, lack something, or are out
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Agree to a placement; four eyes means two persons
+    #[command(after_help = "Example:\n  kulanz handoff release P-0123456789abcdef-7-0 --token \
+                            $ADAS_TOKEN")]
+    Release {
+        /// Placement
+        placement: PlacementId,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Tokens {
+    /// Make a token; it is shown once
+    #[command(after_help = "Roles: events (send events), read, clerk (holds, waivers, plans), \
+                            approver (also erasures, write-offs), admin (all).\n\nExample:\n  \
+                            kulanz token create --person shop --role events --creditor lindenmoor")]
+    Create {
+        /// Person or system that holds it
+        #[arg(long)]
+        person: String,
+        /// What it may do
+        #[arg(long, value_parser = ["events", "read", "clerk", "approver", "admin"])]
+        role: String,
+        /// Only this creditor
+        #[arg(long)]
+        creditor: Option<CreditorId>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Who holds tokens
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Creditors {
+    /// Check creditor files
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Policies {
+    /// Check policies: files, conditions, texts, law; exit 1 where there is an error
+    #[command(after_help = "Examples:\n  kulanz policy check\n  kulanz policy check \
+                            policies/shop-b2c")]
+    Check {
+        /// Folders of policies; `policies` in the configuration folder where left out
+        #[arg(value_name = "DIR")]
+        folders: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Why the last step, why not the next, when next
+    Explain {
+        /// creditor/debtor
+        account: AccountId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Cli {
+    /// How much the logs say where nothing else is asked for.
+    pub const fn log_level(&self) -> &'static str {
+        match self.command {
+            Command::Serve { .. } => "info",
+            _ => "warn",
+        }
+    }
+}
+
+/// Runs a command.
+pub async fn run(cli: Cli) -> Result<ExitCode> {
+    let places = Places { config: cli.config, data: cli.data };
+    match cli.command {
+        Command::Demo(options) => {
+            let data = places.data.join("demo");
+            demo::run(Places { data, ..places }, options).await?;
+        }
+        Command::Serve { listen } => {
+            let house = House::open(places, Clock::wall(), Mode::Serving).await?;
+            let running = Running::new(house, listen).await?;
+            eprintln!(
+                "kulanz serves {} from {}",
+                running.url(),
+                running.house.places.data.display()
+            );
+            running.serve().await?;
+        }
+        Command::Import { files, json } => return import::run(places, files, json).await,
+        Command::Events(Events::Check { files, json }) => {
+            return import::check(&places, &files, json);
+        }
+        Command::Book { json } => {
+            let store = house::read_store(&places.data)?;
+            let totals = book::totals(&*store).await?;
+            match json {
+                true => println!("{}", serde_json::to_string_pretty(&totals)?),
+                false => book::print(&totals),
+            }
+        }
+        Command::Account(command) => accounts(&places, *command).await?,
+        Command::Outbox(command) => outboxes(&places, command).await?,
+        Command::DeadLetters(command) => match command {
+            Letters::List { all, json } => {
+                letters::list(&*house::read_store(&places.data)?, all, json).await?;
+            }
+            Letters::Show { number } => {
+                let store = house::read_store(&places.data)?;
+                letters::show(&*store, &places.data, number).await?;
+            }
+            Letters::Retry { number, by } => {
+                order(&places, Order::RetryDeadLetters { number }, by).await?;
+            }
+        },
+        Command::Handoff(command) => match command {
+            Handoffs::List { json } => {
+                handoff::list(&*house::read_store(&places.data)?, json).await?;
+            }
+            Handoffs::Release { placement, by } => {
+                let store = house::read_store(&places.data)?;
+                let account = handoff::account_of(&*store, &placement).await?;
+                drop(store);
+                order(&places, Order::ReleasePlacement { account, placement }, by).await?;
+            }
+        },
+        Command::Work { json } => {
+            outbox::work(&*house::read_store(&places.data)?, json).await?;
+        }
+        Command::Token(command) => match command {
+            Tokens::Create { person, role, creditor, json } => {
+                token::create(&places, &person, &role, creditor, json).await?;
+            }
+            Tokens::List { json } => {
+                token::list(&*house::read_store(&places.data)?, json).await?;
+            }
+        },
+        Command::Creditor(Creditors::Check { json }) => {
+            return policy::check_creditors(&places, json);
+        }
+        Command::Policy(command) => match command {
+            Policies::Check { folders, json } => return policy::check(&places, &folders, json),
+            Policies::Explain { account, json } => {
+                explain::run(&places, &account, json).await?;
+            }
+        },
+        Command::Backtest(options) => backtest::run(&places, &options)?,
+        Command::Rebuild { json } => doctor::rebuild(&places, json).await?,
+        Command::Doctor { json } => return doctor::run(&places, json).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kulanz", &mut std::io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn order(places: &Places, order: Order, by: By) -> Result<()> {
+    client::give(places, order, by.person, by.token, by.json).await
+}
+
+async fn accounts(places: &Places, command: Accounts) -> Result<()> {
+    match command {
+        Accounts::Show { account, json } => account::show(places, &account, json).await,
+        Accounts::Timeline { account, json } => account::timeline(places, &account, json).await,
+        Accounts::Export { account } => account::export(places, &account).await,
+        Accounts::Hold { account, invoice, until, reason, by } => {
+            order(places, Order::Hold { account, invoice, until, reason }, by).await
+        }
+        Accounts::Release { account, hold, claim, by } => {
+            order(places, Order::Release { account, hold, claim }, by).await
+        }
+        Accounts::Waive(given) => give_up(places, given, false).await,
+        Accounts::WriteOff(given) => give_up(places, given, true).await,
+        Accounts::Promise { account, until, by } => {
+            order(places, Order::Promise { account, until }, by).await
+        }
+        Accounts::Plan { account, rates, currency: code, by } => {
+            let currency = currency(&code)?;
+            let rates = rates.iter().map(|text| account::rate(text, currency));
+            let rates = rates.collect::<Result<Vec<_>>>()?;
+            order(places, Order::Plan { account, currency, rates }, by).await
+        }
+        Accounts::Erase { account, yes, by } => {
+            if !yes {
+                anyhow::bail!(
+                    "this destroys the key of {account}: name, addresses, messages and free texts \
+                     cannot be read by anybody any more. Add --yes to do it"
+                );
+            }
+            order(places, Order::Erase { account }, by).await
+        }
+    }
+}
+
+async fn give_up(places: &Places, given: GiveUp, write_off: bool) -> Result<()> {
+    let GiveUp { account, invoice, amount, part, reason, by } = given;
+    let asked = Order::GiveUp { account, invoice, amount, part, reason, write_off };
+    order(places, asked, by).await
+}
+
+async fn outboxes(places: &Places, command: Outbox) -> Result<()> {
+    match command {
+        Outbox::List { stuck, json } => {
+            outbox::list(&*house::read_store(&places.data)?, stuck, json).await
+        }
+        Outbox::Sent { notice, by } => {
+            let account = outbox::account_of(places, &notice).await?;
+            order(places, Order::NoticeWasSent { account, notice }, by).await
+        }
+        Outbox::NotSent { notice, by } => {
+            let account = outbox::account_of(places, &notice).await?;
+            order(places, Order::NoticeWasNotSent { account, notice }, by).await
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Gives an order to whoever works on the data: this process, or the server that holds them.
+
+use anyhow::{Context, Result, bail};
+use kulanz_engine::{Mode, clock::Clock, token_hash};
+use kulanz_store::StoreError;
+
+use crate::{
+    house::{House, Places},
+    orders::{self, Order, Outcome},
+    serve::{ADDRESS_FILE, Address},
+};
+
+/// Executes an order and prints what came of it.
+pub async fn give(
+    places: &Places,
+    order: Order,
+    person: Option<String>,
+    token: Option<String>,
+    as_json: bool,
+) -> Result<()> {
+    let outcome = match busy(places)? {
+        true => over_http(places, &order, person, token).await?,
+        false => here(places, order, person, token).await?,
+    };
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+    } else {
+        outcome.said.iter().for_each(|line| println!("{line}"));
+    }
+    Ok(())
+}
+
+/// Whether a server works on the data.
+fn busy(places: &Places) -> Result<bool> {
+    if !places.data.join("kulanz.db").exists() {
+        bail!("no data at {}; --data DIR names another folder", places.data.display());
+    }
+    match kulanz_store::sqlite::SqliteStore::open(&places.data) {
+        Ok(_) => Ok(false),
+        Err(StoreError::InUse) => Ok(true),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn here(
+    places: &Places,
+    order: Order,
+    person: Option<String>,
+    token: Option<String>,
+) -> Result<Outcome> {
+    let house = House::open(places.clone(), Clock::wall(), Mode::Recording).await?;
+    let store = house.engine.store();
+    let holder = match &token {
+        Some(token) => Some(
+            store
+                .token(token_hash(token.trim()))
+                .await?
+                .context("this token is not known; `kulanz token list` shows whose there are")?,
+        ),
+        None => None,
+    };
+    let name = match (holder, person) {
+        (Some(holder), _) => {
+            if !order.needs().contains(&holder.role.as_str()) {
+                bail!("{} may not do this with role `{}`", holder.person, holder.role);
+            }
+            if holder.creditor.as_ref().zip(order.creditor()).is_some_and(|(own, to)| own != to) {
+                bail!("the token of {} does not speak for this creditor", holder.person);
+            }
+            holder.person
+        }
+        (None, _) if !store.tokens().await?.is_empty() => bail!(
+            "whose order is it? Name your token with --token or KULANZ_TOKEN (`kulanz token \
+             create` makes one)"
+        ),
+        (None, Some(person)) => person,
+        (None, None) => bail!("whose order is it? Name yourself with --as NAME"),
+    };
+    orders::execute(&house, order, &name).await
+}
+
+async fn over_http(
+    places: &Places,
+    order: &Order,
+    person: Option<String>,
+    token: Option<String>,
+) -> Result<Outcome> {
+    let file = places.data.join(ADDRESS_FILE);
+    let text = std::fs::read_to_string(&file).with_context(|| {
+        format!(
+            "another `kulanz` works on {} and does not say where it listens; wait for it to end",
+            places.data.display()
+        )
+    })?;
+    let address: Address = serde_json::from_str(&text)?;
+    kulanz_delivery::senders::use_ring();
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut request = client.post(format!("{}/v1/orders", address.url)).json(order);
+    if let Some(person) = &person {
+        request = request.header("x-kulanz-person", person);
+    }
+    if let Some(token) = &token {
+        request = request.bearer_auth(token.trim());
+    }
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("the server at {} does not answer", address.url))?;
+    if response.status().is_success() {
+        return Ok(response.json().await?);
+    }
+    let status = response.status();
+    let problem: serde_json::Value = response.json().await.unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or("no reason given");
+    bail!("the server at {} says {status}: {detail}", address.url)
+}

@@ -1,0 +1,148 @@
+//! `kulanz doctor` and `kulanz rebuild`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use jiff::{Timestamp, tz::TimeZone};
+use kulanz_engine::{rebuild, vault::Vault};
+use kulanz_store::Store;
+use serde_json::json;
+
+use crate::{
+    book,
+    house::{Places, load_policies, open_store, read_store},
+    progress,
+    settings::Settings,
+};
+
+/// Computes the read side again.
+pub async fn rebuild(places: &Places, as_json: bool) -> Result<()> {
+    let store = open_store(&places.data)?;
+    let (accounts, _) = store.book(None).await?;
+    let bar = progress::things(accounts, "accounts");
+    let rebuilt = rebuild::rebuild(&store, |done| bar.set_position(done)).await?;
+    bar.finish_and_clear();
+    if as_json {
+        let wrong = &rebuilt.wrong_snapshots;
+        println!("{}", json!({ "accounts": rebuilt.accounts, "wrong_snapshots": wrong }));
+    } else {
+        println!("{} accounts computed again from their events", rebuilt.accounts);
+    }
+    if !rebuilt.wrong_snapshots.is_empty() {
+        let wrong: Vec<String> = rebuilt.wrong_snapshots.iter().map(ToString::to_string).collect();
+        anyhow::bail!("snapshots that say something else than their events: {}", wrong.join(", "));
+    }
+    Ok(())
+}
+
+/// One thing that was looked at.
+struct Check {
+    what: &'static str,
+    wrong: Option<String>,
+    said: String,
+}
+
+/// Looks at everything; exit code 1 where something is wrong.
+pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
+    let mut checks = Vec::new();
+    let mut note = |what, result: Result<String>| {
+        checks.push(match result {
+            Ok(said) => Check { what, wrong: None, said },
+            Err(error) => Check { what, wrong: Some(format!("{error:#}")), said: String::new() },
+        });
+    };
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    note(
+        "policies",
+        load_policies(&places.config, today).map(|loaded| {
+            format!("{} policies, {} creditors", loaded.policies.len(), loaded.creditors.len())
+        }),
+    );
+    note(
+        "settings",
+        Settings::read(&places.config).map(|settings| {
+            match (settings.smtp.is_some(), settings.sms.is_some()) {
+                (false, false) => "no gateway: messages are on the outbox page only".to_owned(),
+                (mail, sms) => format!("mail server: {mail}, SMS gateway: {sms}"),
+            }
+        }),
+    );
+    match read_store(&places.data) {
+        Err(error) => note("data", Err(error)),
+        Ok(store) => {
+            let key = places.data.join("master.key");
+            note(
+                "master key",
+                match key.is_file() {
+                    true => {
+                        Vault::open_or_make(&key).map(|_| "readable".to_owned()).map_err(Into::into)
+                    }
+                    false => Err(anyhow::anyhow!(
+                        "{} is missing: nothing sealed can be read without it. Restore it from where \
+                     you keep a copy",
+                        key.display()
+                    )),
+                },
+            );
+            note("data", integrity(&*store).await);
+            note("read side", agreement(&*store).await);
+            note("waiting for a person", waiting(&*store).await);
+        }
+    }
+    let sick = checks.iter().any(|check| check.wrong.is_some());
+    if as_json {
+        let rows: Vec<_> = checks
+            .iter()
+            .map(|check| {
+                json!({ "what": check.what, "well": check.wrong.is_none(), "said": check.said,
+                        "wrong": check.wrong })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        for check in &checks {
+            match &check.wrong {
+                None => println!("well   {:<22} {}", check.what, check.said),
+                Some(wrong) => println!("WRONG  {:<22} {wrong}", check.what),
+            }
+        }
+    }
+    Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn integrity(store: &dyn Store) -> Result<String> {
+    match store.check().await {
+        Ok(wrong) if wrong.is_empty() => Ok("whole".to_owned()),
+        Ok(wrong) => anyhow::bail!("{}", wrong.join("; ")),
+        // A server is writing: its own start has checked them.
+        Err(kulanz_store::StoreError::ReadOnly) => Ok("readable".to_owned()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The read side's totals against those of the accounts.
+async fn agreement(store: &dyn Store) -> Result<String> {
+    let totals = book::totals(store).await?;
+    let (_, rows) = store.book(None).await?;
+    for row in rows {
+        let code = row.currency.code();
+        let from_accounts = totals
+            .currencies
+            .get(code)
+            .map(|t| kulanz_engine::views::minor_units(t.outstanding, row.currency));
+        if from_accounts != Some(row.outstanding) {
+            anyhow::bail!(
+                "{code}: the rows say {} outstanding, the accounts {from_accounts:?} (in cents). \
+                 `kulanz rebuild` computes the rows again",
+                row.outstanding
+            );
+        }
+    }
+    Ok(format!("{} accounts, {} claims agree", totals.accounts, totals.claims))
+}
+
+async fn waiting(store: &dyn Store) -> Result<String> {
+    let work = store.work(None, 10_000).await?.len();
+    let letters = store.dead_letters(true, 10_000).await?.len();
+    Ok(format!("{work} in `kulanz work`, {letters} in `kulanz dead-letters list`"))
+}

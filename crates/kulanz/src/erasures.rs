@@ -1,0 +1,56 @@
+//! The list of erasures. It lies beside the database, so that a restored older copy of the
+//! database cannot bring an erased person back: at each start the list is applied again.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result};
+use kulanz_domain::{Command, ids::AccountId};
+
+use crate::house::House;
+
+fn file(house: &House) -> PathBuf {
+    house.places.data.join("erasures.txt")
+}
+
+/// Adds an account to the list, durably, before its key is destroyed.
+pub fn note(house: &House, account: &AccountId) -> Result<()> {
+    let path = file(house);
+    if listed(house)?.contains(account) {
+        return Ok(());
+    }
+    let mut list =
+        OpenOptions::new().create(true).append(true).open(&path).with_context(|| {
+            format!("the list of erasures {} cannot be written", path.display())
+        })?;
+    writeln!(list, "{account}")?;
+    list.sync_all()?;
+    Ok(())
+}
+
+fn listed(house: &House) -> Result<Vec<AccountId>> {
+    let path = file(house);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(other) => return Err(other).with_context(|| path.display().to_string()),
+    };
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| line.parse().with_context(|| path.display().to_string())).collect()
+}
+
+/// Destroys again the keys of all listed accounts that still have one.
+pub async fn apply(house: &House) -> Result<()> {
+    for account in listed(house)? {
+        let known = house.engine.load(&account).await?;
+        if known.is_some_and(|loaded| loaded.account.erased_at.is_none()) {
+            tracing::warn!(%account, "erased again: the data are older than its erasure");
+            let command = Command::Erase { at: house.engine.clock().now() };
+            house.engine.execute(&account, command, "erasure list").await?;
+        }
+    }
+    Ok(())
+}

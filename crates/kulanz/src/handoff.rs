@@ -1,0 +1,232 @@
+//! Placements on their way to an agency: released by persons, written as folders, recalled.
+//!
+//! What is out is known from the accounts; what was written, from the store's list. Whatever is
+//! out and not on the list is written: after a crash, too, once and with the same contents.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use kulanz_delivery::placement::{
+    CreditorCard, Handoff, Recall, build,
+    document::{self, PostalAddress},
+    write_folder, write_recall,
+};
+use kulanz_domain::{Account, AccountEvent, Command, event::Suppression, ids::*};
+use kulanz_store::{PlacementRow, Store};
+use serde_json::json;
+
+use crate::{
+    house::House,
+    orders::{Outcome, rules, told},
+};
+
+const MOST: u32 = 100_000;
+
+/// A person agrees to a placement; once enough have, its folder is written.
+pub async fn release(
+    house: &House,
+    account: &AccountId,
+    placement: &PlacementId,
+    person: &str,
+) -> Result<Outcome> {
+    let engine = &house.engine;
+    let loaded = engine.load(account).await?.context("no such account")?;
+    if loaded.account.placements.get(placement).is_none() {
+        bail!("no placement {placement} on {account}; `kulanz handoff list` shows those there are");
+    }
+    let command = Command::ReleasePlacement {
+        placement: placement.clone(),
+        by: person.to_owned(),
+        now: engine.clock().now(),
+        rules: rules(engine, account)?,
+    };
+    let cause = format!("person:{person}");
+    let mut outcome = told(engine.execute(account, command, &cause).await)?;
+    let kinds = &outcome.events;
+    if kinds.iter().any(|kind| kind == "PlacementReleased") {
+        let folder = deliver(house, account, placement).await?;
+        outcome.said.push(format!("{placement} is released: {}", folder.display()));
+    } else {
+        outcome.said.push(format!("{person} agreed to {placement}; a second person has to"));
+    }
+    Ok(outcome)
+}
+
+/// The folder of an agency's placements: below the data folder unless the settings say otherwise.
+fn root(house: &House, agency: &AgencyId, creditor: &CreditorId) -> Result<PathBuf> {
+    let base = match &house.settings.handoff {
+        Some(folder) => house.places.data.join(folder),
+        None => house.places.data.clone(),
+    };
+    let file = house.loaded.creditors.get(creditor).context("the creditor's file is gone")?;
+    let agency = file.agencies.iter().find(|known| known.id == *agency);
+    let agency = agency.context("the agency is not in the creditor's file any more")?;
+    Ok(base.join(&agency.directory))
+}
+
+/// The account as it stood right after the release, and when that was.
+async fn at_release(
+    store: &dyn Store,
+    account: &AccountId,
+    placement: &PlacementId,
+) -> Result<(Account, Timestamp)> {
+    let mut state = Account::default();
+    for event in store.stream(account.clone(), 0).await? {
+        let event: AccountEvent = serde_json::from_str(&event.payload)?;
+        state.apply_event(&event);
+        if let AccountEvent::PlacementReleased { placement: released, at, .. } = &event
+            && released == placement
+        {
+            return Ok((state, *at));
+        }
+    }
+    bail!("placement {placement} was never released")
+}
+
+async fn deliver(house: &House, id: &AccountId, placement: &PlacementId) -> Result<PathBuf> {
+    let engine = &house.engine;
+    let loaded = engine.load(id).await?.context("no such account")?;
+    let secrets = engine.secrets(id, &loaded, &[]).await?;
+    let (account, at) = at_release(&**engine.store(), id, placement).await?;
+    let file = house.loaded.creditors.get(&id.creditor).context("the creditor's file is gone")?;
+    let card = CreditorCard {
+        legal_name: file.legal_name.clone(),
+        address: PostalAddress {
+            street: file.address.street.clone(),
+            postcode: file.address.postcode.clone(),
+            city: file.address.city.clone(),
+            region: None,
+            country: Some(file.address.country.clone()),
+        },
+        iban: file.iban.clone(),
+        input_tax_deduction: file.input_tax_deduction,
+        support_email: file.support.email.clone(),
+        support_phone: file.support.phone.clone(),
+    };
+    let creditor = &file.creditor;
+    let from =
+        Handoff { id, account: &account, placement, secrets: &secrets, creditor, card: &card, at };
+    let data = build(&from)?;
+    let root = root(house, &data.agency, &id.creditor)?;
+    let agency = data.agency.to_string();
+    let folder = tokio::task::spawn_blocking(move || write_folder(&root, &data)).await??;
+    mark(house, id, placement, agency, "delivered").await?;
+    tracing::info!(account = %id, %placement, "placement written");
+    Ok(folder)
+}
+
+async fn mark(
+    house: &House,
+    account: &AccountId,
+    placement: &PlacementId,
+    agency: String,
+    state: &str,
+) -> Result<()> {
+    let row = PlacementRow {
+        placement: placement.clone(),
+        account: account.clone(),
+        agency,
+        state: state.to_owned(),
+        changed_at: house.engine.clock().now(),
+    };
+    Ok(house.engine.store().put_placement(row).await?)
+}
+
+/// Writes the folders and recalls that are due and not written yet.
+pub async fn deliver_released(house: &House) -> Result<()> {
+    let store = house.engine.store();
+    let rows = store.placements().await?;
+    let written: HashMap<_, _> = rows.into_iter().map(|row| (row.placement, row.state)).collect();
+    for list in ["with_agency", "recalled_placement"] {
+        for (account, row) in store.work(Some(list.to_owned()), MOST).await? {
+            let placement = PlacementId::new(&row.item)?;
+            let state = written.get(&placement).map(String::as_str);
+            match (list, state) {
+                ("with_agency", None) => {
+                    deliver(house, &account, &placement).await?;
+                }
+                ("recalled_placement", Some("delivered")) => {
+                    recall(house, &account, &placement).await?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks for folders and recalls to write, for ever.
+pub async fn run(house: Arc<House>) {
+    loop {
+        if let Err(error) = deliver_released(&house).await {
+            tracing::error!(error = format!("{error:#}"), "placements cannot be written");
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    }
+}
+
+async fn recall(house: &House, id: &AccountId, placement: &PlacementId) -> Result<()> {
+    let mut found: Option<(Suppression, Timestamp)> = None;
+    for event in house.engine.store().stream(id.clone(), 0).await? {
+        if let AccountEvent::PlacementRecalled { placement: recalled, reason } =
+            serde_json::from_str(&event.payload)?
+            && recalled == *placement
+        {
+            found.get_or_insert((reason, event.recorded_at));
+        }
+    }
+    let Some((reason, at)) = found else { return Ok(()) };
+    let loaded = house.engine.load(id).await?.context("no such account")?;
+    let entry = loaded.account.placements.get(placement).context("no such placement")?;
+    let recall = Recall {
+        format: document::FORMAT,
+        placement: placement.clone(),
+        agency: entry.agency.clone(),
+        creditor: id.creditor.clone(),
+        claims: entry.claims.clone(),
+        recalled_at: at,
+        reason: reason.into(),
+    };
+    let root = root(house, &entry.agency, &id.creditor)?;
+    tokio::task::spawn_blocking(move || write_recall(&root, &recall)).await??;
+    mark(house, id, placement, entry.agency.to_string(), "recalled").await
+}
+
+/// Prints the placements that wait, lack something, or are out.
+pub async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
+    let mut rows = Vec::new();
+    for list in ["release", "incomplete_placement", "with_agency", "recalled_placement"] {
+        rows.extend(store.work(Some(list.to_owned()), MOST).await?);
+    }
+    if as_json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(account, row)| {
+                json!({ "placement": row.item, "account": account, "state": row.list,
+                        "detail": row.detail })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    if rows.is_empty() {
+        println!("no placements");
+    }
+    for (account, row) in &rows {
+        println!("{:<28} {:<24} {:<22} {}", row.item, account.to_string(), row.list, row.detail);
+    }
+    Ok(())
+}
+
+/// The account of a placement that waits to be released.
+pub async fn account_of(store: &dyn Store, placement: &PlacementId) -> Result<AccountId> {
+    let lists = ["release", "incomplete_placement", "with_agency", "recalled_placement"];
+    for list in lists {
+        let rows = store.work(Some(list.to_owned()), MOST).await?;
+        if let Some((account, _)) = rows.into_iter().find(|(_, r)| r.item == placement.as_str()) {
+            return Ok(account);
+        }
+    }
+    bail!("no placement {placement}; `kulanz handoff list` shows those there are")
+}

@@ -1,0 +1,237 @@
+//! Opens an installation: data folder, keys, policies, and the engine over them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, bail};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use kulanz_delivery::{
+    dispatcher::{Dispatcher, Letterhead},
+    render::{Creditor as RenderCreditor, Templates, TextKey, TextSource},
+    senders::{Origin, OutboxPage, Sender, SmsGateway, Smtp},
+};
+use kulanz_domain::{fact::Channel, ids::CreditorId};
+use kulanz_engine::{Engine, Mode, SharedRules, clock::Clock, vault::Vault};
+use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
+use kulanz_store::{PolicyRow, Store, StoreError, sqlite::SqliteStore};
+
+use crate::settings::Settings;
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Folder with `policies/` and, if there is one, `kulanz.yaml`.
+    pub config: PathBuf,
+    /// Data folder.
+    pub data: PathBuf,
+}
+
+/// An open installation.
+pub struct House {
+    /// Where everything is.
+    pub places: Places,
+    /// Settings.
+    pub settings: Settings,
+    /// Policies and creditors.
+    pub loaded: Arc<Loaded>,
+    /// The way to accounts.
+    pub engine: Engine,
+}
+
+/// Reads policies and creditors; findings are printed, errors end it.
+pub fn load_policies(config: &Path, on: Date) -> Result<Loaded> {
+    let folder = config.join("policies");
+    if !folder.is_dir() {
+        bail!(
+            "no policies at {}: run this where a folder `policies` is, or name one that has it \
+             with --config DIR",
+            folder.display()
+        );
+    }
+    match kulanz_policies::load(&folder, on) {
+        Ok(loaded) => {
+            let warnings = loaded.diagnostics.iter().filter(|d| d.is_warning());
+            warnings.for_each(|warning| eprint!("{}", warning.render(crate::colour())));
+            Ok(loaded)
+        }
+        Err(found) => {
+            let errors = found.iter().filter(|diagnostic| diagnostic.is_error());
+            errors.clone().for_each(|error| eprint!("{}", error.render(crate::colour())));
+            bail!(
+                "{} in the policies: nothing was started. `kulanz policy check {}` shows all of it",
+                count(errors.count(), "error"),
+                folder.display()
+            );
+        }
+    }
+}
+
+/// `1 error`, `2 errors`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Warnings are shown when policies are loaded; notes only by `policy check`.
+trait Warned {
+    fn is_warning(&self) -> bool;
+}
+
+impl Warned for Diagnostic {
+    fn is_warning(&self) -> bool {
+        self.severity == kulanz_policies::Severity::Warning
+    }
+}
+
+/// Opens the store of a data folder for writing.
+pub fn open_store(data: &Path) -> Result<SqliteStore> {
+    SqliteStore::open(data).map_err(|error| match error {
+        StoreError::InUse => anyhow::anyhow!(
+            "the data folder {} is in use: another `kulanz` is working on it",
+            data.display()
+        ),
+        other => anyhow::Error::new(other)
+            .context(format!("the data folder {} cannot be opened", data.display())),
+    })
+}
+
+/// Opens the store for reading, also while a server works on it.
+pub fn read_store(data: &Path) -> Result<Arc<dyn Store>> {
+    if !data.join("kulanz.db").exists() {
+        bail!(
+            "no data at {}: `kulanz import` and `kulanz serve` make it; --data DIR names another \
+             folder",
+            data.display()
+        );
+    }
+    Ok(Arc::new(SqliteStore::open_read_only(data)?))
+}
+
+/// The master key of a data folder, made where there is none.
+pub fn vault(data: &Path) -> Result<Arc<Vault>> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+    Ok(Arc::new(Vault::open_or_make(&data.join("master.key"))?))
+}
+
+impl House {
+    /// Opens an installation. Erasures that a restored copy does not know are applied again.
+    pub async fn open(places: Places, clock: Clock, mode: Mode) -> Result<Self> {
+        let settings = Settings::read(&places.config)?;
+        let today = clock.now().to_zoned(TimeZone::UTC).date();
+        let loaded = Arc::new(load_policies(&places.config, today)?);
+        let vault = vault(&places.data)?;
+        let store: Arc<dyn Store> = Arc::new(open_store(&places.data)?);
+        for policy in &loaded.policies {
+            register(&*store, policy, clock.now()).await?;
+        }
+        let rules: HashMap<_, _> = loaded.rules.clone().into_iter().collect();
+        let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
+        let house = Self { places, settings, loaded, engine };
+        crate::erasures::apply(&house).await?;
+        Ok(house)
+    }
+
+    /// The dispatcher with the senders of the settings.
+    pub fn dispatcher(&self, base_url: &str) -> Result<Dispatcher> {
+        let mut senders: BTreeMap<Channel, Arc<dyn Sender>> = BTreeMap::new();
+        senders.insert(
+            Channel::Email,
+            match &self.settings.smtp {
+                Some(smtp) => Arc::new(Smtp::new(smtp.clone()).context("smtp in kulanz.yaml")?),
+                None => Arc::new(OutboxPage),
+            },
+        );
+        senders.insert(
+            Channel::Sms,
+            match &self.settings.sms {
+                Some(sms) => Arc::new(SmsGateway::new(sms.clone()).context("sms in kulanz.yaml")?),
+                None => Arc::new(OutboxPage),
+            },
+        );
+        let mut letterheads = HashMap::new();
+        for (id, file) in &self.loaded.creditors {
+            letterheads.insert(id.clone(), letterhead(file)?);
+        }
+        let base_url = base_url.to_owned();
+        let dispatcher = Dispatcher::new(self.engine.clone(), letterheads, senders, base_url);
+        for policy in &self.loaded.policies {
+            let templates = templates(policy).map_err(|problems| {
+                let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                anyhow::anyhow!("texts cannot be used:\n  {}", all.join("\n  "))
+            })?;
+            let reference = &policy.policy.reference;
+            dispatcher.add_texts(reference.name.as_str(), reference.version, Arc::new(templates));
+        }
+        Ok(dispatcher)
+    }
+}
+
+/// A creditor as messages show it.
+pub fn letterhead(file: &CreditorFile) -> Result<Letterhead> {
+    Ok(Letterhead {
+        creditor: RenderCreditor {
+            name: file.trading_name.clone(),
+            support_email: Some(file.support.email.clone()),
+            support_phone: Some(file.support.phone.clone()),
+            iban: Some(file.iban.clone()),
+            colour: file.colour.parse()?,
+        },
+        origin: Origin {
+            name: file.trading_name.clone(),
+            email: file.email.as_ref().map(|email| email.from.clone()),
+            reply_to: file.email.as_ref().and_then(|email| email.reply_to.clone()),
+            sms: file.sms_sender.clone(),
+        },
+    })
+}
+
+/// A policy's texts, compiled.
+pub fn templates(
+    policy: &LoadedPolicy,
+) -> Result<Templates, Vec<kulanz_delivery::render::TemplateProblem>> {
+    Templates::compile(policy.templates.iter().map(|(key, template)| {
+        let key = TextKey {
+            text: key.text.clone(),
+            language: key.language.clone(),
+            tone: key.tone.clone(),
+            channel: key.channel,
+        };
+        let file = template.file.display().to_string();
+        (key, TextSource { file, source: template.source.to_string() })
+    }))
+}
+
+/// Keeps a policy's files beside the data; the same version with other content is refused.
+async fn register(store: &dyn Store, policy: &LoadedPolicy, now: Timestamp) -> Result<()> {
+    let reference = &policy.policy.reference;
+    let row = PolicyRow {
+        name: reference.name.to_string(),
+        version: reference.version,
+        hash: policy.hash_full.clone(),
+        sources: serde_json::to_string(&policy.sources)?,
+        registered_at: now,
+    };
+    let registered = store.register_policy(row).await?;
+    if registered.hash != policy.hash_full {
+        bail!(
+            "policy {} version {} was registered on {} with other content. Give the changed \
+             files in {} a new version",
+            reference.name,
+            reference.version,
+            registered.registered_at,
+            policy.dir.display()
+        );
+    }
+    Ok(())
+}
+
+/// Whether the creditor's file lists an attribute as harmless.
+pub fn harmless(loaded: &Loaded) -> impl Fn(&CreditorId, &str) -> bool + Sync {
+    |creditor, attribute| {
+        let file = loaded.creditors.get(creditor);
+        file.is_some_and(|file| file.harmless_attributes.iter().any(|known| known == attribute))
+    }
+}

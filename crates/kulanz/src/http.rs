@@ -1,0 +1,256 @@
+//! The server: events in, debtors' pages, and in a sandbox the outbox page.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, bail};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use jiff::tz::TimeZone;
+use kulanz_engine::token_hash;
+use kulanz_store::TokenRow;
+use kulanz_wire::{DecodeOptions, MAX_BATCH_BYTES, Mode, Rejection, Transport};
+use serde_json::{Value, json};
+
+use crate::{
+    house::{House, harmless},
+    intake::{self, Answer, Arrived, Problem},
+    orders::{self, Order},
+};
+
+/// Facts recorded at once from one body.
+const CHUNK: usize = 1000;
+
+/// Shared by all requests.
+#[derive(Clone)]
+pub struct Server {
+    /// The installation.
+    pub house: Arc<House>,
+    /// Test pages may be shown.
+    pub sandbox: bool,
+}
+
+/// A refused request.
+struct Refused(StatusCode, Problem);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self(status, problem) = self;
+        let body = json!({
+            "type": problem.kind, "title": problem.title, "detail": problem.detail,
+            "status": status.as_u16(),
+        });
+        let mut response = (status, Json(body)).into_response();
+        let kind = header::HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+fn refused(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Refused {
+    Refused(status, Problem::new(kind, title, detail))
+}
+
+fn fault(error: &anyhow::Error) -> Refused {
+    tracing::error!(error = format!("{error:#}"), "a request failed");
+    let detail = "nothing of it is confirmed; send it again, what was recorded is not doubled";
+    refused(StatusCode::SERVICE_UNAVAILABLE, "fault", "a fault of ours", detail)
+}
+
+/// The routes of the program itself; debtors' pages are merged in by the caller.
+pub fn router(server: Server) -> Router {
+    let mut router = Router::new()
+        .route("/v1/events", post(events))
+        .route("/v1/orders", post(order))
+        .route("/healthz", get(healthz));
+    if server.sandbox {
+        router = router
+            .route("/", get(crate::outbox_page::index))
+            .route("/outbox", get(crate::outbox_page::index))
+            .route("/outbox/{notice}", get(crate::outbox_page::message))
+            .route("/outbox/{notice}/html", get(crate::outbox_page::html));
+    }
+    router.layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)).with_state(server)
+}
+
+async fn healthz(State(server): State<Server>) -> Response {
+    match server.house.engine.store().next_wake().await {
+        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
+        }
+    }
+}
+
+/// Who asks. Without any token in the store, and from this machine alone, everybody may.
+async fn person(
+    server: &Server,
+    from: IpAddr,
+    headers: &HeaderMap,
+) -> Result<Option<TokenRow>, Refused> {
+    let store = server.house.engine.store();
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer "));
+    let unauthorized =
+        |detail: &str| refused(StatusCode::UNAUTHORIZED, "unauthorized", "who are you?", detail);
+    let failed = |error: kulanz_store::StoreError| fault(&error.into());
+    if let Some(token) = given {
+        let row = store.token(token_hash(token.trim())).await.map_err(failed)?;
+        return row.map(Some).ok_or_else(|| unauthorized("this token is not known"));
+    }
+    if !from.is_loopback() || !store.tokens().await.map_err(failed)?.is_empty() {
+        return Err(unauthorized(
+            "send `Authorization: Bearer …` with a token of `kulanz token create`",
+        ));
+    }
+    Ok(None)
+}
+
+async fn events(
+    State(server): State<Server>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let token = person(&server, from.ip(), &headers).await?;
+    let may = |role: &str| matches!(role, "events" | "admin");
+    if let Some(token) = token.as_ref().filter(|token| !may(&token.role)) {
+        let detail =
+            format!("the token of {} is for `{}`, not for events", token.person, token.role);
+        return Err(refused(StatusCode::FORBIDDEN, "forbidden", "not with this token", detail));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Some(mode) = content_type.and_then(Mode::of) else {
+        let detail = "use application/cloudevents+json, application/cloudevents-batch+json, \
+                      application/x-ndjson, or application/json with ce-… headers";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(refused(status, "content_type", "unknown content type", detail));
+    };
+    let harmless = harmless(&server.house.loaded);
+    let options = DecodeOptions { harmless_attributes: &harmless };
+    let parts: Vec<&[u8]> = match mode {
+        Mode::Structured | Mode::Binary => vec![&body],
+        Mode::Ndjson => kulanz_wire::lines(&body).map(|(_, line)| line).collect(),
+        Mode::Batch => kulanz_wire::split_batch(&body).map_err(|rejection| {
+            refused(StatusCode::BAD_REQUEST, "batch", "not a batch", rejection.sentence)
+        })?,
+    };
+    let mut answers = Vec::with_capacity(parts.len());
+    for chunk in parts.chunks(CHUNK) {
+        let arrived = chunk.iter().map(|bytes| {
+            let decoded = match mode {
+                Mode::Binary => {
+                    let named =
+                        headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+                    kulanz_wire::decode_binary(Transport::Http, named, bytes, &options)
+                }
+                _ => kulanz_wire::decode(bytes, &options),
+            };
+            Arrived { bytes, origin: "http".to_owned(), decoded: allowed(decoded, token.as_ref()) }
+        });
+        let taken = intake::take(&server.house.engine, arrived.collect()).await;
+        answers.extend(taken.map_err(|error| fault(&error))?);
+    }
+    let single = matches!(mode, Mode::Structured | Mode::Binary);
+    Ok(receipts(answers, single))
+}
+
+/// A token of one creditor speaks for that one alone.
+fn allowed(
+    decoded: Result<kulanz_wire::Inbound, Rejection>,
+    token: Option<&TokenRow>,
+) -> Result<kulanz_wire::Inbound, Rejection> {
+    let inbound = decoded?;
+    let other = token.and_then(|token| token.creditor.as_ref());
+    if other.is_some_and(|creditor| *creditor != inbound.account.creditor) {
+        let sentence = "this token does not speak for the creditor of the event";
+        return Err(Rejection::new(kulanz_wire::Reason::Invalid, "/subject", sentence));
+    }
+    Ok(inbound)
+}
+
+/// 202 with a receipt each; a single event that was rejected is a problem of its own.
+fn receipts(mut answers: Vec<Answer>, single: bool) -> Response {
+    if single && answers.len() == 1 {
+        let answer = answers.remove(0);
+        if let Some(problem) = &answer.problem {
+            let mut body = json!(problem);
+            body["status"] = json!(422);
+            body["id"] = json!(answer.id);
+            let mut response = (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
+            let kind = header::HeaderValue::from_static("application/problem+json");
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            return response;
+        }
+        return (StatusCode::ACCEPTED, Json(json!({ "receipts": [answer] }))).into_response();
+    }
+    (StatusCode::ACCEPTED, Json(json!({ "receipts": answers }))).into_response()
+}
+
+async fn order(
+    State(server): State<Server>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Json(order): Json<Order>,
+) -> Result<Json<Value>, Refused> {
+    let token = person(&server, from.ip(), &headers).await?;
+    let name = match &token {
+        Some(token) => {
+            let other = token.creditor.as_ref().zip(order.creditor());
+            if !order.needs().contains(&token.role.as_str())
+                || other.is_some_and(|(own, asked)| own != asked)
+                || (token.creditor.is_some() && order.creditor().is_none())
+            {
+                let detail = format!("{} may not do this with role `{}`", token.person, token.role);
+                let title = "not with this token";
+                return Err(refused(StatusCode::FORBIDDEN, "forbidden", title, detail));
+            }
+            token.person.clone()
+        }
+        None => {
+            let name = headers.get("x-kulanz-person").and_then(|value| value.to_str().ok());
+            name.unwrap_or("somebody").to_owned()
+        }
+    };
+    match orders::execute(&server.house, order, &name).await {
+        Ok(outcome) => Ok(Json(json!(outcome))),
+        Err(error) => {
+            let detail = format!("{error:#}");
+            Err(refused(StatusCode::CONFLICT, "refused", "the order was refused", detail))
+        }
+    }
+}
+
+/// Listens on `address`; anything but loopback needs a token in the store first.
+pub async fn listen(house: &House, address: SocketAddr) -> Result<tokio::net::TcpListener> {
+    let tokens = house.engine.store().tokens().await?;
+    if !address.ip().is_loopback() && tokens.is_empty() {
+        bail!(
+            "nobody could be told apart on {address}: make a token first (`kulanz token create \
+             --person NAME --role events`), or listen on 127.0.0.1"
+        );
+    }
+    tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is something else there?"))
+}
+
+/// The time for people, in the zone of the machine's clock setting.
+pub fn shown(at: jiff::Timestamp) -> String {
+    at.to_zoned(TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC))
+        .strftime("%a %Y-%m-%d %H:%M")
+        .to_string()
+}

@@ -1,0 +1,197 @@
+//! Inbound events, from bytes to receipts: the same for HTTP, files and retried dead letters.
+//! Whatever cannot be taken becomes a dead letter; nothing is lost.
+
+use anyhow::Result;
+use kulanz_engine::{Engine, Incoming, Receipt};
+use kulanz_store::{DeadLetter, InboxKey};
+use kulanz_wire::{Inbound, Rejection};
+use serde::Serialize;
+
+/// What became of one inbound event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// CloudEvents `id`, where it could be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `accepted`, `duplicate`, `rejected`, or `failed`: a fault of ours, send it again.
+    pub status: &'static str,
+    /// Why not, in the form of RFC 9457.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// Members that were kept out, since no schema names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
+}
+
+/// An RFC 9457 problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind, as a URN of ours.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One line.
+    pub title: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+    /// JSON pointer into the event; empty: all of it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pointer: String,
+    /// Number of the dead letter that keeps the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of a kind.
+    pub fn new(kind: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:kulanz:problem:{kind}"),
+            title: title.to_owned(),
+            detail: detail.into(),
+            pointer: String::new(),
+            dead_letter: None,
+        }
+    }
+}
+
+/// One event as it came, decoded or not.
+pub struct Arrived<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// `http`, `file:NAME:LINE`.
+    pub origin: String,
+    /// What decoding said.
+    pub decoded: Result<Inbound, Rejection>,
+}
+
+/// Counts of answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Recorded.
+    pub accepted: u64,
+    /// Recorded before.
+    pub duplicates: u64,
+    /// Dead letters.
+    pub rejected: u64,
+}
+
+impl Counts {
+    /// Adds one answer.
+    pub fn count(&mut self, answer: &Answer) {
+        match answer.status {
+            "accepted" => self.accepted += 1,
+            "duplicate" => self.duplicates += 1,
+            _ => self.rejected += 1,
+        }
+    }
+}
+
+/// Records what was decoded and keeps the rest as dead letters. An error is a fault of ours: send
+/// all of it again, whatever was recorded is a duplicate then.
+pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answer>> {
+    let mut answers: Vec<Option<Answer>> = Vec::with_capacity(arrived.len());
+    let mut items = Vec::new();
+    let mut places = Vec::new();
+    let mut lost: Vec<(usize, &'static str, String, Option<kulanz_domain::ids::AccountId>)> =
+        Vec::new();
+    for (at, one) in arrived.iter().enumerate() {
+        match &one.decoded {
+            Ok(inbound) => {
+                items.push(incoming(inbound)?);
+                places.push(at);
+                answers.push(None);
+            }
+            Err(rejection) => {
+                let account = rejection.account.clone();
+                lost.push((at, rejection.reason.name(), told(rejection), account));
+                answers.push(Some(rejected(rejection)));
+            }
+        }
+    }
+    let receipts = if items.is_empty() { Vec::new() } else { engine.record(items).await? };
+    for (at, receipt) in places.into_iter().zip(receipts) {
+        let Ok(inbound) = &arrived[at].decoded else { continue };
+        let (status, problem) = match receipt {
+            Receipt::Accepted => ("accepted", None),
+            Receipt::Duplicate => ("duplicate", None),
+            Receipt::Faulted(detail) => anyhow::bail!("{detail}"),
+            Receipt::Refused(refusal) => {
+                let detail = refusal.to_string();
+                let problem = Problem::new("refused", "the account refuses the event", &detail);
+                lost.push((at, "refused", detail, Some(inbound.account.clone())));
+                ("rejected", Some(problem))
+            }
+            Receipt::UnknownCreditor(creditor) => {
+                let detail = format!(
+                    "there is no file for creditor {creditor}: write policies/creditors/{creditor}\
+                     .yaml, then retry the dead letter"
+                );
+                let title = "the creditor is not known";
+                let problem = Problem::new("unknown_creditor", title, &detail);
+                lost.push((at, "unknown_creditor", detail, None));
+                ("rejected", Some(problem))
+            }
+        };
+        answers[at] = Some(Answer {
+            id: Some(inbound.key.1.clone()),
+            status,
+            problem,
+            ignored: inbound.ignored.clone(),
+        });
+    }
+    let mut letters = Vec::with_capacity(lost.len());
+    for (at, reason, detail, account) in &lost {
+        let (account, sealed) = engine.seal_letter(account.as_ref(), arrived[*at].bytes).await?;
+        letters.push(DeadLetter {
+            number: 0,
+            received_at: engine.clock().now(),
+            origin: arrived[*at].origin.clone(),
+            reason: (*reason).to_owned(),
+            detail: detail.clone(),
+            sealed,
+            account,
+            open: true,
+        });
+    }
+    if !letters.is_empty() {
+        let numbers = engine.store().put_dead_letters(letters).await?;
+        for ((at, ..), number) in lost.iter().zip(numbers) {
+            if let Some(problem) = answers[*at].as_mut().and_then(|a| a.problem.as_mut()) {
+                problem.dead_letter = Some(number);
+            }
+        }
+    }
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// A decoded event as the engine takes it.
+pub fn incoming(inbound: &Inbound) -> Result<Incoming> {
+    let mut secrets = Vec::with_capacity(inbound.secrets.len());
+    for (slot, personal) in &inbound.secrets {
+        secrets.push((slot.clone(), serde_json::to_vec(&**personal)?));
+    }
+    Ok(Incoming {
+        key: InboxKey { source: inbound.key.0.clone(), id: inbound.key.1.clone() },
+        account: inbound.account.clone(),
+        stamp: inbound.stamp.clone(),
+        fact: inbound.fact.clone(),
+        secrets,
+        recorded_at: None,
+    })
+}
+
+fn told(rejection: &Rejection) -> String {
+    match rejection.pointer.as_str() {
+        "" => rejection.sentence.clone(),
+        pointer => format!("{pointer}: {}", rejection.sentence),
+    }
+}
+
+/// The answer to an event that breaks the contract.
+pub fn rejected(rejection: &Rejection) -> Answer {
+    let title = "the event breaks the contract";
+    let mut problem = Problem::new(rejection.reason.name(), title, &rejection.sentence);
+    problem.pointer = rejection.pointer.clone();
+    let id = rejection.event.clone();
+    Answer { id, status: "rejected", problem: Some(problem), ignored: Vec::new() }
+}

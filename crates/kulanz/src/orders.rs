@@ -1,0 +1,319 @@
+//! What persons ask of accounts. An order is executed by whoever has the data: the command line
+//! itself, or the server that works on them, to which the command line hands it over.
+
+use anyhow::{Context, Result, anyhow, bail};
+use jiff::civil::Date;
+use kulanz_domain::{
+    Command,
+    calendar::day_in,
+    event::Rate,
+    fact::{Fact, Part, Stamp},
+    ids::*,
+    money::{Currency, Decimal},
+    policy::Rules,
+};
+use kulanz_engine::{Engine, ExecuteError, Extra};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// An order of a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Order {
+    /// Stop dunning.
+    Hold {
+        /// Account.
+        account: AccountId,
+        /// Only this claim.
+        invoice: Option<InvoiceId>,
+        /// Last day.
+        until: Option<Date>,
+        /// Why; sealed.
+        reason: String,
+    },
+    /// End a hold, or with `claim` let an old claim enter the ladder.
+    Release {
+        /// Account.
+        account: AccountId,
+        /// The hold.
+        hold: Option<HoldId>,
+        /// The old claim.
+        claim: Option<InvoiceId>,
+    },
+    /// Give up a part of a claim, for good (waive) or for the books (write off).
+    GiveUp {
+        /// Account.
+        account: AccountId,
+        /// Claim.
+        invoice: InvoiceId,
+        /// `None`: all that is open of the part.
+        amount: Option<Decimal>,
+        /// `None`: of everything.
+        part: Option<Part>,
+        /// Why; sealed.
+        reason: String,
+        /// Write off instead of waive.
+        write_off: bool,
+    },
+    /// A date that the debtor agreed with a person.
+    Promise {
+        /// Account.
+        account: AccountId,
+        /// Last day.
+        until: Date,
+    },
+    /// Instalments that the debtor agreed with a person.
+    Plan {
+        /// Account.
+        account: AccountId,
+        /// Currency.
+        currency: Currency,
+        /// Rates.
+        rates: Vec<Rate>,
+    },
+    /// Destroy the account's key.
+    Erase {
+        /// Account.
+        account: AccountId,
+    },
+    /// Agree to a placement.
+    ReleasePlacement {
+        /// Account.
+        account: AccountId,
+        /// Placement.
+        placement: PlacementId,
+    },
+    /// A parked or unknown message: it was sent after all.
+    NoticeWasSent {
+        /// Account.
+        account: AccountId,
+        /// Notice.
+        notice: NoticeId,
+    },
+    /// A parked or unknown message: it was not sent; the account decides again.
+    NoticeWasNotSent {
+        /// Account.
+        account: AccountId,
+        /// Notice.
+        notice: NoticeId,
+    },
+    /// Try a dead letter again, or all open ones.
+    RetryDeadLetters {
+        /// Which; `None`: all.
+        number: Option<u64>,
+    },
+}
+
+/// What an order led to, for people and scripts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Sentences.
+    pub said: Vec<String>,
+    /// Kinds of the events that it recorded.
+    pub events: Vec<String>,
+}
+
+impl Order {
+    /// What a person may be: holds and waivers need a clerk, erasures and write-offs an approver.
+    pub const fn needs(&self) -> &'static [&'static str] {
+        match self {
+            Self::Erase { .. } | Self::GiveUp { write_off: true, .. } => &["approver", "admin"],
+            _ => &["clerk", "approver", "admin"],
+        }
+    }
+
+    /// The creditor whose account it concerns; `None`: all of them.
+    pub const fn creditor(&self) -> Option<&CreditorId> {
+        match self {
+            Self::Hold { account, .. }
+            | Self::Release { account, .. }
+            | Self::GiveUp { account, .. }
+            | Self::Promise { account, .. }
+            | Self::Plan { account, .. }
+            | Self::Erase { account }
+            | Self::ReleasePlacement { account, .. }
+            | Self::NoticeWasSent { account, .. }
+            | Self::NoticeWasNotSent { account, .. } => Some(&account.creditor),
+            Self::RetryDeadLetters { .. } => None,
+        }
+    }
+}
+
+/// Executes an order of `person`. A refusal is an error that says why.
+pub async fn execute(house: &crate::house::House, order: Order, person: &str) -> Result<Outcome> {
+    let engine = &house.engine;
+    let now = engine.clock().now();
+    let cause = format!("person:{person}");
+    let stamp = |what: &str| Stamp { at: now, id: format!("{cause}#{what}") };
+    let fresh = short_id()?;
+    match order {
+        Order::Hold { account, invoice, until, reason } => {
+            let hold = HoldId::new(&format!("H-{fresh}"))?;
+            let owner = owner(person);
+            let fact = Fact::HoldPlaced { hold: hold.clone(), invoice, owner, until };
+            let secrets = vec![(format!("hold/{hold}"), serde_json::json!({ "reason": reason }))];
+            let mut outcome =
+                record(engine, &account, fact, stamp(hold.as_str()), &cause, secrets).await?;
+            outcome.said.push(format!("{account} is on hold; hold {hold}"));
+            Ok(outcome)
+        }
+        Order::Release { account, hold: Some(hold), claim: None } => {
+            let loaded = engine.load(&account).await?.context("no such account")?;
+            if !loaded.account.holds.contains_key(&hold) {
+                let known: Vec<String> =
+                    loaded.account.holds.keys().map(ToString::to_string).collect();
+                bail!("no hold {hold} on {account}; there are: {}", known.join(", "));
+            }
+            let fact = Fact::HoldReleased { hold: hold.clone() };
+            let mut outcome =
+                record(engine, &account, fact, stamp(hold.as_str()), &cause, Vec::new()).await?;
+            outcome.said.push(format!("hold {hold} is over"));
+            Ok(outcome)
+        }
+        Order::Release { account, hold: None, claim: Some(invoice) } => {
+            let command = Command::Admit { invoice: invoice.clone(), by: person.to_owned() };
+            let said = format!("claim {invoice} enters the ladder");
+            run(engine, &account, command, &cause, said).await
+        }
+        Order::Release { .. } => bail!("name either a hold or, with --claim, an old claim"),
+        Order::GiveUp { account, invoice, amount, part, reason, write_off } => {
+            let loaded = engine.load(&account).await?.context("no such account")?;
+            if !loaded.account.claims.contains_key(&invoice) {
+                bail!("no claim {invoice} on {account}");
+            }
+            let on = day_in(now, &rules(engine, &account)?.creditor.zone);
+            let said = format!(
+                "{} of {invoice} {}",
+                amount.map_or_else(|| "all that is open".to_owned(), |a| a.to_string()),
+                if write_off { "written off" } else { "waived" }
+            );
+            let slot = format!("invoice/{invoice}/given-up/{fresh}");
+            let fact = match write_off {
+                true => Fact::WrittenOff { invoice, on, amount, part },
+                false => Fact::Waived { invoice, on, amount, part },
+            };
+            let secrets = vec![(slot, serde_json::json!({ "reason": reason }))];
+            let mut outcome =
+                record(engine, &account, fact, stamp(&fresh), &cause, secrets).await?;
+            outcome.said.push(said);
+            Ok(outcome)
+        }
+        Order::Promise { account, until } => {
+            let promise = PromiseId::new(&format!("V-{fresh}"))?;
+            let rules = rules(engine, &account)?;
+            let command = Command::Promise { promise, until, now, rules, by_person: true };
+            let said = format!("reminders rest until {until} and its grace");
+            run(engine, &account, command, &cause, said).await
+        }
+        Order::Plan { account, currency, rates } => {
+            let plan = PlanId::new(&format!("R-{fresh}"))?;
+            let rules = rules(engine, &account)?;
+            let said = format!("plan of {} rates agreed", rates.len());
+            let command = Command::AgreePlan { plan, currency, rates, now, rules, by_person: true };
+            run(engine, &account, command, &cause, said).await
+        }
+        Order::Erase { account } => {
+            crate::erasures::note(house, &account)?;
+            let said = format!("the key of {account} is destroyed; nobody can be told from it");
+            run(engine, &account, Command::Erase { at: now }, &cause, said).await
+        }
+        Order::ReleasePlacement { account, placement } => {
+            crate::handoff::release(house, &account, &placement, person).await
+        }
+        Order::NoticeWasSent { account, notice } => {
+            let rules = rules(engine, &account)?;
+            let command = Command::ConfirmSent { notice: notice.clone(), at: now, rules };
+            run(engine, &account, command, &cause, format!("{notice} counts as sent")).await
+        }
+        Order::NoticeWasNotSent { account, notice } => {
+            let command = Command::Discard { notice: notice.clone(), by: person.to_owned() };
+            run(engine, &account, command, &cause, format!("{notice} counts as not sent")).await
+        }
+        Order::RetryDeadLetters { number } => {
+            let said = vec![crate::letters::retry(house, number).await?];
+            Ok(Outcome { said, events: Vec::new() })
+        }
+    }
+}
+
+/// A person's name as the owner of a hold.
+fn owner(person: &str) -> String {
+    let plain: String = person
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(64)
+        .collect();
+    if plain.is_empty() { "person".to_owned() } else { plain }
+}
+
+/// The rules of an account's creditor.
+pub fn rules(engine: &Engine, account: &AccountId) -> Result<Arc<Rules>> {
+    engine
+        .rules(&account.creditor)
+        .ok_or_else(|| anyhow!("there is no file policies/creditors/{}.yaml", account.creditor))
+}
+
+async fn record(
+    engine: &Engine,
+    account: &AccountId,
+    fact: Fact,
+    stamp: Stamp,
+    cause: &str,
+    secrets: Vec<(String, serde_json::Value)>,
+) -> Result<Outcome> {
+    known(engine, account).await?;
+    let at = engine.clock().now();
+    let rules = rules(engine, account)?;
+    let command = Command::Record { fact, stamp, at, account: account.clone(), rules };
+    let mut plain = Vec::with_capacity(secrets.len());
+    for (slot, value) in secrets {
+        plain.push((slot, serde_json::to_vec(&value)?));
+    }
+    let extra = Extra { secrets: plain, ..Extra::default() };
+    told(engine.execute_with(account, Some(command), cause, extra).await)
+}
+
+async fn run(
+    engine: &Engine,
+    account: &AccountId,
+    command: Command,
+    cause: &str,
+    said: String,
+) -> Result<Outcome> {
+    known(engine, account).await?;
+    let mut outcome = told(engine.execute(account, command, cause).await)?;
+    if outcome.events.is_empty() {
+        outcome.said.push("that was so already: nothing changed".to_owned());
+    } else {
+        outcome.said.push(said);
+    }
+    Ok(outcome)
+}
+
+async fn known(engine: &Engine, account: &AccountId) -> Result<()> {
+    match engine.load(account).await? {
+        Some(_) => Ok(()),
+        None => bail!("nothing is known of {account}"),
+    }
+}
+
+/// The outcome of an executed command.
+pub fn told(done: Result<kulanz_engine::Done, ExecuteError>) -> Result<Outcome> {
+    match done {
+        Ok(done) => Ok(Outcome {
+            said: Vec::new(),
+            events: done.kinds.into_iter().map(str::to_owned).collect(),
+        }),
+        Err(ExecuteError::Refused(refusal)) => Err(anyhow!("refused: {refusal}")),
+        Err(ExecuteError::Failed(fault)) => Err(fault.into()),
+    }
+}
+
+/// Ten random characters for an id.
+pub fn short_id() -> Result<String> {
+    let bytes = kulanz_engine::vault::random::<10>()?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(b"23456789abcdefghjkmnpqrstuvwxyz"[usize::from(*byte) % 31]))
+        .collect())
+}

@@ -1,0 +1,164 @@
+//! `kulanz serve`: events in, wake-ups, messages out, pages; until it is told to stop.
+
+use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
+
+use anyhow::{Context, Result};
+use kulanz_delivery::dispatcher::Dispatcher;
+use kulanz_domain::ids::CreditorId;
+use kulanz_pages::{Agency, Counselling, CreditorCard, Pages};
+use kulanz_policies::CreditorFile;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    house::House,
+    http::{self, Server},
+};
+
+/// Written into the data folder while a server works on it, so that the command line finds it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Address {
+    /// `http://127.0.0.1:8080`.
+    pub url: String,
+}
+
+/// Name of the file with the [`Address`].
+pub const ADDRESS_FILE: &str = "server.json";
+
+/// A server that has begun to listen.
+pub struct Running {
+    /// The installation.
+    pub house: Arc<House>,
+    /// Brings messages out.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    listener: tokio::net::TcpListener,
+    router: axum::Router,
+}
+
+impl Running {
+    /// Binds `address` and puts the parts together; nothing is contacted yet.
+    pub async fn new(house: House, address: SocketAddr) -> Result<Self> {
+        let listener = http::listen(&house, address).await?;
+        let address = listener.local_addr()?;
+        let base_url = match &house.settings.base_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{address}"),
+        };
+        let dispatcher = Arc::new(house.dispatcher(&base_url)?);
+        let sandbox = house.settings.is_sandbox() && address.ip().is_loopback();
+        let house = Arc::new(house);
+        let cards = house.loaded.creditors.values();
+        let cards: HashMap<CreditorId, Arc<CreditorCard>> =
+            cards.map(|file| (file.id().clone(), Arc::new(card(file)))).collect();
+        let pages = Pages {
+            engine: house.engine.clone(),
+            creditors: Arc::new(move |creditor| cards.get(creditor).map(Arc::clone)),
+            base_url,
+            dev_mode: sandbox,
+            renew: None,
+        };
+        let server = Server { house: Arc::clone(&house), sandbox };
+        let router = http::router(server).merge(kulanz_pages::router(pages));
+        Ok(Self { house, dispatcher, address, listener, router })
+    }
+
+    /// Where it can be reached.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until the process is told to stop (SIGTERM, SIGINT); requests under way finish.
+    pub async fn serve(self) -> Result<()> {
+        let recovered = self.dispatcher.recover().await?;
+        if recovered > 0 {
+            tracing::warn!(recovered, "messages of an interrupted process were looked at");
+        }
+        let file = self.house.places.data.join(ADDRESS_FILE);
+        write_address(&file, &self.url())?;
+        let engine = self.house.engine.clone();
+        let wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let messages = tokio::spawn(async move { dispatcher.run().await });
+        let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
+        wake_ups.abort();
+        messages.abort();
+        handoffs.abort();
+        std::fs::remove_file(&file).with_context(|| file.display().to_string())?;
+        served.context("the server ended")
+    }
+}
+
+fn write_address(file: &Path, url: &str) -> Result<()> {
+    let address = Address { url: url.to_owned() };
+    std::fs::write(file, serde_json::to_string(&address)?)
+        .with_context(|| file.display().to_string())
+}
+
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                tokio::select! {
+                    _ = interrupted => {}
+                    _ = terminated.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be heard");
+                let _ = interrupted.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupted.await;
+}
+
+/// A creditor as debtors' pages show it.
+fn card(file: &CreditorFile) -> CreditorCard {
+    CreditorCard {
+        name: file.trading_name.clone(),
+        legal_name: file.legal_name.clone(),
+        address: vec![
+            file.address.street.clone(),
+            format!("{} {}", file.address.postcode, file.address.city),
+            file.address.country.clone(),
+        ],
+        iban: file.iban.clone(),
+        bic: file.bic.clone(),
+        support_email: file.support.email.clone(),
+        support_phone: file.support.phone.clone(),
+        support_hours: file.support.hours.clone(),
+        colour: file.colour.clone(),
+        logo_text: file.logo_text.clone(),
+        language: match file.address.country.as_str() {
+            "DE" | "AT" | "CH" => "de".to_owned(),
+            _ => "en".to_owned(),
+        },
+        imprint: file.imprint.clone(),
+        privacy_url: file.privacy_url.clone(),
+        debt_counselling: file
+            .debt_counselling
+            .iter()
+            .map(|place| Counselling {
+                name: place.name.clone(),
+                url: place.url.clone(),
+                phone: place.phone.clone(),
+            })
+            .collect(),
+        agencies: file
+            .agencies
+            .iter()
+            .map(|agency| Agency {
+                id: agency.id.clone(),
+                name: agency.name.clone(),
+                contact: Vec::new(),
+            })
+            .collect(),
+    }
+}
