@@ -31,6 +31,7 @@ use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, StoreError};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
 use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::{
@@ -147,15 +148,15 @@ impl Dispatcher {
         }
     }
 
-    /// Takes messages for ever.
-    pub async fn run(&self) {
-        loop {
+    /// Takes messages until it is told to `stop`; those that are under way then come to their end.
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
             match self.run_once().await {
                 Ok(0) => self.engine.changed(Duration::from_secs(1)).await,
                 Ok(_) => {}
                 Err(error) => {
                     error!(%error, "the outbox cannot be worked on");
-                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         }

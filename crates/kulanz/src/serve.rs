@@ -1,6 +1,6 @@
 //! `kulanz serve`: events in, wake-ups, messages out, pages; until it is told to stop.
 
-use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use kulanz_delivery::dispatcher::Dispatcher;
@@ -23,6 +23,9 @@ pub struct Address {
 
 /// Name of the file with the [`Address`].
 pub const ADDRESS_FILE: &str = "server.json";
+
+/// How long messages under way are waited for: a little longer than a gateway by default.
+const LAST_MESSAGES: Duration = Duration::from_secs(75);
 
 /// A server that has begun to listen.
 pub struct Running {
@@ -79,13 +82,18 @@ impl Running {
         let engine = self.house.engine.clone();
         let wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
         let dispatcher = Arc::clone(&self.dispatcher);
-        let messages = tokio::spawn(async move { dispatcher.run().await });
+        let (stop, told) = tokio::sync::watch::channel(false);
+        let messages = tokio::spawn(async move { dispatcher.run(told).await });
         let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
         wake_ups.abort();
-        messages.abort();
         handoffs.abort();
+        // A message that is half out would be of unknown outcome: what is under way ends first.
+        stop.send_replace(true);
+        if tokio::time::timeout(LAST_MESSAGES, messages).await.is_err() {
+            tracing::warn!("messages were still on their way when the server ended");
+        }
         std::fs::remove_file(&file).with_context(|| file.display().to_string())?;
         served.context("the server ended")
     }
