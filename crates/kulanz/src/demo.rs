@@ -148,7 +148,7 @@ async fn walk(
         while let Some(event) = coming.next_if(|event| event.at <= now) {
             let bytes = event.line.as_bytes();
             let decoded = kulanz_wire::decode(bytes, &decode);
-            arrived.push(Arrived { bytes, origin: "demo".to_owned(), decoded });
+            arrived.push(Arrived { bytes: bytes.into(), origin: "demo".to_owned(), decoded });
         }
         if !arrived.is_empty() {
             intake::take(engine, arrived).await?;

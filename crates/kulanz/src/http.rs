@@ -1,6 +1,7 @@
 //! The server: events in, debtors' pages, and in a sandbox the outbox page.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -150,36 +151,96 @@ async fn events(
     };
     let mut answers = Vec::with_capacity(parts.len());
     for chunk in parts.chunks(CHUNK) {
-        let arrived = chunk.iter().map(|bytes| {
-            let decoded = match mode {
+        let mut arrived = Vec::with_capacity(chunk.len());
+        let mut forbidden = Vec::new();
+        for (at, part) in chunk.iter().enumerate() {
+            let (bytes, decoded) = match mode {
                 Mode::Binary => {
                     let named =
                         headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-                    kulanz_wire::decode_binary(Transport::Http, named, bytes, &options)
+                    let decoded =
+                        kulanz_wire::decode_binary(Transport::Http, named, part, &options);
+                    (Cow::Owned(structured(&headers, part)), decoded)
                 }
-                _ => kulanz_wire::decode(bytes, &options),
+                _ => (Cow::Borrowed(*part), kulanz_wire::decode(part, &options)),
             };
-            Arrived { bytes, origin: "http".to_owned(), decoded: allowed(decoded, token.as_ref()) }
-        });
-        let taken = intake::take(&server.house.engine, arrived.collect()).await;
-        answers.extend(taken.map_err(|error| fault(&error))?);
+            match forbids(token.as_ref(), &decoded) {
+                Some(answer) => forbidden.push((at, answer)),
+                None => arrived.push(Arrived { bytes, origin: "http".to_owned(), decoded }),
+            }
+        }
+        let taken = intake::take(&server.house.engine, arrived).await;
+        let mut taken = taken.map_err(|error| fault(&error))?;
+        for (at, answer) in forbidden {
+            taken.insert(at, answer);
+        }
+        answers.extend(taken);
     }
     let single = matches!(mode, Mode::Structured | Mode::Binary);
     Ok(receipts(answers, single))
 }
 
-/// A token of one creditor speaks for that one alone.
-fn allowed(
-    decoded: Result<kulanz_wire::Inbound, Rejection>,
+/// A token of one creditor speaks for that one alone. What it says of another's accounts is not
+/// even kept: whoever retries dead letters must not lend it a voice.
+fn forbids(
     token: Option<&TokenRow>,
-) -> Result<kulanz_wire::Inbound, Rejection> {
-    let inbound = decoded?;
-    let other = token.and_then(|token| token.creditor.as_ref());
-    if other.is_some_and(|creditor| *creditor != inbound.account.creditor) {
-        let sentence = "this token does not speak for the creditor of the event";
-        return Err(Rejection::new(kulanz_wire::Reason::Invalid, "/subject", sentence));
+    decoded: &Result<kulanz_wire::Inbound, Rejection>,
+) -> Option<Answer> {
+    let own = token?.creditor.as_ref()?;
+    let (id, account) = match decoded {
+        Ok(inbound) => (Some(inbound.key.1.clone()), Some(&inbound.account)),
+        Err(rejection) => (rejection.event.clone(), rejection.account.as_ref()),
+    };
+    account.filter(|account| account.creditor != *own)?;
+    let detail = "this token does not speak for the creditor of the event; nothing was kept";
+    let mut problem = Problem::new("forbidden", "not with this token", detail);
+    problem.pointer = "/subject".to_owned();
+    Some(Answer { id, status: "rejected", problem: Some(problem), ignored: Vec::new() })
+}
+
+/// A binary-mode event as a structured one: its attributes lie in headers, and a dead letter of
+/// the body alone could never be taken again.
+fn structured(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
+    let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
+    let mut event = serde_json::Map::new();
+    for (name, value) in headers {
+        match name.as_str() {
+            "content-type" => event.insert("datacontenttype".to_owned(), text(value.as_bytes())),
+            "traceparent" => event.insert("traceparent".to_owned(), text(value.as_bytes())),
+            other => match other.strip_prefix("ce-") {
+                Some(name) => {
+                    event.insert(name.to_owned(), text(&percent_decoded(value.as_bytes())))
+                }
+                None => continue,
+            },
+        };
     }
-    Ok(inbound)
+    let mut whole = serde_json::to_vec(&event).unwrap_or_default();
+    // The body stays as it is, whether or not it is JSON.
+    whole.pop();
+    whole.extend_from_slice(if event.is_empty() { b"\"data\":" } else { b",\"data\":" });
+    whole.extend_from_slice(body);
+    whole.push(b'}');
+    whole
+}
+
+fn percent_decoded(value: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| value.get(at).and_then(|b| char::from(*b).to_digit(16));
+    let mut plain = Vec::with_capacity(value.len());
+    let mut at = 0;
+    while let Some(byte) = value.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                plain.extend(u8::try_from(high * 16 + low));
+                at += 3;
+            }
+            _ => {
+                plain.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    plain
 }
 
 /// 202 with a receipt each; a single event that was rejected is a problem of its own.
@@ -187,10 +248,14 @@ fn receipts(mut answers: Vec<Answer>, single: bool) -> Response {
     if single && answers.len() == 1 {
         let answer = answers.remove(0);
         if let Some(problem) = &answer.problem {
+            let status = match problem.kind.ends_with(":forbidden") {
+                true => StatusCode::FORBIDDEN,
+                false => StatusCode::UNPROCESSABLE_ENTITY,
+            };
             let mut body = json!(problem);
-            body["status"] = json!(422);
+            body["status"] = json!(status.as_u16());
             body["id"] = json!(answer.id);
-            let mut response = (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response();
+            let mut response = (status, Json(body)).into_response();
             let kind = header::HeaderValue::from_static("application/problem+json");
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
             return response;

@@ -1,6 +1,7 @@
 //! `kulanz import` and `kulanz events check`: event files.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -160,7 +161,7 @@ pub async fn run(places: Places, paths: Vec<PathBuf>, as_json: bool) -> Result<E
 
 async fn record(engine: &kulanz_engine::Engine, chunk: Vec<Taken>) -> Result<Vec<Answer>> {
     let arrived = chunk.iter().map(|taken| Arrived {
-        bytes: &taken.bytes,
+        bytes: Cow::Borrowed(&taken.bytes),
         origin: taken.origin.clone(),
         decoded: taken.decoded.clone(),
     });

@@ -1,6 +1,8 @@
 //! Inbound events, from bytes to receipts: the same for HTTP, files and retried dead letters.
 //! Whatever cannot be taken becomes a dead letter; nothing is lost.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use kulanz_engine::{Engine, Incoming, Receipt};
 use kulanz_store::{DeadLetter, InboxKey};
@@ -56,8 +58,8 @@ impl Problem {
 
 /// One event as it came, decoded or not.
 pub struct Arrived<'a> {
-    /// The bytes.
-    pub bytes: &'a [u8],
+    /// The bytes of the event in structured mode.
+    pub bytes: Cow<'a, [u8]>,
     /// `http`, `file:NAME:LINE`.
     pub origin: String,
     /// What decoding said.
@@ -141,7 +143,7 @@ pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answ
     }
     let mut letters = Vec::with_capacity(lost.len());
     for (at, reason, detail, account) in &lost {
-        let (account, sealed) = engine.seal_letter(account.as_ref(), arrived[*at].bytes).await?;
+        let (account, sealed) = engine.seal_letter(account.as_ref(), &arrived[*at].bytes).await?;
         letters.push(DeadLetter {
             number: 0,
             received_at: engine.clock().now(),
