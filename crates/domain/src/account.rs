@@ -403,6 +403,7 @@ impl Account {
             | E::DefaultBegins { .. }
             | E::FeeCharged { .. }
             | E::FeeReversed { .. }
+            | E::ClaimHeldBack { .. }
             | E::ClaimAdmitted { .. } => self.apply_claim(event),
             E::PaymentReceived { .. }
             | E::PaymentReturned { .. }
@@ -458,6 +459,7 @@ impl Account {
                 let claim = self.claim(invoice);
                 if claim.rescheduled.as_ref().is_none_or(|(latest, _)| latest < stamp) {
                     claim.rescheduled = Some((stamp.clone(), *due_on));
+                    claim.held_back = false; // by the new day it may be old no more
                 }
             }
             E::DefaultDeclared { invoice, from, .. } => {
@@ -513,7 +515,11 @@ impl Account {
                     fee.reversed |= fee.notice == *notice;
                 }
             }
-            E::ClaimAdmitted { invoice, .. } => self.claim(invoice).admitted = true,
+            E::ClaimHeldBack { invoice } => self.claim(invoice).held_back = true,
+            E::ClaimAdmitted { invoice, .. } => {
+                let claim = self.claim(invoice);
+                (claim.admitted, claim.held_back) = (true, false);
+            }
             _ => {}
         }
     }

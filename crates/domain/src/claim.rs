@@ -48,6 +48,9 @@ pub struct Claim {
     pub steps: Vec<StepTaken>,
     /// Decided, neither sent nor given up yet.
     pub pending: Option<NoticeId>,
+    /// Was old already when a policy met it, and no person has let it in yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_back: bool,
     /// A person let it enter the ladder although it was old.
     pub admitted: bool,
     /// Settled in truth on this day.

@@ -13,7 +13,7 @@ use crate::{
     arrangement,
     book::Book,
     calendar::day_in,
-    decision::{Action, missing_fields, next_step},
+    decision::{Action, Decision, WaitReason, missing_fields, next_step},
     event::*,
     fact::*,
     ids::*,
@@ -307,6 +307,7 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
     loop {
         let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else { return None };
         let decision = next_step(raised.account, rules, now, &fresh);
+        hold_back(raised, &decision);
         match decision.action {
             Action::Wait => {
                 return match (decision.wake, review_again) {
@@ -335,6 +336,16 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
             }
         }
         number += 1;
+    }
+}
+
+/// Puts claims that were old when they were met on the list of what waits for a person.
+fn hold_back(raised: &mut Raised<'_>, decision: &Decision) {
+    let old = decision.findings.iter().filter(|found| found.waits == Some(WaitReason::OldClaim));
+    for invoice in old.filter_map(|found| found.invoice.clone()) {
+        if raised.account.claims.get(&invoice).is_some_and(|claim| !claim.held_back) {
+            raised.raise(AccountEvent::ClaimHeldBack { invoice });
+        }
     }
 }
 

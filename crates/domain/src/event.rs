@@ -298,6 +298,12 @@ pub enum AccountEvent {
         /// When.
         at: Timestamp,
     },
+    /// The claim was overdue for longer than the policy takes without asking when the two first
+    /// met: it waits for a person.
+    ClaimHeldBack {
+        /// Claim.
+        invoice: InvoiceId,
+    },
     /// A person let an old claim enter the ladder.
     ClaimAdmitted {
         /// Claim.
@@ -665,6 +671,7 @@ impl AccountEvent {
             Self::FeeCharged { .. } => "FeeCharged",
             Self::FeeReversed { .. } => "FeeReversed",
             Self::PolicyMet { .. } => "PolicyMet",
+            Self::ClaimHeldBack { .. } => "ClaimHeldBack",
             Self::ClaimAdmitted { .. } => "ClaimAdmitted",
             Self::NoticeDecided(_) => "NoticeDecided",
             Self::NoticeSent { .. } => "NoticeSent",

@@ -195,6 +195,14 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
         row(list, notice.as_str(), entry.decided.at, what.to_owned());
     }
     for (invoice, claim) in &account.claims {
+        if claim.held_back && claim.settled_on.is_none() {
+            let since = claim.recorded_at.unwrap_or(Timestamp::UNIX_EPOCH);
+            let detail = format!(
+                "overdue for more than 60 days when first met; let it in with \
+                 `kulanz account release {id} --claim {invoice}`"
+            );
+            row("old_claim", invoice.as_str(), since, detail);
+        }
         for (dispute, entry) in &claim.disputes {
             let (Some((on, _)), None) = (entry.opened, entry.resolved) else { continue };
             row("dispute", dispute.as_str(), day(on), format!("of invoice {invoice}"));
@@ -208,5 +216,51 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
                 row("unmatched_payment", payment.as_str(), day(received.booked_on), detail);
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use kulanz_domain::{AccountEvent, fact::*, money::Money};
+
+    use super::*;
+
+    fn id() -> AccountId {
+        "lindenmoor/D-1".parse().unwrap()
+    }
+
+    fn with_old_claim() -> Account {
+        let mut account = Account::default();
+        let invoice = Invoice {
+            invoice: InvoiceId::new("R-1").unwrap(),
+            issued_on: "2026-01-05".parse().unwrap(),
+            due_on: "2026-01-19".parse().unwrap(),
+            amount: Money::parse("89.90", Currency::EUR).unwrap(),
+            contract_on: None,
+            contract_object_known: false,
+            contract_rate: None,
+            received_on: None,
+            due_date_agreed: false,
+            late_payment_notice: false,
+            supply: Supply::GoodsServices,
+            consumer_credit: false,
+        };
+        let recorded_at = "2026-06-01T10:00:00Z".parse().unwrap();
+        account.apply_event(&AccountEvent::InvoiceIssued { invoice, recorded_at });
+        let invoice = InvoiceId::new("R-1").unwrap();
+        account.apply_event(&AccountEvent::ClaimHeldBack { invoice });
+        account
+    }
+
+    #[test]
+    fn an_old_claim_is_on_the_list_of_work_until_a_person_lets_it_in() {
+        let mut account = with_old_claim();
+        let work = all(&id(), &account).work;
+        assert_eq!((work[0].list.as_str(), work[0].item.as_str()), ("old_claim", "R-1"));
+        assert!(work[0].detail.ends_with("release lindenmoor/D-1 --claim R-1`"));
+        let (invoice, by) = (InvoiceId::new("R-1").unwrap(), "ute".to_owned());
+        account.apply_event(&AccountEvent::ClaimAdmitted { invoice, by });
+        assert_eq!(all(&id(), &account).work, []);
     }
 }

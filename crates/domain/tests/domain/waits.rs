@@ -235,7 +235,12 @@ fn a_claim_that_was_old_when_it_was_met_waits_for_a_person() {
     };
     told_on("2026-03-06").takes("reminder", Email); // sixty days
     let admit = Command::Admit { invoice: id("R-1"), by: "ute".into() };
-    told_on("2026-03-07").waits(OldClaim).does(admit).takes("reminder", Email);
+    let held = told_on("2026-03-07").waits(OldClaim).waits(OldClaim).happened("ClaimHeldBack", 1);
+    assert!(held.account.claims[&id("R-1")].held_back);
+    let put_off = held.clone().told(rescheduled("R-1", "2026-02-20")).takes("reminder", Email);
+    assert!(!put_off.account.claims[&id("R-1")].held_back);
+    let admitted = held.does(admit).takes("reminder", Email);
+    assert!(!admitted.account.claims[&id("R-1")].held_back);
 }
 
 #[test]
