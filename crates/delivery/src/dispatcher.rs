@@ -27,7 +27,7 @@ use kulanz_domain::{
     money::{Decimal, Money},
     policy::Rules,
 };
-use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, StoreError};
+use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -40,6 +40,7 @@ use crate::{
         ClaimLine, Content, Creditor, MessageContext, PlanLine, RenderError, Templates, TextKey,
         TextSource,
     },
+    renewal::{self, Renewal, RenewalError},
     senders::{Origin, Outgoing, Recipient, SendError, Sender},
 };
 
@@ -146,6 +147,24 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// Sends a fresh link for an expired one, at the debtor's own request, to the address on file.
+    pub async fn renew(&self, expired: &Paylink) -> Result<(), RenewalError> {
+        let head = self.letterheads.get(&expired.account.creditor);
+        let head = head.ok_or(RenewalError::NoAddress)?;
+        let texts = renewal::texts().map_err(|problems| {
+            let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+            Fault::Other(format!("the program's own texts: {problem}"))
+        })?;
+        let renewal = Renewal {
+            engine: &self.engine,
+            head,
+            senders: &self.senders,
+            texts: &texts,
+            base_url: &self.base_url,
+        };
+        renewal.send(expired).await
     }
 
     /// Takes messages until it is told to `stop`; those that are under way then come to their end.
@@ -414,14 +433,14 @@ fn text_key(file: &str) -> Option<TextKey> {
 }
 
 /// Addresses as sealed in the slot `debtor`. A representative stands in for the debtor.
-struct Person {
-    name: Option<String>,
+pub(crate) struct Person {
+    pub(crate) name: Option<String>,
     email: Option<String>,
     mobile: Option<String>,
 }
 
 impl Person {
-    fn of(sealed: Option<&Value>) -> Self {
+    pub(crate) fn of(sealed: Option<&Value>) -> Self {
         let text =
             |from: Option<&Value>, member: &str| Some(from?.get(member)?.as_str()?.to_owned());
         match sealed.and_then(|debtor| debtor.get("represented_by")).filter(|v| v.is_object()) {
@@ -438,7 +457,7 @@ impl Person {
         }
     }
 
-    fn recipient(&self, channel: Channel) -> Option<Recipient> {
+    pub(crate) fn recipient(&self, channel: Channel) -> Option<Recipient> {
         match channel {
             Channel::Email => {
                 let address = self.email.clone()?;

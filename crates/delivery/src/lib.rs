@@ -8,4 +8,7 @@ pub mod backoff;
 pub mod dispatcher;
 pub mod placement;
 pub mod render;
+mod renewal;
 pub mod senders;
+
+pub use renewal::RenewalError;

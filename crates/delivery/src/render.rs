@@ -169,6 +169,7 @@ impl Templates {
         let frame = email::Frame {
             language: &key.language,
             creditor: clean(&message.creditor.name),
+            imprint: message.creditor.imprint.as_deref().map(clean),
             colour: message.creditor.colour,
         };
         let email::Parts { subject, text, html } = email::parts(&rendered, &values, &frame);

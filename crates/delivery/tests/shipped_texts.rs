@@ -42,6 +42,7 @@ fn every_shipped_text_renders_and_holds_the_link() {
         support_email: Some("forderungen@lindenmoor.example".to_owned()),
         support_phone: Some("+49 221 1234567".to_owned()),
         iban: Some("DE02120300000000202051".to_owned()),
+        imprint: Some("Lindenmoor Versand GmbH, Münster".to_owned()),
         colour: Default::default(),
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");

@@ -36,7 +36,7 @@ const BATCH: usize = 1000;
 const HOT: usize = 60_000;
 
 /// Beside a command's events, in the same transaction.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Extra {
     /// To seal: slot and plain text.
     pub secrets: Vec<(String, Vec<u8>)>,

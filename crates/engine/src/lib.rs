@@ -121,8 +121,8 @@ pub struct Done {
     pub kinds: Vec<&'static str>,
 }
 
-/// An inbound event, decoded.
-#[derive(Debug, Clone)]
+/// An inbound event, decoded. `Debug` leaves the personal data out.
+#[derive(Clone)]
 pub struct Incoming {
     /// Takes effect once.
     pub key: InboxKey,
@@ -136,6 +136,16 @@ pub struct Incoming {
     pub secrets: Vec<(String, Vec<u8>)>,
     /// When we learnt of it; `None`: now.
     pub recorded_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming")
+            .field("key", &self.key)
+            .field("account", &self.account)
+            .field("fact", &self.fact)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of an inbound event. `Accepted` is durable.

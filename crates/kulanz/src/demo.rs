@@ -89,8 +89,8 @@ pub async fn run(places: Places, options: Options) -> Result<()> {
             .with_context(|| format!("{} cannot be emptied", places.data.display()))?;
     }
     let clock = Clock::standing(start);
-    let mut house = House::open(places, clock.clone(), Mode::Serving).await?;
-    house.settings = crate::settings::Settings::default(); // no message of a demo leaves it
+    let settings = crate::settings::Settings::default(); // no message of a demo leaves it
+    let house = House::open_with(places, settings, clock.clone(), Mode::Serving).await?;
     let address = SocketAddr::from(([127, 0, 0, 1], options.port));
     let running = Running::new(house, address).await?;
     walk(&running, &options, start, end).await?;

@@ -13,7 +13,7 @@ use kulanz_delivery::{
     render::{Creditor as RenderCreditor, Templates, TextKey, TextSource},
     senders::{Origin, OutboxPage, Sender, SmsGateway, Smtp},
 };
-use kulanz_domain::{fact::Channel, ids::CreditorId};
+use kulanz_domain::{fact::Channel, ids::CreditorId, policy::Rules};
 use kulanz_engine::{Engine, Mode, SharedRules, clock::Clock, vault::Vault};
 use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
 use kulanz_store::{PolicyRow, Store, StoreError, sqlite::SqliteStore};
@@ -120,6 +120,16 @@ impl House {
     /// Opens an installation. Erasures that a restored copy does not know are applied again.
     pub async fn open(places: Places, clock: Clock, mode: Mode) -> Result<Self> {
         let settings = Settings::read(&places.config)?;
+        Self::open_with(places, settings, clock, mode).await
+    }
+
+    /// The same with settings from elsewhere.
+    pub async fn open_with(
+        places: Places,
+        settings: Settings,
+        clock: Clock,
+        mode: Mode,
+    ) -> Result<Self> {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
         let loaded = Arc::new(load_policies(&places.config, today)?);
         let vault = vault(&places.data)?;
@@ -127,7 +137,9 @@ impl House {
         for policy in &loaded.policies {
             register(&*store, policy, clock.now()).await?;
         }
-        let rules: HashMap<_, _> = loaded.rules.clone().into_iter().collect();
+        let rules = loaded.rules.iter();
+        let rules: HashMap<_, _> =
+            rules.map(|(id, rules)| (id.clone(), reachable(rules, &settings))).collect();
         let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
         let house = Self { places, settings, loaded, engine };
         crate::erasures::apply(&house).await?;
@@ -169,6 +181,21 @@ impl House {
     }
 }
 
+/// The rules without channels that have no gateway here: a message that goes nowhere must not
+/// count as sent. Where there is no gateway at all, the outbox page takes the place of all.
+fn reachable(rules: &Arc<Rules>, settings: &Settings) -> Arc<Rules> {
+    if settings.is_sandbox() {
+        return Arc::clone(rules);
+    }
+    let mut rules = Rules::clone(rules);
+    rules.creditor.channels.retain(|channel| match channel {
+        Channel::Email => settings.smtp.is_some(),
+        Channel::Sms => settings.sms.is_some(),
+        Channel::Letter => false,
+    });
+    Arc::new(rules)
+}
+
 /// A creditor as messages show it.
 pub fn letterhead(file: &CreditorFile) -> Result<Letterhead> {
     Ok(Letterhead {
@@ -177,6 +204,7 @@ pub fn letterhead(file: &CreditorFile) -> Result<Letterhead> {
             support_email: Some(file.support.email.clone()),
             support_phone: Some(file.support.phone.clone()),
             iban: Some(file.iban.clone()),
+            imprint: file.imprint.clone(),
             colour: file.colour.parse()?,
         },
         origin: Origin {

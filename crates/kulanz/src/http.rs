@@ -302,6 +302,14 @@ async fn order(
 /// Listens on `address`; anything but loopback needs a token in the store first.
 pub async fn listen(house: &House, address: SocketAddr) -> Result<tokio::net::TcpListener> {
     let tokens = house.engine.store().tokens().await?;
+    let published = house.settings.base_url.as_deref().is_some_and(|url| !is_local(url));
+    if published && tokens.is_empty() {
+        bail!(
+            "base_url says that a proxy shows this server to others, and through a proxy everybody \
+             looks like this machine. Make a token first: `kulanz token create --person NAME \
+             --role events`"
+        );
+    }
     if !address.ip().is_loopback() && tokens.is_empty() {
         bail!(
             "nobody could be told apart on {address}: make a token first (`kulanz token create \
@@ -311,6 +319,13 @@ pub async fn listen(house: &House, address: SocketAddr) -> Result<tokio::net::Tc
     tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is something else there?"))
+}
+
+/// Whether a URL names this machine.
+fn is_local(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    matches!(host, "localhost" | "127.0.0.1") || rest.starts_with("[::1]")
 }
 
 /// The time for people, in the zone of the machine's clock setting.

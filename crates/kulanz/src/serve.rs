@@ -59,7 +59,7 @@ impl Running {
             creditors: Arc::new(move |creditor| cards.get(creditor).map(Arc::clone)),
             base_url,
             dev_mode: sandbox,
-            renew: None,
+            renew: Some(renewal(&dispatcher)),
         };
         let server = Server { house: Arc::clone(&house), sandbox };
         let router = http::router(server).merge(kulanz_pages::router(pages));
@@ -125,6 +125,15 @@ async fn stopped() {
     }
     #[cfg(not(unix))]
     let _ = interrupted.await;
+}
+
+/// Sends fresh links through the dispatcher.
+fn renewal(dispatcher: &Arc<Dispatcher>) -> kulanz_pages::Renew {
+    let dispatcher = Arc::clone(dispatcher);
+    Arc::new(move |expired| {
+        let dispatcher = Arc::clone(&dispatcher);
+        Box::pin(async move { dispatcher.renew(&expired).await.map_err(Into::into) })
+    })
 }
 
 /// A creditor as debtors' pages show it.

@@ -13,9 +13,10 @@ pub struct Settings {
     /// Where debtors reach their pages, without a slash at its end. Default: the address that
     /// the server listens on.
     pub base_url: Option<String>,
-    /// Mail server. Without one e-mails are on the outbox page only.
+    /// Mail server. Without one there is no e-mail; without any gateway, messages are on the
+    /// outbox page.
     pub smtp: Option<SmtpConfig>,
-    /// SMS gateway. Without one text messages are on the outbox page only.
+    /// SMS gateway. Without one there are no text messages; see `smtp`.
     pub sms: Option<SmsGatewayConfig>,
     /// Folder into which placements are written, below the data folder unless absolute.
     pub handoff: Option<PathBuf>,

@@ -20,6 +20,8 @@ pub struct Creditor {
     pub support_phone: Option<String>,
     /// Where to pay by transfer; a text that uses it does not render without.
     pub iban: Option<String>,
+    /// Who the creditor is by law, at the foot of each e-mail (§ 35a GmbHG).
+    pub imprint: Option<String>,
     /// Colour of the e-mail's header.
     pub colour: Colour,
 }

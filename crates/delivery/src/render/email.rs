@@ -27,6 +27,7 @@ pub(super) struct Parts {
 pub(super) struct Frame<'a> {
     pub(super) language: &'a str,
     pub(super) creditor: String,
+    pub(super) imprint: Option<String>,
     pub(super) colour: Colour,
 }
 
@@ -107,7 +108,11 @@ pub(super) fn parts(rendered: &str, values: &Variables, frame: &Frame<'_>) -> Pa
     let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
     let blocks = blocks(body);
     let style = Style::of(frame.language);
-    let text = text(&blocks, values, style);
+    let mut text = text(&blocks, values, style);
+    if let Some(imprint) = &frame.imprint {
+        // The customary mark of what is no part of the letter itself.
+        text.push_str(&format!("\n-- \n{imprint}\n"));
+    }
     let html = html(&blocks, values, style, frame, &subject);
     Parts { subject, text, html }
 }
@@ -191,6 +196,13 @@ fn html(
             Block::Pay => pay_html(&link, style, frame.colour),
         };
         body.push_str(&piece);
+    }
+    if let Some(imprint) = &frame.imprint {
+        body.push_str(&format!(
+            "<p style=\"margin:24px 0 0;padding-top:12px;border-top:1px solid #888;\
+             font-size:13px\">{}</p>\n",
+            escape(imprint)
+        ));
     }
     let (colour, on_colour) = (frame.colour, frame.colour.text());
     format!(

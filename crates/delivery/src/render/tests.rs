@@ -29,6 +29,7 @@ fn creditor() -> Creditor {
         support_email: Some("hilfe@lindenmoor.example".to_owned()),
         support_phone: None,
         iban: Some("DE02120300000000202051".to_owned()),
+        imprint: Some("Lindenmoor Versand GmbH, Münster".to_owned()),
         colour: "#2f5d50".parse().unwrap(),
     }
 }
