@@ -750,10 +750,17 @@ impl Account {
                 freed = true;
             }
             E::PlacementReported { report, .. } => match report {
-                PlacementReport::Rejected => {
-                    entry.state = PlacementState::Rejected;
+                PlacementReport::Rejected | PlacementReport::Closed => {
+                    let (state, word) = match report {
+                        PlacementReport::Rejected => (PlacementState::Rejected, "rejected"),
+                        _ => (PlacementState::Closed, "closed"),
+                    };
+                    entry.agency_state = Some(word.into());
+                    if entry.state == PlacementState::Released {
+                        entry.state = state;
+                        freed = true;
+                    }
                 }
-                PlacementReport::Closed => entry.state = PlacementState::Closed,
                 PlacementReport::Status { state } => entry.agency_state = Some(state.clone()),
                 PlacementReport::Accepted => entry.agency_state = Some("accepted".into()),
                 PlacementReport::PaymentReceived { .. } => {}
@@ -763,7 +770,8 @@ impl Account {
         if freed {
             let claims = entry.claims.clone();
             for invoice in &claims {
-                self.claim(invoice).placement = None;
+                let at = &mut self.claim(invoice).placement;
+                *at = at.take().filter(|current| current != placement);
             }
         }
     }

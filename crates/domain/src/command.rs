@@ -158,6 +158,8 @@ pub enum Refusal {
     TooLate(Date),
     #[error("a promise is running until {0}")]
     PromiseRuns(Date),
+    #[error("the promise for {until} was not kept; the debtor can make another from {again_from}")]
+    PromiseBroken { until: Date, again_from: Date },
     #[error("a plan is running")]
     PlanRuns,
     #[error("no policy offers these instalments")]
@@ -786,15 +788,12 @@ fn follow_up(raised: &mut Raised<'_>) {
     let account = raised.account.clone_if_placed();
     if let Some(account) = account {
         recall(raised, |placement| {
-            settled(&account, placement).or_else(|| match placement.state {
-                PlacementState::Due => withdrawn_by_fact(&account, placement),
-                _ => None,
-            })
+            settled(&account, placement).or_else(|| withdrawn_by_fact(&account, placement))
         });
     }
 }
 
-/// A dispute, insolvency or death takes a waiting placement off the list.
+/// A dispute, insolvency or death takes a waiting placement off the list, and one that is out back.
 fn withdrawn_by_fact(account: &Account, placement: &Placement) -> Option<Suppression> {
     if account.insolvent_on.is_some() {
         return Some(Suppression::Insolvent);

@@ -112,6 +112,8 @@ pub enum WaitReason {
     CreditCovers,
     /// With an agency, or waiting to be released to one.
     Placed(PlacementId),
+    /// The agency that the step names refused it, or was done with it, before: a person goes on.
+    GivenBack(PlacementId),
     /// The step's moment has not come.
     NotBefore,
     /// The step's condition is false.

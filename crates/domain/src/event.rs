@@ -468,14 +468,19 @@ pub enum AccountEvent {
         /// Why.
         reason: Suppression,
     },
-    /// The agency has to stop: paid to us, disputed, insolvent, erased.
+    /// The agency has to stop: all of it is paid to us, a claim of it is disputed, the debtor is
+    /// insolvent, died, or was erased. The claims are ours again: where a dispute was rejected, or
+    /// one of several claims stays undisputed, the ladder makes them due once more.
     PlacementRecalled {
         /// Placement.
         placement: PlacementId,
         /// Why.
         reason: Suppression,
     },
-    /// What the agency says.
+    /// What the agency says. With `Rejected` and `Closed` the claims are ours again, whatever is
+    /// still open of them: the debtor can agree on instalments, a person can write off or sue, and
+    /// a step that names another agency can follow. The same agency does not get them a second
+    /// time by itself. After a recall both words only confirm that it stopped.
     PlacementReported {
         /// Placement.
         placement: PlacementId,

@@ -9,9 +9,11 @@
 use jiff::{Timestamp, ToSpan, civil::Date};
 
 use crate::{
+    account::PlacementState,
     book::ClaimBook,
     calendar::day_in,
     decision::{Case, WaitReason},
+    ids::{AgencyId, PlacementId},
     law,
     policy::*,
 };
@@ -54,6 +56,12 @@ pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) 
         {
             let until = ladder.holds_from(when).and_then(|day| ladder.opening(step, day));
             found.push((Some(at), WaitReason::ConditionFalse(when.source.to_string()), until));
+            continue;
+        }
+        if let StepAction::HandOff { agency, .. } = &step.action
+            && let Some(earlier) = ladder.given_back_by(agency)
+        {
+            found.push((Some(at), WaitReason::GivenBack(earlier.clone()), None));
             continue;
         }
         if matches!(step.action, StepAction::HandOff { .. }) && !ladder.lawful_handoff() {
@@ -219,6 +227,17 @@ impl Ladder<'_, '_> {
         (1..=CONDITION_HORIZON_DAYS)
             .filter_map(|days| self.case.today.checked_add(days.days()).ok())
             .find(|day| self.holds(when, *day))
+    }
+
+    /// A placement of the claim that `agency` refused or closed.
+    fn given_back_by(&self, agency: &AgencyId) -> Option<&PlacementId> {
+        let placements = self.case.account.placements.iter();
+        let back = placements.filter(|(_, one)| {
+            matches!(one.state, PlacementState::Rejected | PlacementState::Closed)
+                && one.agency == *agency
+                && one.claims.contains(self.column.invoice)
+        });
+        back.map(|(id, _)| id).next_back()
     }
 
     /// No handoff before default, where a law of ours applies (§ 286 BGB).

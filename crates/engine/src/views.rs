@@ -146,6 +146,10 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
     if account.erased_at.is_some() {
         return;
     }
+    let left = |invoice: &InvoiceId| {
+        let claim = account.claims.get(invoice);
+        claim.is_some_and(|claim| claim.settled_on.is_none() && claim.placement.is_none())
+    };
     for (placement, entry) in &account.placements {
         let since = entry.claims.iter().filter_map(|c| account.claims.get(c)?.last_step());
         let since = since.map(|step| step.at).max().unwrap_or(Timestamp::UNIX_EPOCH);
@@ -169,7 +173,11 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
                 let detail = format!("called back from {}", entry.agency);
                 row("recalled_placement", placement.as_str(), since, detail);
             }
-            PlacementState::Rejected => {
+            PlacementState::Closed if entry.claims.iter().any(left) => {
+                let detail = format!("{} is done and something is still open", entry.agency);
+                row("closed_placement", placement.as_str(), since, detail);
+            }
+            PlacementState::Rejected if entry.claims.iter().any(left) => {
                 let detail = format!("{} refused it", entry.agency);
                 row("rejected_placement", placement.as_str(), since, detail);
             }

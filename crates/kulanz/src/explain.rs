@@ -175,6 +175,9 @@ pub fn words(reason: &WaitReason, rules: &Rules) -> String {
         }
         WaitReason::CreditCovers => "money that waits on the account covers it".to_owned(),
         WaitReason::Placed(placement) => format!("placement {placement} has it"),
+        WaitReason::GivenBack(placement) => {
+            format!("the agency gave it back (placement {placement}); a person goes on")
+        }
         WaitReason::NotBefore => "its day has not come".to_owned(),
         WaitReason::ConditionFalse(when) => format!("its condition is false: {when}"),
         WaitReason::Expired => "it comes before the due date or not at all".to_owned(),

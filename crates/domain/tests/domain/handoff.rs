@@ -3,9 +3,12 @@
 use kulanz_domain::{
     AccountEvent, Command,
     account::PlacementState::*,
+    arrangement::plannable,
+    decision::WaitReason,
     event::Suppression,
     fact::{Channel::Email, *},
     ids::*,
+    money::Currency,
     policy::{Release, StepAction},
 };
 
@@ -130,12 +133,65 @@ fn what_is_paid_to_us_is_called_back() {
 }
 
 #[test]
+fn a_dispute_calls_back_what_is_out_and_a_rejected_one_makes_it_due_again() {
+    let story = due().released_by("ute").released_by("jan");
+    let mut story = story
+        .told(disputed("E-1", "R-1", "2026-05-06", None))
+        .placement_is(Recalled)
+        .on("2026-05-07")
+        .waits(WaitReason::Disputed)
+        .told(resolved("E-1", "R-1", "2026-05-20", DisputeOutcome::Rejected, None))
+        .on("2026-05-20");
+    let reason = story.log.iter().find_map(|event| match event {
+        AccountEvent::PlacementRecalled { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    assert_eq!(reason, Some(Suppression::Disputed));
+    story.decide();
+    let first = story.account.placements.keys().next().unwrap().clone();
+    // The agency's word that it stopped says nothing about the second placement.
+    let closed = Fact::PlacementReported {
+        placement: first,
+        agency: AgencyId::new("nordinkasso").unwrap(),
+        invoice: Some(id("R-1")),
+        on: day("2026-05-21"),
+        report: PlacementReport::Closed,
+    };
+    let story = story.happened("HandoffDue", 2).told(closed);
+    assert!(story.account.claims[&id("R-1")].placement.is_some());
+    let story = story.released_by("ute").released_by("jan");
+    let states: Vec<_> = story.account.placements.values().map(|one| one.state).collect();
+    assert!(states.contains(&Recalled) && states.contains(&Released), "{states:?}");
+}
+
+#[test]
+fn what_an_agency_gives_back_is_ours_again_and_not_handed_to_it_twice() {
+    for word in [PlacementReport::Rejected, PlacementReport::Closed] {
+        let out = due().released_by("ute").released_by("jan");
+        let placement = out.placement();
+        let back = out.clone().told(report(&out, word, "2026-05-07")).on("2026-05-08");
+        assert_eq!(back.account.claims[&id("R-1")].placement, None);
+        let (planned, _) = plannable(&back.account, Currency::EUR);
+        assert_eq!(planned, [id("R-1")]);
+        let mut other = with_release(Release::OnePerson);
+        let agency = AgencyId::new("suedinkasso").unwrap();
+        other.steps[5].action = StepAction::HandOff { agency, release: Release::OnePerson };
+        let mut elsewhere = back.clone().under(other);
+        elsewhere.decide();
+        elsewhere.happened("HandoffDue", 2);
+        back.waits(WaitReason::GivenBack(placement)).until_something_happens();
+    }
+}
+
+#[test]
 fn insolvency_death_and_erasure_withdraw_what_waits() {
     let on = day("2026-05-06");
     due().told(Fact::InsolvencyOpened { on }).placement_is(Withdrawn);
     due().told(Fact::DebtorDeceased { on }).placement_is(Withdrawn);
     due().does(Command::Erase { at: at("2026-05-06") }).placement_is(Withdrawn);
     let out = due().released_by("ute").released_by("jan");
+    out.clone().told(Fact::InsolvencyOpened { on }).placement_is(Recalled);
+    out.clone().told(Fact::DebtorDeceased { on }).placement_is(Recalled);
     out.does(Command::Erase { at: at("2026-05-06") }).placement_is(Recalled);
 }
 
