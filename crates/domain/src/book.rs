@@ -8,13 +8,14 @@
 //!   yet waits as credit and pays nothing else;
 //! - without designation to the claim whose open principal it equals to the cent (an implied
 //!   designation), else in the order of § 366 (2) BGB: due before not due, higher rate, older,
-//!   claims of the same age pro rata;
+//!   claims of the same age pro rata. Claims that were disputed on the booking day come after
+//!   all others: whoever disagrees with one claim and pays without a word means the others;
 //! - within a claim to costs, interest, principal (§ 367 (1) BGB), costs only as far as they had
 //!   been charged by the booking day. A payment that equals the open principal to the cent goes
 //!   to the principal; the fee stays visible.
 //!
-//! What is left over of one claim pays the account's other claims, oldest first, costs included:
-//! nobody is reminded of a debt while we hold the money for it.
+//! What is left over of one claim pays the account's other claims, undisputed ones first, then the
+//! oldest, costs included: nobody is reminded of a debt while we hold the money for it.
 
 use std::collections::BTreeMap;
 
@@ -258,7 +259,8 @@ impl<'a> Book<'a> {
         let mut order: Vec<usize> =
             (0..self.claims.len()).filter(|at| self.claims[*at].open() > Decimal::ZERO).collect();
         let rank = |claim: &ClaimBook<'_>| {
-            (claim.due_on > on, std::cmp::Reverse(claim.rate()), claim.due_on)
+            let disputed = claim.claim.disputed_on(on);
+            (disputed, claim.due_on > on, std::cmp::Reverse(claim.rate()), claim.due_on)
         };
         order.sort_by_key(|at| rank(&self.claims[*at]));
         if let Some(exact) = order.iter().find(|at| self.claims[**at].outstanding == money) {
@@ -305,7 +307,8 @@ impl<'a> Book<'a> {
     fn set_off(&mut self, money: Decimal, on: Date, parts: &mut Vec<Allocation>) -> Decimal {
         let mut order: Vec<usize> =
             (0..self.claims.len()).filter(|at| self.claims[*at].open() > Decimal::ZERO).collect();
-        order.sort_by_key(|at| self.claims[*at].due_on);
+        let rank = |claim: &ClaimBook<'_>| (claim.claim.disputed_on(on), claim.due_on);
+        order.sort_by_key(|at| rank(&self.claims[*at]));
         let mut rest = money;
         for at in order {
             if rest.is_zero() {

@@ -208,6 +208,14 @@ impl Claim {
         self.disputes.values().any(|dispute| dispute.opened.is_some() && dispute.resolved.is_none())
     }
 
+    /// A dispute was open at the end of `day`.
+    pub fn disputed_on(&self, day: Date) -> bool {
+        self.disputes.values().any(|dispute| {
+            dispute.opened.is_some_and(|(from, _)| from <= day)
+                && dispute.resolved.is_none_or(|(on, ..)| on > day)
+        })
+    }
+
     /// Picks the earliest default again after `defaults` changed.
     pub(crate) fn pick_default(&mut self) {
         let earliest = self.defaults.iter().min_by_key(|(notice, from)| (**from, *notice));

@@ -56,6 +56,32 @@ fn without_a_word_the_older_claim_is_paid_costs_first() {
 }
 
 #[test]
+fn without_a_word_what_is_disputed_is_paid_last_even_once_the_dispute_is_over() {
+    let story = two().told(disputed("E-1", "R-1", "2026-03-08", None));
+    story
+        .clone()
+        .told(paid("P-1", "60.00", "2026-03-10", None))
+        .owes("R-1", "100.00", "2.50")
+        .owes("R-2", "40.00", "0.00")
+        .told(resolved("E-1", "R-1", "2026-03-20", DisputeOutcome::Rejected, None))
+        .owes("R-2", "40.00", "0.00")
+        .told(paid("P-2", "60.00", "2026-03-21", None))
+        .owes("R-1", "42.50", "0.00");
+    // Two claims of 100.00: the amount means the one that is not disputed.
+    story
+        .clone()
+        .told(paid("P-1", "100.00", "2026-03-10", None))
+        .owes("R-1", "100.00", "2.50")
+        .owes("R-2", "0.00", "0.00");
+    // The debtor's own word, and money booked before the dispute, are not touched.
+    story.told(paid("P-1", "100.00", "2026-03-10", Some("R-1"))).owes("R-1", "0.00", "2.50");
+    two()
+        .told(paid("P-1", "60.00", "2026-03-07", None))
+        .told(disputed("E-1", "R-1", "2026-03-08", None))
+        .owes("R-1", "42.50", "0.00");
+}
+
+#[test]
 fn an_amount_to_the_cent_says_which_claim_is_meant() {
     given([issued("R-1", "100.00", "2026-02-01"), issued("R-2", "70.00", "2026-03-01")])
         .told(paid("P-1", "70.00", "2026-03-10", None))
