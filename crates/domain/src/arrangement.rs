@@ -19,6 +19,10 @@ use crate::{
     policy::{PlanTerms, Policy, Rules, StepAction},
 };
 
+/// For so long after the day of a promise that was not kept a debtor cannot make another without
+/// a person: a promise stops all notices, and a chain of them would stop them for ever.
+const AFTER_A_BROKEN_PROMISE_DAYS: i64 = 30;
+
 /// The last day that a debtor can promise on `today`.
 pub fn last_promise_day(policy: &Policy, today: Date) -> Date {
     policy.promise_within.after(today, policy.region)
@@ -42,6 +46,12 @@ pub(crate) fn promise(
     let running = raised.account.promises.values().find(|p| p.standing == Standing::Open);
     if let Some(running) = running {
         return Err(Refusal::PromiseRuns(running.until));
+    }
+    if let Some(until) = raised.account.broken_promise().filter(|_| !by_person) {
+        let again_from = until.saturating_add(AFTER_A_BROKEN_PROMISE_DAYS.days());
+        if today < again_from {
+            return Err(Refusal::PromiseBroken { until, again_from });
+        }
     }
     let mut open = Vec::new();
     for currency in raised.account.currencies() {
@@ -169,6 +179,14 @@ pub(crate) fn agree(
         raised.raise(AccountEvent::PromiseKept { promise });
     }
     Ok(())
+}
+
+impl Account {
+    /// The latest day of a promise that was not kept.
+    fn broken_promise(&self) -> Option<Date> {
+        let broken = self.promises.values().filter(|one| one.standing == Standing::Broken);
+        broken.map(|one| one.until).max()
+    }
 }
 
 fn open_promises(account: &Account) -> Vec<PromiseId> {

@@ -109,6 +109,26 @@ fn promises_have_their_limits() {
 }
 
 #[test]
+fn who_broke_a_promise_cannot_make_another_alone_for_thirty_days() {
+    let mut story = overdue().promises("Z-1", "2026-04-01").on("2026-04-08");
+    story.decide();
+    let (until, again_from) = (day("2026-04-01"), day("2026-05-01"));
+    let broken = Err(Refusal::PromiseBroken { until, again_from });
+    assert_eq!(story.promise("Z-2", "2026-04-20"), broken);
+    let agreed = Command::Promise {
+        promise: PromiseId::new("Z-2").unwrap(),
+        until: day("2026-04-20"),
+        now: story.now,
+        rules: story.rules.clone(),
+        by_person: true,
+    };
+    story.clone().does(agreed).happened("PromiseMade", 2);
+    let mut story = story.on("2026-04-30");
+    assert_eq!(story.promise("Z-2", "2026-05-10"), broken);
+    story.on("2026-05-01").promises("Z-2", "2026-05-10").happened("PromiseMade", 2);
+}
+
+#[test]
 fn plans_add_up_and_are_as_offered() {
     let rate = |due_on: &str, money: &str| Rate { due_on: day(due_on), amount: amount(money) };
     let mut story = overdue();
