@@ -14,7 +14,7 @@ use crate::{
     event::*,
     fact::*,
     ids::*,
-    money::{Currency, Decimal, Money},
+    money::{Currency, Decimal, Money, cut},
     policy::{PolicyRef, Release},
 };
 
@@ -145,16 +145,23 @@ impl Payment {
     /// Booking day and what is left of it after returns and refunds; `None` where it is not
     /// there, in another currency, gone elsewhere, or nothing is left.
     pub fn net(&self, currency: Currency) -> Option<(Date, Decimal)> {
+        self.net_on(currency, Date::MAX)
+    }
+
+    /// [`net`](Self::net) as if nothing had gone back after `day`.
+    pub(crate) fn net_on(&self, currency: Currency, day: Date) -> Option<(Date, Decimal)> {
         let received = self.received.as_ref()?;
         if received.amount.currency != currency || self.assigned_to.is_some() {
             return None;
         }
         let gross = received.amount.amount;
-        let returned: Decimal = self.returned.iter().map(|(_, a, _)| a.unwrap_or(gross)).sum();
+        let returned = self.returned.iter().filter(|(on, ..)| *on <= day);
+        let returned: Decimal =
+            returned.map(|(_, part, _)| part.map_or(gross, |part| cut(part, currency))).sum();
         let refunded: Decimal = self
             .refunded
             .iter()
-            .filter(|(_, money)| money.currency == currency)
+            .filter(|(on, money)| money.currency == currency && *on <= day)
             .map(|(_, money)| money.amount)
             .sum();
         let net = gross - returned - refunded;
@@ -171,7 +178,8 @@ impl Payment {
     pub fn return_fees(&self, currency: Currency) -> impl Iterator<Item = (Date, Decimal)> + '_ {
         let same = self.assigned_to.is_none()
             && self.received.as_ref().is_some_and(|r| r.amount.currency == currency);
-        self.returned.iter().filter(move |_| same).filter_map(|(on, _, fee)| Some((*on, (*fee)?)))
+        let returned = self.returned.iter().filter(move |_| same);
+        returned.filter_map(move |(on, _, fee)| Some((*on, cut((*fee)?, currency))))
     }
 }
 

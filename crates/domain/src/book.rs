@@ -27,7 +27,7 @@ use crate::{
     event::Allocation,
     fact::Part,
     ids::*,
-    money::{Currency, Decimal, decimals},
+    money::{Currency, Decimal, cut, decimals},
 };
 
 /// The books of one currency.
@@ -329,7 +329,8 @@ impl<'a> Book<'a> {
                     Some(part) => vec![part],
                     None => vec![Part::Fees, Part::Interest, Part::Principal],
                 };
-                let mut rest = given.amount.unwrap_or(Decimal::MAX);
+                let amount = given.amount.map(|amount| cut(amount, self.currency));
+                let mut rest = amount.unwrap_or(Decimal::MAX);
                 for part in parts {
                     let open = match part {
                         Part::Fees => &mut column.fees,

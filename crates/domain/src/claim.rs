@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fact::{DisputeOutcome, Invoice, Part, Stamp},
     ids::*,
-    money::{Currency, Decimal, Money},
+    money::{Currency, Decimal, Money, cut},
 };
 
 /// A claim. `invoice` is absent while only later facts about it have arrived.
@@ -182,14 +182,16 @@ impl Claim {
 
     /// What disputes decided for the debtor take off the principal.
     pub fn remitted(&self) -> Decimal {
+        let Some(currency) = self.currency() else { return Decimal::ZERO };
         let principal = self.principal();
         let taken_off = |dispute: &Dispute| {
             let (_, disputed) = dispute.opened?;
-            let disputed = disputed.unwrap_or(principal).min(principal);
+            let disputed = disputed.map_or(principal, |part| cut(part, currency)).min(principal);
             Some(match dispute.resolved? {
                 (_, DisputeOutcome::Upheld, _) => disputed,
                 (_, DisputeOutcome::Partly, remains) => {
-                    (disputed - remains.unwrap_or(disputed)).max(Decimal::ZERO)
+                    let remains = remains.map_or(disputed, |part| cut(part, currency));
+                    (disputed - remains).max(Decimal::ZERO)
                 }
                 (_, DisputeOutcome::Rejected, _) => Decimal::ZERO,
             })

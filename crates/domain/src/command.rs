@@ -18,7 +18,7 @@ use crate::{
     fact::*,
     ids::*,
     law,
-    money::{Currency, Decimal, Money},
+    money::{Currency, Decimal, Money, cut, decimals},
     policy::{Release, Rules},
 };
 
@@ -144,6 +144,8 @@ pub enum Refusal {
     OtherCurrency { invoice: InvoiceId, expected: String, found: String },
     #[error("payment {payment} is in {expected}, not in {found}")]
     OtherPaymentCurrency { payment: PaymentId, expected: String, found: String },
+    #[error("{amount} has more than the {allowed} decimals of {currency}")]
+    TooPrecise { amount: Decimal, currency: String, allowed: u32 },
     #[error("no notice {0} on this account")]
     UnknownNotice(NoticeId),
     #[error("notice {0} is not parked")]
@@ -534,6 +536,7 @@ fn record(
 ) -> Result<(), Refusal> {
     let account = &*raised.account;
     check_currency(account, fact)?;
+    check_decimals(account, fact)?;
     let zone = &rules.creditor.zone;
     let Some(event) = fact_event(account, fact, stamp, at, own, zone)? else { return Ok(()) };
     if let Fact::NoticeReceipt { notice, at, receipt: Receipt::Delivered, .. } = fact
@@ -610,6 +613,30 @@ fn check_currency(account: &Account, fact: &Fact) -> Result<(), Refusal> {
             expected: received.amount.currency.code().to_owned(),
             found: found.code().to_owned(),
         });
+    }
+    Ok(())
+}
+
+/// Facts that carry amounts without a currency: refused where the currency is known and has fewer
+/// decimals. Where it is not known yet the books cut them, see [`cut`](crate::money::cut).
+fn check_decimals(account: &Account, fact: &Fact) -> Result<(), Refusal> {
+    let claim = |id: &InvoiceId| account.claims.get(id).and_then(|claim| claim.currency());
+    let (currency, amounts) = match fact {
+        Fact::Waived { invoice, amount, .. }
+        | Fact::WrittenOff { invoice, amount, .. }
+        | Fact::DisputeOpened { invoice, amount, .. }
+        | Fact::DisputeResolved { invoice, amount, .. } => (claim(invoice), [*amount, None]),
+        Fact::PaymentReturned { payment, amount, fee, .. } => {
+            let received = account.payments.get(payment).and_then(|one| one.received.as_ref());
+            (received.map(|received| received.amount.currency), [*amount, *fee])
+        }
+        _ => return Ok(()),
+    };
+    let Some(currency) = currency else { return Ok(()) };
+    for amount in amounts.into_iter().flatten().filter(|amount| cut(*amount, currency) != *amount) {
+        let allowed = decimals(currency).unwrap_or(2);
+        let currency = currency.code().to_owned();
+        return Err(Refusal::TooPrecise { amount, currency, allowed });
     }
     Ok(())
 }

@@ -59,6 +59,12 @@ pub fn decimals(currency: Currency) -> Option<u32> {
     currency.exponent().map(u32::from)
 }
 
+/// `amount` without what is smaller than the smallest unit of `currency`. Some facts carry amounts
+/// whose currency is known later only; no fraction of a cent enters the books.
+pub fn cut(amount: Decimal, currency: Currency) -> Decimal {
+    amount.trunc_with_scale(decimals(currency).unwrap_or(2))
+}
+
 /// Reads an ISO 4217 code in capitals.
 pub fn currency(code: &str) -> Result<Currency, MoneyError> {
     Currency::from_code(code)

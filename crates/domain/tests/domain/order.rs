@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use kulanz_domain::{
-    Account, AccountEvent, Command,
+    Account, AccountEvent, Command, Refusal,
     account::{NoticeState, Placement, PlacementState},
     arrangement::{offers, plannable},
     book::Book,
@@ -489,6 +489,44 @@ proptest! {
             let other = told(&shuffled(&history, &keys));
             prop_assert_eq!(balances(&straight.account), balances(&other.account));
             prop_assert_eq!(&straight.account, &other.account);
+        }
+    }
+
+    #[test]
+    fn no_fraction_of_a_cent_enters_the_books(
+        history in history(), keys in keys(), fine in proptest::collection::vec(1i64..9999, 48),
+    ) {
+        let mut story = Story::new(rules([shop_b2c()]));
+        for (at, (mut fact, stamp)) in shuffled(&history, &keys).into_iter().enumerate() {
+            let finer = |amount: &mut Option<Decimal>| {
+                if let Some(amount) = amount {
+                    *amount += Decimal::new(fine[at], 4);
+                }
+            };
+            match &mut fact {
+                Fact::Waived { amount, .. } | Fact::WrittenOff { amount, .. }
+                | Fact::DisputeOpened { amount, .. } | Fact::DisputeResolved { amount, .. } => {
+                    finer(amount);
+                }
+                Fact::PaymentReturned { amount, fee, .. } => {
+                    finer(amount);
+                    finer(fee);
+                }
+                _ => {}
+            }
+            let told = story.record_as(fact, stamp);
+            prop_assert!(matches!(told, Ok(_) | Err(Refusal::TooPrecise { .. })), "{told:?}");
+        }
+        for currency in story.account.currencies() {
+            let book = Book::of(&story.account, currency);
+            let whole = |amount: Decimal| amount.normalize().scale() <= 2;
+            prop_assert!(whole(book.paid) && whole(book.unallocated));
+            for one in &book.claims {
+                prop_assert!([
+                    one.outstanding, one.fees, one.fees_charged, one.paid, one.fees_paid,
+                    one.waived, one.written_off, one.remitted, one.credited,
+                ].into_iter().all(whole), "{one:?}");
+            }
         }
     }
 

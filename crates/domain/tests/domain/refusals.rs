@@ -109,6 +109,25 @@ fn promises_have_their_limits() {
 }
 
 #[test]
+fn a_fraction_of_a_cent_is_refused_where_the_currency_is_known() {
+    let fine = amount("1.005");
+    let too_precise = || Refusal::TooPrecise { amount: fine, currency: "EUR".into(), allowed: 2 };
+    let (invoice, on) = (id("R-1"), day("2026-03-20"));
+    let waived = |amount| Fact::Waived { invoice: invoice.clone(), on, amount, part: None };
+    overdue()
+        .refuses(waived(Some(fine)), too_precise())
+        .refuses(disputed("E-1", "R-1", "2026-03-20", Some("1.005")), too_precise())
+        .refuses(
+            resolved("E-1", "R-1", "2026-03-20", DisputeOutcome::Partly, Some("1.005")),
+            too_precise(),
+        )
+        .told(paid("P-1", "5.00", "2026-03-20", None))
+        .refuses(returned("P-1", "2026-03-21", Some("1.005")), too_precise())
+        .told(waived(Some(amount("1.0000"))))
+        .owes("R-1", "83.90", "0.00");
+}
+
+#[test]
 fn who_broke_a_promise_cannot_make_another_alone_for_thirty_days() {
     let mut story = overdue().promises("Z-1", "2026-04-01").on("2026-04-08");
     story.decide();
