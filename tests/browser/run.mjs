@@ -13,6 +13,7 @@ import { mkdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { startDemo } from "./demo.mjs";
+import { playFlows } from "./flows.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
@@ -90,8 +91,8 @@ async function axe(browser, url, looks) {
   }
 }
 
-/** Looks at each page in each form; how many forms are right and how many are not. */
-async function run(pages) {
+/** Looks at each page in each form and plays the flows; how many are right and how many not. */
+async function run(pages, flowsAt) {
   await mkdir(options.screenshots, { recursive: true });
   const browser = await chromium.launch({
     executablePath: process.env.KULANZ_CHROMIUM ?? BROWSERS.find((path) => existsSync(path)),
@@ -117,6 +118,11 @@ async function run(pages) {
         }
       }
     }
+    if (flowsAt) {
+      const flows = await playFlows(browser, flowsAt);
+      count.passed += flows.passed;
+      count.failed += flows.failed;
+    }
   } finally {
     await browser.close();
   }
@@ -136,13 +142,13 @@ async function pagesToSee() {
     state,
     url: new URL(url, demo.address).href,
   }));
-  return { pages, stop: demo.stop };
+  return { pages, flowsAt: demo.address, stop: demo.stop };
 }
 
-const { pages, stop } = await pagesToSee();
+const { pages, flowsAt, stop } = await pagesToSee();
 let count;
 try {
-  count = await run(pages);
+  count = await run(pages, flowsAt);
 } finally {
   await stop();
 }

@@ -445,7 +445,15 @@ async fn links(running: &Running) -> Result<Vec<serde_json::Value>> {
         }
         after = Some(last);
     }
-    Ok(found.into_values().collect())
+    let mut links: Vec<_> = found.into_values().collect();
+    let open = links.iter().find(|link| link["state"] == "open_several").cloned();
+    if let Some(url) = open.as_ref().and_then(|link| link["url"].as_str()) {
+        for form in ["paid", "disagree", "later", "plan", "help"] {
+            links.push(json!({ "state": format!("form_{form}"), "url": format!("{url}/{form}") }));
+        }
+    }
+    links.push(json!({ "state": "outbox", "url": format!("{}/outbox", running.url()) }));
+    Ok(links)
 }
 
 /// The state that a debtor's page would show, as far as the demo tells them apart.

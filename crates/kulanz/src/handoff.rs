@@ -32,7 +32,7 @@ pub async fn release(
 ) -> Result<Outcome> {
     let engine = &house.engine;
     let loaded = engine.load(account).await?.context("no such account")?;
-    if loaded.account.placements.get(placement).is_none() {
+    if !loaded.account.placements.contains_key(placement) {
         bail!("no placement {placement} on {account}; `kulanz handoff list` shows those there are");
     }
     let command = Command::ReleasePlacement {

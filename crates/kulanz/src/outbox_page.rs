@@ -74,11 +74,10 @@ fn problem(status: StatusCode, text: &str) -> Response {
     response
 }
 
-fn local(from: SocketAddr) -> Result<(), Response> {
-    match from.ip().is_loopback() {
-        true => Ok(()),
-        false => Err(problem(StatusCode::FORBIDDEN, "Only this machine may read the outbox.")),
-    }
+/// The answer to anybody who is not on this machine.
+fn elsewhere(from: SocketAddr) -> Option<Response> {
+    (!from.ip().is_loopback())
+        .then(|| problem(StatusCode::FORBIDDEN, "Only this machine may read the outbox."))
 }
 
 /// All messages, newest first.
@@ -86,7 +85,7 @@ pub async fn index(
     State(server): State<Server>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
 ) -> Response {
-    if let Err(response) = local(from) {
+    if let Some(response) = elsewhere(from) {
         return response;
     }
     let engine = &server.house.engine;
@@ -139,10 +138,10 @@ async fn kept(server: &Server, row: &OutboxRow) -> anyhow::Result<Option<Value>>
     Ok(secrets.remove(&slot))
 }
 
-async fn find(server: &Server, notice: &str) -> Result<(OutboxRow, Option<Value>), Response> {
-    let unknown = || problem(StatusCode::NOT_FOUND, "There is no such message.");
+async fn find(server: &Server, notice: &str) -> Result<(OutboxRow, Option<Value>), Box<Response>> {
+    let unknown = || Box::new(problem(StatusCode::NOT_FOUND, "There is no such message."));
     let id = NoticeId::new(notice).map_err(|_| unknown())?;
-    let failed = |text: String| problem(StatusCode::SERVICE_UNAVAILABLE, &text);
+    let failed = |text: String| Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, &text));
     let row = server.house.engine.store().outbox_row(id).await;
     let row = row.map_err(|error| failed(error.to_string()))?.ok_or_else(unknown)?;
     let kept = kept(server, &row).await.map_err(|error| failed(error.to_string()))?;
@@ -155,12 +154,12 @@ pub async fn message(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(notice): Path<String>,
 ) -> Response {
-    if let Err(response) = local(from) {
+    if let Some(response) = elsewhere(from) {
         return response;
     }
     let (row, kept) = match find(&server, &notice).await {
         Ok(found) => found,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let text = |member: &str| {
         let value = kept.as_ref().and_then(|kept| kept.get(member)).and_then(Value::as_str);
@@ -215,12 +214,12 @@ pub async fn html(
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     Path(notice): Path<String>,
 ) -> Response {
-    if let Err(response) = local(from) {
+    if let Some(response) = elsewhere(from) {
         return response;
     }
     let kept = match find(&server, &notice).await {
         Ok((_, kept)) => kept,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let html = kept.as_ref().and_then(|kept| kept.get("html")).and_then(Value::as_str);
     match html {
