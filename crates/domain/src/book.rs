@@ -16,8 +16,12 @@
 //!
 //! What is left over of one claim pays the account's other claims, undisputed ones first, then the
 //! oldest, costs included: nobody is reminded of a debt while we hold the money for it.
+//!
+//! A waiver or write-off of all that is open does not grow: it takes at most what would have been
+//! open had no money gone back after its day, and no fee been charged after it. What goes back
+//! later is owed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -25,7 +29,7 @@ use crate::{
     account::{Account, Payment},
     claim::Claim,
     event::Allocation,
-    fact::Part,
+    fact::{Part, Stamp},
     ids::*,
     money::{Currency, Decimal, cut, decimals},
 };
@@ -83,7 +87,12 @@ pub struct ClaimBook<'a> {
     principal_moved_on: Option<Date>,
     /// Day, amount and what is open of each fee.
     fee_rows: Vec<(Date, Decimal, Decimal)>,
+    /// Fees and principal that each waiver and write-off took.
+    given_up: BTreeMap<&'a Stamp, (Decimal, Decimal)>,
 }
+
+/// The most that a waiver or write-off of all that is open takes of fees and principal.
+type Limits<'a> = BTreeMap<(&'a InvoiceId, &'a Stamp), (Decimal, Decimal)>;
 
 impl ClaimBook<'_> {
     /// Principal and fees still owed.
@@ -155,9 +164,24 @@ impl ClaimBook<'_> {
 impl<'a> Book<'a> {
     /// Computes the books of `account` in `currency`.
     pub fn of(account: &'a Account, currency: Currency) -> Self {
+        let mut limits = Limits::new();
+        for day in days_to_look_back_at(account, currency) {
+            for column in Self::as_if(account, currency, day, &limits).claims {
+                let on_that_day = column.claim.given_up.iter().filter(|(_, one)| one.on == day);
+                for stamp in on_that_day.map(|(stamp, _)| stamp) {
+                    let took = column.given_up.get(stamp).copied().unwrap_or_default();
+                    limits.insert((column.invoice, stamp), took);
+                }
+            }
+        }
+        Self::as_if(account, currency, Date::MAX, &limits)
+    }
+
+    /// The books as if nothing had gone back and no fee been charged after `day`.
+    fn as_if(account: &'a Account, currency: Currency, day: Date, limits: &Limits<'a>) -> Self {
         let mut book = Self {
             currency,
-            claims: open_claims(account, currency),
+            claims: open_claims(account, currency, day),
             used: BTreeMap::new(),
             paid: Decimal::ZERO,
             unallocated: Decimal::ZERO,
@@ -170,7 +194,7 @@ impl<'a> Book<'a> {
             .payments
             .iter()
             .filter_map(|(id, payment)| {
-                let (booked_on, net) = payment.net(currency)?;
+                let (booked_on, net) = payment.net_on(currency, day)?;
                 Some((id, payment, booked_on, net))
             })
             .collect();
@@ -207,7 +231,7 @@ impl<'a> Book<'a> {
         for parts in book.used.values_mut() {
             merge(parts);
         }
-        book.give_up();
+        book.give_up(limits);
         book
     }
 
@@ -322,23 +346,27 @@ impl<'a> Book<'a> {
     }
 
     /// Waivers and write-offs take what is still open, in the order of their stamps.
-    fn give_up(&mut self) {
+    fn give_up(&mut self, limits: &Limits<'a>) {
         for column in &mut self.claims {
-            for given in column.claim.given_up.values() {
+            for (stamp, given) in &column.claim.given_up {
                 let parts = match given.part {
                     Some(part) => vec![part],
                     None => vec![Part::Fees, Part::Interest, Part::Principal],
                 };
                 let amount = given.amount.map(|amount| cut(amount, self.currency));
                 let mut rest = amount.unwrap_or(Decimal::MAX);
+                let limit = limits.get(&(column.invoice, stamp)).filter(|_| amount.is_none());
+                let limit = limit.copied().unwrap_or((Decimal::MAX, Decimal::MAX));
+                let mut took = (Decimal::ZERO, Decimal::ZERO);
                 for part in parts {
-                    let open = match part {
-                        Part::Fees => &mut column.fees,
-                        Part::Principal => &mut column.outstanding,
+                    let (open, took, most) = match part {
+                        Part::Fees => (&mut column.fees, &mut took.0, limit.0),
+                        Part::Principal => (&mut column.outstanding, &mut took.1, limit.1),
                         Part::Interest => continue,
                     };
-                    let used = rest.min(*open);
+                    let used = rest.min(*open).min(most);
                     *open -= used;
+                    *took += used;
                     rest -= used;
                     if given.written_off {
                         column.written_off += used;
@@ -353,12 +381,26 @@ impl<'a> Book<'a> {
                         _ => column.last_moved_on = column.last_moved_on.max(Some(given.on)),
                     }
                 }
+                column.given_up.insert(stamp, took);
             }
         }
     }
 }
 
-fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
+/// Days of waivers and write-offs of all that is open, after which money went back, in order.
+fn days_to_look_back_at(account: &Account, currency: Currency) -> BTreeSet<Date> {
+    let back = account.payments.values().flat_map(|payment| {
+        let returned = payment.returned.iter().map(|(on, ..)| *on);
+        returned.chain(payment.refunded.iter().map(|(on, _)| *on))
+    });
+    let Some(last) = back.max() else { return BTreeSet::new() };
+    let claims = account.claims.values().filter(|claim| claim.currency() == Some(currency));
+    let given = claims.flat_map(|claim| claim.given_up.values());
+    given.filter(|one| one.amount.is_none() && one.on < last).map(|one| one.on).collect()
+}
+
+/// The claims before any money, with the fees charged by `day`.
+fn open_claims(account: &Account, currency: Currency, day: Date) -> Vec<ClaimBook<'_>> {
     let mut columns: Vec<ClaimBook<'_>> = Vec::with_capacity(account.claims.len());
     // What the bank charged for returns, by the claim that the payment was meant for.
     let mut returns: BTreeMap<&InvoiceId, Vec<(Date, Decimal)>> = BTreeMap::new();
@@ -380,6 +422,7 @@ fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
         if claim.cancelled_on.is_none() {
             fee_rows.extend(returns.get(id).into_iter().flatten().copied());
         }
+        fee_rows.retain(|(on, _)| *on <= day);
         fee_rows.sort_unstable();
         let fees: Decimal = fee_rows.iter().map(|(_, amount)| *amount).sum();
         let fee_rows = fee_rows.into_iter().map(|(on, amount)| (on, amount, amount)).collect();
@@ -411,6 +454,7 @@ fn open_claims(account: &Account, currency: Currency) -> Vec<ClaimBook<'_>> {
             principal_moved_on: None,
             by_money: false,
             fee_rows,
+            given_up: BTreeMap::new(),
         });
     }
     columns

@@ -90,7 +90,7 @@ mod pairs {
 pub struct GivenUp {
     /// Day.
     pub on: Date,
-    /// `None`: all that is open of `part`.
+    /// `None`: all that is open of `part`; what goes back after `on` is owed again.
     pub amount: Option<Decimal>,
     /// `None`: of everything.
     pub part: Option<Part>,

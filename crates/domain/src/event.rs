@@ -142,7 +142,7 @@ pub enum AccountEvent {
         stamp: Stamp,
         /// Day.
         on: Date,
-        /// `None`: all that is open of `part`.
+        /// `None`: all that is open of `part`; what goes back after `on` is owed again.
         amount: Option<Decimal>,
         /// `None`: of everything, principal last.
         part: Option<Part>,

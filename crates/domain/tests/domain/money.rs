@@ -216,6 +216,38 @@ fn what_is_waived_or_written_off_is_open_no_more_and_money_comes_first() {
 }
 
 #[test]
+fn what_goes_back_after_all_was_given_up_is_owed_again_whichever_comes_first() {
+    let begin = || {
+        given([issued("R-1", "100.00", "2026-02-01")]).told(paid(
+            "P-1",
+            "60.00",
+            "2026-02-03",
+            Some("R-1"),
+        ))
+    };
+    let all_of_it = || waived("R-1", "2026-02-10", None, None);
+    begin()
+        .told(all_of_it())
+        .settled("R-1", Some("2026-02-10"))
+        .told(returned("P-1", "2026-02-12", Some("3.20")))
+        .owes("R-1", "60.00", "3.20")
+        .settled("R-1", None)
+        .told(waived("R-1", "2026-02-14", None, Some(Part::Fees)))
+        .owes("R-1", "60.00", "0.00")
+        .told(written_off("R-1", "2026-02-15"))
+        .owes("R-1", "0.00", "0.00")
+        .settled("R-1", Some("2026-02-15"));
+    let back = || returned("P-1", "2026-02-12", Some("3.20"));
+    begin().told(back()).told(all_of_it()).owes("R-1", "60.00", "3.20");
+    // What had gone back by the day is given up with the rest.
+    let same_day = returned("P-1", "2026-02-10", Some("3.20"));
+    begin().told(all_of_it()).told(same_day).owes("R-1", "0.00", "0.00");
+    // An amount is an amount.
+    let forty = waived("R-1", "2026-02-10", Some("40.00"), None);
+    begin().told(forty).told(returned("P-1", "2026-02-12", None)).owes("R-1", "60.00", "0.00");
+}
+
+#[test]
 fn an_upheld_dispute_takes_off_and_its_credit_note_does_not_count_twice() {
     let upheld = |part| {
         given([issued("R-1", "100.00", "2026-02-01")])
