@@ -57,14 +57,6 @@ const BUILT: &[&str] = &[".git", "target", "node_modules", ".cache", "kulanz-dat
 /// Lines of a source file at most.
 const LINES: usize = 700;
 
-/// Older files that are longer and may only shrink.
-const LONGER: &[(&str, usize)] = &[
-    ("crates/domain/src/command.rs", 900),
-    ("crates/domain/src/decision.rs", 800),
-    ("crates/domain/src/account.rs", 800),
-    ("crates/domain/src/event.rs", 750),
-];
-
 static METADATA: LazyLock<Value> = LazyLock::new(|| {
     let host = run("rustc", &["-vV"]);
     let host =
@@ -197,10 +189,8 @@ fn no_file_is_larger_than_a_mebibyte_or_longer_than_a_person_reads() {
         let is_source = path.extension().is_some_and(|end| source.iter().any(|one| end == *one));
         if is_source {
             let lines = fs::read_to_string(&path).unwrap().lines().count();
-            let older = LONGER.iter().find(|(longer, _)| *longer == name);
-            let limit = older.map_or(LINES, |(_, limit)| *limit);
-            if lines > limit {
-                wrong.push(format!("{name} has {lines} lines, {limit} are the limit"));
+            if lines > LINES {
+                wrong.push(format!("{name} has {lines} lines, {LINES} are the limit"));
             }
         }
     }

@@ -1,0 +1,465 @@
+//! What each event does to the state: fields are copied, nothing is refused.
+
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, civil::Date};
+
+use super::*;
+use crate::claim::{Dispute, Fee, GivenUp, LimitationFact, StepTaken};
+
+/// How many contacts are remembered: more than any legal cap counts.
+const CONTACTS_KEPT: usize = 32;
+
+/// Keeps the earlier of two days, so that it does not matter which one was told first.
+fn earliest(day: &mut Option<Date>, told: Date) {
+    *day = Some(day.map_or(told, |known| known.min(told)));
+}
+
+impl Account {
+    fn claim(&mut self, invoice: &InvoiceId) -> &mut Claim {
+        if !self.claims.contains_key(invoice) {
+            self.claims.insert(invoice.clone(), Claim::default());
+        }
+        self.claims.entry(invoice.clone()).or_default()
+    }
+
+    fn contacted(&mut self, at: Timestamp) {
+        let place = self.contacts.partition_point(|earlier| *earlier <= at);
+        self.contacts.insert(place, at);
+        if self.contacts.len() > CONTACTS_KEPT {
+            self.contacts.remove(0);
+        }
+    }
+
+    fn lift_pending(&mut self, notice: &NoticeId) {
+        for claim in self.claims.values_mut() {
+            if claim.pending.as_ref() == Some(notice) {
+                claim.pending = None;
+            }
+        }
+    }
+
+    /// Copies what an event says. Never refuses.
+    pub fn apply_event(&mut self, event: &AccountEvent) {
+        use AccountEvent as E;
+        match event {
+            E::DebtorUpdated { stamp, profile } => {
+                if self.debtor.as_ref().is_none_or(|(latest, _)| latest < stamp) {
+                    self.debtor = Some((stamp.clone(), profile.clone()));
+                    self.dead_channels.retain(|_, gap| *gap == ChannelGap::NoConsent);
+                }
+            }
+            E::InsolvencyOpened { on } => earliest(&mut self.insolvent_on, *on),
+            E::DebtorDeceased { on } => earliest(&mut self.deceased_on, *on),
+            E::HoldPlaced { hold, invoice, owner, until, on } => {
+                let told = HoldPlaced {
+                    invoice: invoice.clone(),
+                    owner: owner.clone(),
+                    until: *until,
+                    on: *on,
+                };
+                let placed = &mut self.holds.entry(hold.clone()).or_default().placed;
+                if placed.as_ref().is_none_or(|known| known.rank() < told.rank()) {
+                    *placed = Some(told);
+                }
+            }
+            E::HoldReleased { hold } => {
+                self.holds.entry(hold.clone()).or_default().released = true;
+            }
+            E::AccountErased { at } => self.erased_at = Some(*at),
+            E::PolicyMet { policy, at } => {
+                self.met
+                    .entry(policy.name.clone())
+                    .and_modify(|(_, latest)| *latest = policy.clone())
+                    .or_insert_with(|| (*at, policy.clone()));
+            }
+            E::InvoiceIssued { .. }
+            | E::InvoiceAdjusted { .. }
+            | E::InvoiceCredited { .. }
+            | E::InvoiceCancelled { .. }
+            | E::InvoiceRescheduled { .. }
+            | E::DefaultDeclared { .. }
+            | E::Acknowledged { .. }
+            | E::Suspended { .. }
+            | E::Titled { .. }
+            | E::GivenUp { .. }
+            | E::DisputeOpened { .. }
+            | E::DisputeResolved { .. }
+            | E::ClaimSettled { .. }
+            | E::ClaimReopened { .. }
+            | E::DefaultBegins { .. }
+            | E::FeeCharged { .. }
+            | E::FeeReversed { .. }
+            | E::ClaimHeldBack { .. }
+            | E::ClaimAdmitted { .. } => self.apply_claim(event),
+            E::PaymentReceived { .. }
+            | E::PaymentReturned { .. }
+            | E::PaymentRefunded { .. }
+            | E::PaymentAssigned { .. }
+            | E::PaymentAllocated { .. }
+            | E::Reallocated { .. }
+            | E::PaymentFailed { .. } => self.apply_payment(event),
+            E::NoticeDecided(_)
+            | E::NoticeSent { .. }
+            | E::NoticeSuppressed { .. }
+            | E::NoticeParked { .. }
+            | E::NoticeDiscarded { .. }
+            | E::NoticeReceipt { .. }
+            | E::ReminderReported { .. } => self.apply_notice(event),
+            E::PromiseMade { .. }
+            | E::PromiseKept { .. }
+            | E::PromiseBroken { .. }
+            | E::PlanAgreed { .. }
+            | E::PlanCompleted { .. }
+            | E::PlanBroken { .. } => self.apply_arrangement(event),
+            E::HandoffDue { .. }
+            | E::HandoffFieldsChanged { .. }
+            | E::PlacementApproved { .. }
+            | E::PlacementReleased { .. }
+            | E::HandoffWithdrawn { .. }
+            | E::PlacementRecalled { .. }
+            | E::PlacementReported { .. } => self.apply_placement(event),
+        }
+    }
+
+    fn apply_claim(&mut self, event: &AccountEvent) {
+        use AccountEvent as E;
+        match event {
+            E::InvoiceIssued { invoice, recorded_at } => {
+                let claim = self.claim(&invoice.invoice);
+                claim.invoice = Some(invoice.clone());
+                claim.recorded_at = Some(*recorded_at);
+            }
+            E::InvoiceAdjusted { invoice, stamp, on, amount } => {
+                let claim = self.claim(invoice);
+                if claim.adjusted.as_ref().is_none_or(|(latest, ..)| latest < stamp) {
+                    claim.adjusted = Some((stamp.clone(), *on, *amount));
+                }
+            }
+            E::InvoiceCredited { invoice, credit, on, amount } => {
+                self.claim(invoice).credits.insert(credit.clone(), (*on, *amount));
+            }
+            E::InvoiceCancelled { invoice, on } => {
+                earliest(&mut self.claim(invoice).cancelled_on, *on);
+            }
+            E::InvoiceRescheduled { invoice, stamp, due_on } => {
+                let claim = self.claim(invoice);
+                if claim.rescheduled.as_ref().is_none_or(|(latest, _)| latest < stamp) {
+                    claim.rescheduled = Some((stamp.clone(), *due_on));
+                    claim.held_back = false; // by the new day it may be old no more
+                }
+            }
+            E::DefaultDeclared { invoice, from, .. } => {
+                earliest(&mut self.claim(invoice).default_declared, *from);
+            }
+            E::Acknowledged { invoice, on } => {
+                self.claim(invoice).bears(LimitationFact::Acknowledged(*on));
+            }
+            E::Suspended { invoice, from, to, .. } => {
+                self.claim(invoice).bears(LimitationFact::Suspended(*from, *to));
+            }
+            E::Titled { invoice, on } => {
+                self.claim(invoice).bears(LimitationFact::Titled(*on));
+            }
+            E::GivenUp { invoice, stamp, on, amount, part, written_off } => {
+                let given =
+                    GivenUp { on: *on, amount: *amount, part: *part, written_off: *written_off };
+                self.claim(invoice).given_up.insert(stamp.clone(), given);
+            }
+            E::DisputeOpened { dispute, invoice, on, amount } => {
+                let entry: &mut Dispute =
+                    self.claim(invoice).disputes.entry(dispute.clone()).or_default();
+                // Of several the latest counts, then the larger; all of it is the largest.
+                let rank = |(on, amount): (Date, Option<Decimal>)| (on, amount.is_none(), amount);
+                let told = (*on, *amount);
+                if entry.opened.is_none_or(|known| rank(known) < rank(told)) {
+                    entry.opened = Some(told);
+                }
+            }
+            E::DisputeResolved { dispute, invoice, on, outcome, amount } => {
+                let entry: &mut Dispute =
+                    self.claim(invoice).disputes.entry(dispute.clone()).or_default();
+                let told = (*on, *outcome, *amount);
+                if entry.resolved.is_none_or(|known| known < told) {
+                    entry.resolved = Some(told);
+                }
+            }
+            E::ClaimSettled { invoice, on } => self.claim(invoice).settled_on = Some(*on),
+            E::ClaimReopened { invoice } => self.claim(invoice).settled_on = None,
+            E::DefaultBegins { invoice, notice, from } => {
+                let claim = self.claim(invoice);
+                claim.defaults.insert(notice.clone(), *from);
+                claim.pick_default();
+            }
+            E::FeeCharged { invoice, notice, on, amount } => self.claim(invoice).fees.push(Fee {
+                notice: notice.clone(),
+                on: *on,
+                amount: *amount,
+                reversed: false,
+            }),
+            E::FeeReversed { invoice, notice, .. } => {
+                for fee in &mut self.claim(invoice).fees {
+                    fee.reversed |= fee.notice == *notice;
+                }
+            }
+            E::ClaimHeldBack { invoice } => self.claim(invoice).held_back = true,
+            E::ClaimAdmitted { invoice, .. } => {
+                let claim = self.claim(invoice);
+                (claim.admitted, claim.held_back) = (true, false);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_payment(&mut self, event: &AccountEvent) {
+        use AccountEvent as E;
+        match event {
+            E::PaymentReceived { payment, booked_on, amount, method, invoice } => {
+                self.payments.entry(payment.clone()).or_default().received = Some(Received {
+                    booked_on: *booked_on,
+                    amount: *amount,
+                    method: method.clone(),
+                    invoice: invoice.clone(),
+                });
+            }
+            E::PaymentReturned { payment, on, amount, fee, .. } => {
+                let entry = self.payments.entry(payment.clone()).or_default();
+                entry.returned.push((*on, *amount, *fee));
+                entry.returned.sort_unstable();
+            }
+            E::PaymentRefunded { payment, on, amount } => {
+                let refunded = &mut self.payments.entry(payment.clone()).or_default().refunded;
+                refunded.push((*on, *amount));
+                refunded.sort_by_key(|(on, money)| (*on, money.currency.code(), money.amount));
+            }
+            E::PaymentAssigned { payment, stamp, to, invoice } => {
+                let entry = self.payments.entry(payment.clone()).or_default();
+                if entry.assigned.as_ref().is_none_or(|latest| latest < stamp) {
+                    entry.assigned = Some(stamp.clone());
+                    entry.assigned_to = to.clone();
+                    entry.assigned_claim = invoice.clone();
+                }
+            }
+            E::PaymentAllocated { payment, parts } | E::Reallocated { payment, parts } => {
+                self.payments.entry(payment.clone()).or_default().allocated = parts.clone();
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_notice(&mut self, event: &AccountEvent) {
+        use AccountEvent as E;
+        match event {
+            E::NoticeDecided(decided) => {
+                for part in &decided.claims {
+                    self.claim(&part.invoice).pending = Some(decided.notice.clone());
+                }
+                let notice = Notice {
+                    decided: (**decided).clone(),
+                    state: NoticeState::Decided,
+                    sent_at: None,
+                    deadline: None,
+                };
+                self.notices.insert(decided.notice.clone(), notice);
+            }
+            E::NoticeSent { notice, at, deadline } => {
+                self.lift_pending(notice);
+                self.contacted(*at);
+                let Some(entry) = self.notices.get_mut(notice) else { return };
+                entry.state = NoticeState::Sent;
+                entry.sent_at = Some(*at);
+                entry.deadline = *deadline;
+                let decided = entry.decided.clone();
+                for part in decided.claims {
+                    self.claim(&part.invoice).step_up(StepTaken {
+                        step: part.step,
+                        notice: notice.clone(),
+                        at: *at,
+                        deadline: *deadline,
+                    });
+                }
+            }
+            E::NoticeSuppressed { notice, .. } => {
+                self.lift_pending(notice);
+                self.set_notice(notice, NoticeState::Suppressed);
+            }
+            E::NoticeParked { notice, outcome_unknown } => {
+                let state =
+                    if *outcome_unknown { NoticeState::Unknown } else { NoticeState::Parked };
+                self.set_notice(notice, state);
+            }
+            E::NoticeDiscarded { notice, .. } => {
+                self.lift_pending(notice);
+                self.set_notice(notice, NoticeState::Discarded);
+            }
+            E::NoticeReceipt { notice, channel, receipt, .. } => match receipt {
+                Receipt::Delivered => {
+                    if let Some(entry) = self.notices.get_mut(notice)
+                        && entry.state == NoticeState::Sent
+                    {
+                        entry.state = NoticeState::Delivered;
+                    }
+                }
+                Receipt::Failed | Receipt::Answered => {}
+                Receipt::Stopped => {
+                    self.dead_channels.insert(*channel, ChannelGap::NoConsent);
+                }
+                Receipt::Bounced => {
+                    self.dead_channels.entry(*channel).or_insert(ChannelGap::Bounced);
+                    if let Some(entry) = self.notices.get_mut(notice)
+                        && !matches!(entry.state, NoticeState::Suppressed | NoticeState::Discarded)
+                    {
+                        entry.state = NoticeState::Bounced;
+                    }
+                    // It may come before the word that the gateway took the message.
+                    self.lift_pending(notice);
+                    for claim in self.claims.values_mut() {
+                        claim.steps.retain(|step| step.notice != *notice);
+                        if claim.defaults.remove(notice).is_some() {
+                            claim.pick_default();
+                        }
+                    }
+                }
+            },
+            E::ReminderReported { notice, at, invoices, counts_as, .. } => {
+                self.contacted(*at);
+                self.reported.insert(notice.clone());
+                for invoice in invoices {
+                    let Some(step) = counts_as else { continue };
+                    self.claim(invoice).step_up(StepTaken {
+                        step: step.clone(),
+                        notice: notice.clone(),
+                        at: *at,
+                        deadline: None,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn set_notice(&mut self, notice: &NoticeId, state: NoticeState) {
+        if let Some(entry) = self.notices.get_mut(notice) {
+            entry.state = state;
+        }
+    }
+
+    fn apply_arrangement(&mut self, event: &AccountEvent) {
+        use AccountEvent as E;
+        match event {
+            E::PromiseMade { promise, until, open, on } => {
+                let made = Promise {
+                    until: *until,
+                    open: open.clone(),
+                    on: *on,
+                    standing: Standing::Open,
+                };
+                self.promises.insert(promise.clone(), made);
+            }
+            E::PromiseKept { promise } => self.set_promise(promise, Standing::Kept),
+            E::PromiseBroken { promise } => self.set_promise(promise, Standing::Broken),
+            E::PlanAgreed { plan, claims, currency, rates, on } => {
+                let agreed = Plan {
+                    claims: claims.clone(),
+                    currency: *currency,
+                    rates: rates.clone(),
+                    on: *on,
+                    standing: Standing::Open,
+                };
+                self.plans.insert(plan.clone(), agreed);
+            }
+            E::PlanCompleted { plan } => self.set_plan(plan, Standing::Kept),
+            E::PlanBroken { plan } => self.set_plan(plan, Standing::Broken),
+            _ => {}
+        }
+    }
+
+    fn set_promise(&mut self, promise: &PromiseId, standing: Standing) {
+        if let Some(entry) = self.promises.get_mut(promise) {
+            entry.standing = standing;
+        }
+    }
+
+    fn set_plan(&mut self, plan: &PlanId, standing: Standing) {
+        if let Some(entry) = self.plans.get_mut(plan) {
+            entry.standing = standing;
+        }
+    }
+
+    fn apply_placement(&mut self, event: &AccountEvent) {
+        use AccountEvent as E;
+        if let E::HandoffDue { placement, agency, claims, step, release, policy, missing } = event {
+            for invoice in claims {
+                self.claim(invoice).placement = Some(placement.clone());
+            }
+            let due = Placement {
+                agency: agency.clone(),
+                claims: claims.clone(),
+                step: step.clone(),
+                policy: policy.clone(),
+                release: *release,
+                missing: missing.clone(),
+                approved_by: BTreeSet::new(),
+                state: PlacementState::Due,
+                amounts: Vec::new(),
+                agency_state: None,
+            };
+            self.placements.insert(placement.clone(), due);
+            return;
+        }
+        let (E::HandoffFieldsChanged { placement, .. }
+        | E::PlacementApproved { placement, .. }
+        | E::PlacementReleased { placement, .. }
+        | E::HandoffWithdrawn { placement, .. }
+        | E::PlacementRecalled { placement, .. }
+        | E::PlacementReported { placement, .. }) = event
+        else {
+            return;
+        };
+        let Some(entry) = self.placements.get_mut(placement) else { return };
+        let mut freed = false;
+        match event {
+            E::HandoffFieldsChanged { missing, .. } => entry.missing = missing.clone(),
+            E::PlacementApproved { by, .. } => {
+                entry.approved_by.insert(by.clone());
+            }
+            E::PlacementReleased { by, amounts, .. } => {
+                entry.approved_by.insert(by.clone());
+                entry.state = PlacementState::Released;
+                entry.amounts = amounts.clone();
+            }
+            E::HandoffWithdrawn { .. } => {
+                entry.state = PlacementState::Withdrawn;
+                freed = true;
+            }
+            E::PlacementRecalled { .. } => {
+                entry.state = PlacementState::Recalled;
+                freed = true;
+            }
+            E::PlacementReported { report, .. } => match report {
+                PlacementReport::Rejected | PlacementReport::Closed => {
+                    let (state, word) = match report {
+                        PlacementReport::Rejected => (PlacementState::Rejected, "rejected"),
+                        _ => (PlacementState::Closed, "closed"),
+                    };
+                    entry.agency_state = Some(word.into());
+                    if entry.state == PlacementState::Released {
+                        entry.state = state;
+                        freed = true;
+                    }
+                }
+                PlacementReport::Status { state } => entry.agency_state = Some(state.clone()),
+                PlacementReport::Accepted => entry.agency_state = Some("accepted".into()),
+                PlacementReport::PaymentReceived { .. } => {}
+            },
+            _ => {}
+        }
+        if freed {
+            let claims = entry.claims.clone();
+            for invoice in &claims {
+                let at = &mut self.claim(invoice).placement;
+                *at = at.take().filter(|current| current != placement);
+            }
+        }
+    }
+}

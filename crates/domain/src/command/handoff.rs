@@ -1,0 +1,209 @@
+//! Handoff to an agency: who must agree, what goes out, and what takes it back.
+
+use jiff::{Timestamp, civil::Date};
+
+use super::{Raised, Refusal};
+use crate::{
+    account::*,
+    book::Book,
+    calendar::day_in,
+    event::*,
+    fact::Channel,
+    ids::*,
+    policy::{Creditor, Release, Rules},
+};
+
+pub(super) fn release(
+    raised: &mut Raised<'_>,
+    placement: &PlacementId,
+    by: &str,
+    now: Timestamp,
+    rules: &Rules,
+) -> Result<(), Refusal> {
+    let due = raised.account.placements.get(placement);
+    let due = due.filter(|entry| entry.state == PlacementState::Due);
+    let due = due.ok_or(Refusal::NoSuchPlacement(placement.clone()))?;
+    let missing = missing_fields(raised.account, &rules.creditor, &due.claims);
+    if !missing.is_empty() {
+        return Err(Refusal::Incomplete(missing));
+    }
+    if due.approved_by.contains(by) {
+        return Err(Refusal::SamePerson(by.to_owned()));
+    }
+    if let Some(reason) = unfit(raised.account, due, day_in(now, &rules.creditor.zone)) {
+        return Err(Refusal::Blocked(reason));
+    }
+    let first_of_two = due.release == Release::FourEyes && due.approved_by.is_empty();
+    refresh_handoffs(raised, rules);
+    if first_of_two {
+        let (placement, by) = (placement.clone(), by.to_owned());
+        raised.raise(AccountEvent::PlacementApproved { placement, by });
+        return Ok(());
+    }
+    go_out(raised, placement, by, now);
+    Ok(())
+}
+
+pub(super) fn go_out(raised: &mut Raised<'_>, placement: &PlacementId, by: &str, at: Timestamp) {
+    let Some(due) = raised.account.placements.get(placement) else { return };
+    let mut amounts = Vec::new();
+    for currency in raised.account.currencies() {
+        let book = Book::of(raised.account, currency);
+        let columns = due.claims.iter().filter_map(|invoice| book.claim(invoice));
+        amounts.extend(columns.map(|c| (c.invoice.clone(), c.outstanding, c.fees)));
+    }
+    let (placement, by) = (placement.clone(), by.to_owned());
+    raised.raise(AccountEvent::PlacementReleased { placement, by, at, amounts });
+}
+
+/// Why the claims of a placement must not go to, or stay with, an agency.
+fn unfit(account: &Account, placement: &Placement, today: Date) -> Option<Suppression> {
+    if account.insolvent_on.is_some() {
+        return Some(Suppression::Insolvent);
+    }
+    if account.deceased_on.is_some() {
+        return Some(Suppression::Deceased);
+    }
+    if account.hold_on(None, today).is_some() {
+        return Some(Suppression::OnHold);
+    }
+    if account.promises.values().any(|promise| promise.standing == Standing::Open) {
+        return Some(Suppression::Promised);
+    }
+    for invoice in &placement.claims {
+        let claim = account.claims.get(invoice)?;
+        if claim.settled_on.is_some() {
+            return Some(Suppression::Paid);
+        }
+        if claim.disputed() {
+            return Some(Suppression::Disputed);
+        }
+        if account.hold_on(Some(invoice), today).is_some() {
+            return Some(Suppression::OnHold);
+        }
+        let mut plans = account.plans.values();
+        if plans.any(|p| p.standing == Standing::Open && p.claims.contains(invoice)) {
+            return Some(Suppression::Planned);
+        }
+        let book = claim.currency().map(|currency| Book::of(account, currency));
+        if book.is_some_and(|b| b.claim(invoice).is_some_and(|c| b.unallocated >= c.open())) {
+            return Some(Suppression::CreditCovers);
+        }
+    }
+    None
+}
+
+/// Withdraws what is due and recalls what is out, where `why` gives a reason.
+pub(super) fn recall(
+    raised: &mut Raised<'_>,
+    why: impl Fn(&Account, &Placement) -> Option<Suppression>,
+) {
+    let found: Vec<(PlacementId, PlacementState, Suppression)> = raised
+        .account
+        .placements
+        .iter()
+        .filter_map(|(id, placement)| {
+            Some((id.clone(), placement.state, why(raised.account, placement)?))
+        })
+        .collect();
+    for (placement, state, reason) in found {
+        match state {
+            PlacementState::Due => {
+                raised.raise(AccountEvent::HandoffWithdrawn { placement, reason });
+            }
+            PlacementState::Released => {
+                raised.raise(AccountEvent::PlacementRecalled { placement, reason });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Fields that have come since make a placement complete.
+pub(super) fn refresh_handoffs(raised: &mut Raised<'_>, rules: &Rules) {
+    let changed: Vec<(PlacementId, Vec<String>)> = raised
+        .account
+        .placements
+        .iter()
+        .filter(|(_, placement)| placement.state == PlacementState::Due)
+        .filter_map(|(id, placement)| {
+            let missing = missing_fields(raised.account, &rules.creditor, &placement.claims);
+            (missing != placement.missing).then(|| (id.clone(), missing))
+        })
+        .collect();
+    for (placement, missing) in changed {
+        raised.raise(AccountEvent::HandoffFieldsChanged { placement, missing });
+    }
+}
+
+/// Placements that need no person go out once nothing is missing any more.
+pub(super) fn complete_automatic(raised: &mut Raised<'_>, today: Date, now: Timestamp) {
+    let complete = |placement: &Placement| {
+        placement.state == PlacementState::Due
+            && placement.release == Release::Automatic
+            && placement.missing.is_empty()
+            && unfit(raised.account, placement, today).is_none()
+    };
+    let placements = raised.account.placements.iter().filter(|(_, one)| complete(one));
+    let ready: Vec<PlacementId> = placements.map(|(id, _)| id.clone()).collect();
+    for placement in ready {
+        go_out(raised, &placement, "policy", now);
+    }
+}
+
+/// A dispute, insolvency or death takes a waiting placement off the list, and one that is out back.
+fn withdrawn_by_fact(account: &Account, placement: &Placement) -> Option<Suppression> {
+    if account.insolvent_on.is_some() {
+        return Some(Suppression::Insolvent);
+    }
+    if account.deceased_on.is_some() {
+        return Some(Suppression::Deceased);
+    }
+    let disputed = |invoice: &InvoiceId| account.claims.get(invoice).is_some_and(|c| c.disputed());
+    placement.claims.iter().any(disputed).then_some(Suppression::Disputed)
+}
+
+/// Fields of § 13a RDG that the placement of `claims` lacks, in words with the invoice's id.
+pub fn missing_fields(account: &Account, creditor: &Creditor, claims: &[InvoiceId]) -> Vec<String> {
+    let mut missing = Vec::new();
+    if !creditor.complete_for_placement {
+        missing.push("creditor's name and address".to_owned());
+    }
+    if !account.profile().is_some_and(|p| p.reachable.contains(&Channel::Letter)) {
+        missing.push("debtor's address".to_owned());
+    }
+    for id in claims {
+        let Some(invoice) = account.claims.get(id).and_then(|claim| claim.invoice.as_ref()) else {
+            missing.push(format!("invoice {id}"));
+            continue;
+        };
+        if invoice.contract_on.is_none() {
+            missing.push(format!("date of the contract of {id}"));
+        }
+        if !invoice.contract_object_known {
+            missing.push(format!("object of the contract of {id}"));
+        }
+    }
+    missing
+}
+
+/// Facts can take a placement off the list, or call it back: see [`AccountEvent::PlacementRecalled`].
+pub(super) fn recall_overtaken(raised: &mut Raised<'_>) {
+    recall(raised, |account, placement| {
+        settled(account, placement).or_else(|| withdrawn_by_fact(account, placement))
+    });
+}
+
+/// The claims are paid: one is enough while it waits, since those that are still open become due
+/// again without it.
+fn settled(account: &Account, placement: &Placement) -> Option<Suppression> {
+    let mut settled = placement
+        .claims
+        .iter()
+        .map(|invoice| account.claims.get(invoice).is_none_or(|claim| claim.settled_on.is_some()));
+    let over = match placement.state {
+        PlacementState::Due => settled.any(|settled| settled),
+        _ => settled.all(|settled| settled),
+    };
+    over.then_some(Suppression::Paid)
+}

@@ -1,0 +1,263 @@
+//! Recording: a fact becomes its event, once, and what follows from it for the books.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    Raised, Refusal,
+    settlement::{follow_up, reverse_fees},
+    took_place,
+};
+use crate::{
+    account::*,
+    calendar::day_in,
+    event::*,
+    fact::*,
+    ids::*,
+    law,
+    money::{cut, decimals},
+    policy::Rules,
+};
+
+/// Records a fact and what follows from it for the books.
+pub(super) fn record(
+    raised: &mut Raised<'_>,
+    fact: &Fact,
+    stamp: &Stamp,
+    at: Timestamp,
+    own: &AccountId,
+    rules: &Rules,
+) -> Result<(), Refusal> {
+    let account = &*raised.account;
+    check_currency(account, fact)?;
+    check_decimals(account, fact)?;
+    let zone = &rules.creditor.zone;
+    let Some(event) = fact_event(account, fact, stamp, at, own, zone)? else { return Ok(()) };
+    if let Fact::NoticeReceipt { notice, at, receipt: Receipt::Delivered, .. } = fact
+        && let Some(entry) = account.notices.get(notice)
+        && matches!(entry.state, NoticeState::Parked | NoticeState::Unknown)
+    {
+        took_place(raised, notice, *at, rules); // it did leave, says the gateway
+    }
+    let bounced = match &event {
+        AccountEvent::NoticeReceipt { notice, receipt: Receipt::Bounced, .. } => {
+            Some(notice.clone())
+        }
+        _ => None,
+    };
+    raised.raise(event);
+    if let Some(notice) = bounced {
+        reverse_fees(raised, |fee| (fee.notice == notice).then_some(FeeReversal::NotDelivered));
+    }
+    if let Fact::ReminderReported { notice, channel, at, invoices, starts_default: true, .. } = fact
+    {
+        let debtor = raised.account.profile().cloned();
+        let creditor = &rules.creditor;
+        let sent_on = day_in(*at, zone);
+        let from = law::default_by_notice(sent_on, *channel, None, creditor, debtor.as_ref());
+        for invoice in invoices {
+            let (invoice, notice) = (invoice.clone(), notice.clone());
+            raised.raise(AccountEvent::DefaultBegins { invoice, notice, from });
+        }
+    }
+    if let Fact::PlacementReported { report, on, .. } = fact
+        && let PlacementReport::PaymentReceived { payment, amount, .. } = report
+        && raised.account.payments.get(payment).is_none_or(|known| known.received.is_none())
+    {
+        raised.raise(AccountEvent::PaymentReceived {
+            payment: payment.clone(),
+            booked_on: *on,
+            amount: *amount,
+            method: "agency".to_owned(),
+            invoice: fact_invoice(fact),
+        });
+    }
+    follow_up(raised);
+    Ok(())
+}
+
+fn fact_invoice(fact: &Fact) -> Option<InvoiceId> {
+    match fact {
+        Fact::PlacementReported { invoice, .. } => invoice.clone(),
+        _ => None,
+    }
+}
+
+fn check_currency(account: &Account, fact: &Fact) -> Result<(), Refusal> {
+    let Some(found) = fact.currency() else { return Ok(()) };
+    let claim = match fact {
+        Fact::InvoiceAdjusted { invoice, .. } | Fact::InvoiceCredited { invoice, .. } => {
+            account.claims.get(invoice).and_then(|claim| claim.currency()).map(|c| (invoice, c))
+        }
+        _ => None,
+    };
+    if let Some((invoice, expected)) = claim.filter(|(_, expected)| *expected != found) {
+        return Err(Refusal::OtherCurrency {
+            invoice: invoice.clone(),
+            expected: expected.code().to_owned(),
+            found: found.code().to_owned(),
+        });
+    }
+    if let Fact::PaymentRefunded { payment, .. } = fact
+        && let Some(received) = account.payments.get(payment).and_then(|p| p.received.as_ref())
+        && received.amount.currency != found
+    {
+        return Err(Refusal::OtherPaymentCurrency {
+            payment: payment.clone(),
+            expected: received.amount.currency.code().to_owned(),
+            found: found.code().to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Facts that carry amounts without a currency: refused where the currency is known and has fewer
+/// decimals. Where it is not known yet the books cut them, see [`cut`](crate::money::cut).
+fn check_decimals(account: &Account, fact: &Fact) -> Result<(), Refusal> {
+    let claim = |id: &InvoiceId| account.claims.get(id).and_then(|claim| claim.currency());
+    let (currency, amounts) = match fact {
+        Fact::Waived { invoice, amount, .. }
+        | Fact::WrittenOff { invoice, amount, .. }
+        | Fact::DisputeOpened { invoice, amount, .. }
+        | Fact::DisputeResolved { invoice, amount, .. } => (claim(invoice), [*amount, None]),
+        Fact::PaymentReturned { payment, amount, fee, .. } => {
+            let received = account.payments.get(payment).and_then(|one| one.received.as_ref());
+            (received.map(|received| received.amount.currency), [*amount, *fee])
+        }
+        _ => return Ok(()),
+    };
+    let Some(currency) = currency else { return Ok(()) };
+    let mut amounts = amounts.into_iter().flatten();
+    match amounts.find(|amount| cut(*amount, currency) != *amount) {
+        None => Ok(()),
+        Some(amount) => Err(Refusal::TooPrecise {
+            amount,
+            currency: currency.code().to_owned(),
+            allowed: decimals(currency).unwrap_or(2),
+        }),
+    }
+}
+
+/// The event of a fact; `None` where the account has it already.
+fn fact_event(
+    account: &Account,
+    fact: &Fact,
+    stamp: &Stamp,
+    at: Timestamp,
+    own: &AccountId,
+    zone: &TimeZone,
+) -> Result<Option<AccountEvent>, Refusal> {
+    use AccountEvent as E;
+    let known = |kind, id: String, same: bool| match same {
+        true => Ok(None),
+        false => Err(Refusal::Contradicts { kind, id }),
+    };
+    let event = match fact.clone() {
+        Fact::DebtorUpdated { profile } => E::DebtorUpdated { stamp: stamp.clone(), profile },
+        Fact::InsolvencyOpened { on } => E::InsolvencyOpened { on },
+        Fact::DebtorDeceased { on } => E::DebtorDeceased { on },
+        Fact::HoldPlaced { hold, invoice, owner, until } => {
+            let told = HoldPlaced { invoice, owner, until, on: day_in(stamp.at, zone) };
+            if account.holds.get(&hold).is_some_and(|known| known.placed.as_ref() == Some(&told)) {
+                return Ok(None);
+            }
+            let HoldPlaced { invoice, owner, until, on } = told;
+            E::HoldPlaced { hold, invoice, owner, until, on }
+        }
+        Fact::HoldReleased { hold } => {
+            if account.holds.get(&hold).is_some_and(|known| known.released) {
+                return Ok(None);
+            }
+            E::HoldReleased { hold }
+        }
+        Fact::InvoiceIssued { invoice } => {
+            let earlier = account.claims.get(&invoice.invoice).and_then(|c| c.invoice.as_ref());
+            if let Some(earlier) = earlier {
+                return known("invoice", invoice.invoice.to_string(), *earlier == invoice);
+            }
+            E::InvoiceIssued { invoice, recorded_at: at }
+        }
+        Fact::InvoiceAdjusted { invoice, on, amount } => {
+            E::InvoiceAdjusted { invoice, stamp: stamp.clone(), on, amount }
+        }
+        Fact::InvoiceCredited { invoice, credit, on, amount } => {
+            let claim = account.claims.get(&invoice);
+            if let Some(earlier) = claim.and_then(|claim| claim.credits.get(&credit)) {
+                return known("credit note", credit.to_string(), *earlier == (on, amount));
+            }
+            E::InvoiceCredited { invoice, credit, on, amount }
+        }
+        Fact::InvoiceCancelled { invoice, on } => E::InvoiceCancelled { invoice, on },
+        Fact::InvoiceRescheduled { invoice, due_on } => {
+            E::InvoiceRescheduled { invoice, stamp: stamp.clone(), due_on }
+        }
+        Fact::DefaultDeclared { invoice, from, ground } => {
+            E::DefaultDeclared { invoice, from, ground }
+        }
+        Fact::Acknowledged { invoice, on } => E::Acknowledged { invoice, on },
+        Fact::Suspended { invoice, from, to, ground } => E::Suspended { invoice, from, to, ground },
+        Fact::Titled { invoice, on } => E::Titled { invoice, on },
+        Fact::Waived { invoice, .. } | Fact::WrittenOff { invoice, .. }
+            if account.claims.get(&invoice).is_some_and(|c| c.given_up.contains_key(stamp)) =>
+        {
+            return Ok(None);
+        }
+        Fact::Waived { invoice, on, amount, part } => {
+            let stamp = stamp.clone();
+            E::GivenUp { invoice, stamp, on, amount, part, written_off: false }
+        }
+        Fact::WrittenOff { invoice, on, amount, part } => {
+            let stamp = stamp.clone();
+            E::GivenUp { invoice, stamp, on, amount, part, written_off: true }
+        }
+        Fact::DisputeOpened { dispute, invoice, on, amount } => {
+            let claim = account.claims.get(&invoice);
+            let known = claim.and_then(|claim| claim.disputes.get(&dispute)?.opened);
+            if known == Some((on, amount)) {
+                return Ok(None);
+            }
+            E::DisputeOpened { dispute, invoice, on, amount }
+        }
+        Fact::DisputeResolved { dispute, invoice, on, outcome, amount } => {
+            let claim = account.claims.get(&invoice);
+            let known = claim.and_then(|claim| claim.disputes.get(&dispute)?.resolved);
+            if known == Some((on, outcome, amount)) {
+                return Ok(None);
+            }
+            E::DisputeResolved { dispute, invoice, on, outcome, amount }
+        }
+        Fact::PaymentReceived { payment, booked_on, amount, method, invoice } => {
+            let received = Received { booked_on, amount, method, invoice };
+            if let Some(earlier) =
+                account.payments.get(&payment).and_then(|known| known.received.as_ref())
+            {
+                return known("payment", payment.to_string(), *earlier == received);
+            }
+            let Received { booked_on, amount, method, invoice } = received;
+            E::PaymentReceived { payment, booked_on, amount, method, invoice }
+        }
+        Fact::PaymentReturned { payment, on, amount, reason, fee } => {
+            E::PaymentReturned { payment, on, amount, reason, fee }
+        }
+        Fact::PaymentRefunded { payment, on, amount } => E::PaymentRefunded { payment, on, amount },
+        Fact::PaymentFailed { attempt, invoice, on, reason, .. } => {
+            E::PaymentFailed { attempt, invoice, on, reason }
+        }
+        Fact::PaymentAssigned { payment, to, invoice } => {
+            let to = (to != *own).then_some(to);
+            E::PaymentAssigned { payment, stamp: stamp.clone(), to, invoice }
+        }
+        Fact::ReminderReported { notice, channel, at, invoices, counts_as, starts_default } => {
+            if account.notices.contains_key(&notice) || account.reported.contains(&notice) {
+                return Ok(None); // one of ours told back to us, or told twice
+            }
+            E::ReminderReported { notice, channel, at, invoices, counts_as, starts_default }
+        }
+        Fact::NoticeReceipt { notice, channel, at, receipt } => {
+            E::NoticeReceipt { notice, channel, at, receipt }
+        }
+        Fact::PlacementReported { placement, on, report, .. } => {
+            E::PlacementReported { placement, on, report }
+        }
+    };
+    Ok(Some(event))
+}

@@ -1,0 +1,374 @@
+//! One currency of an account at a moment: which claims have a step that is due, and what is made
+//! of them.
+
+use std::cell::OnceCell;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use super::{
+    Action, Decision, Finding, HandoffDraft, WaitReason, after, channel_gap, contact_window,
+    missing_fields,
+};
+use crate::{
+    account::{Account, NoticeState, Standing},
+    book::{Book, ClaimBook},
+    calendar::day_in,
+    contact::ContactWindow,
+    event::{ChannelGap, NoticeClaim, NoticeDecided},
+    fact::{Channel, DebtorProfile},
+    ids::*,
+    ladder::{self, Rung},
+    law,
+    money::Decimal,
+    policy::*,
+};
+
+/// A claim whose step is due now.
+struct Due<'a> {
+    column: &'a ClaimBook<'a>,
+    rung: usize,
+}
+
+/// One currency of an account at a moment.
+pub(crate) struct Case<'a> {
+    pub account: &'a Account,
+    pub rules: &'a Rules,
+    pub policy: &'a Policy,
+    pub book: &'a Book<'a>,
+    pub debtor: &'a DebtorProfile,
+    pub now: Timestamp,
+    pub today: Date,
+    /// Both walk over all claims and are asked for each claim.
+    history: OnceCell<History>,
+    open: OnceCell<Open>,
+}
+
+/// What is open on all claims of a case.
+#[derive(Clone, Copy)]
+struct Open {
+    amount: Decimal,
+    claims: u32,
+    oldest_due_on: Option<Date>,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(
+        account: &'a Account,
+        rules: &'a Rules,
+        policy: &'a Policy,
+        book: &'a Book<'a>,
+        debtor: &'a DebtorProfile,
+        now: Timestamp,
+    ) -> Self {
+        let today = day_in(now, &rules.creditor.zone);
+        let (history, open) = (OnceCell::new(), OnceCell::new());
+        Self { account, rules, policy, book, debtor, now, today, history, open }
+    }
+
+    pub(super) fn decide(&self, fresh: &NoticeId, decision: &mut Decision) {
+        let open: Vec<&ClaimBook<'_>> =
+            self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO).collect();
+        if open.is_empty() {
+            decision.wait(None, None, WaitReason::NothingOwed, None);
+            return;
+        }
+        let Some(persona) = self.persona() else {
+            decision.wait(None, None, WaitReason::NoChannel, None); // a policy for nobody
+            return;
+        };
+        decision.personas.push((
+            self.book.currency,
+            persona.name.clone(),
+            persona.when.as_ref().map(|when| when.source.to_string()),
+        ));
+        let mut due: Vec<Due<'_>> = Vec::new();
+        for column in open {
+            if let Some((reason, until)) = self.claim_block(column) {
+                decision.wait(Some(column.invoice), None, reason, until);
+                continue;
+            }
+            match ladder::climb(self, column, persona) {
+                Rung::Due(rung) => due.push(Due { column, rung }),
+                Rung::Waits(found) => {
+                    for (rung, reason, until) in found {
+                        let step = rung.map(|at| &self.policy.steps[at].name);
+                        decision.wait(Some(column.invoice), step, reason, until);
+                    }
+                }
+            }
+        }
+        let (handoffs, messages): (Vec<Due<'_>>, Vec<Due<'_>>) = due.into_iter().partition(|due| {
+            matches!(self.policy.steps[due.rung].action, StepAction::HandOff { .. })
+        });
+        if let Some(first) = handoffs.first() {
+            let together: Vec<&Due<'_>> =
+                handoffs.iter().filter(|due| due.rung == first.rung).collect();
+            if let Some(draft) = self.handoff(&together) {
+                decision.action = Action::HandOff(draft);
+                return;
+            }
+        }
+        if !messages.is_empty() {
+            self.message(messages, persona, fresh, decision);
+        }
+    }
+
+    /// What stops one claim, and until when.
+    fn claim_block(&self, column: &ClaimBook<'_>) -> Option<(WaitReason, Option<Timestamp>)> {
+        let zone = &self.rules.creditor.zone;
+        let claim = column.claim;
+        if let Some(notice) = &claim.pending {
+            let state = self.account.notices.get(notice).map(|notice| notice.state);
+            return Some(match state {
+                Some(NoticeState::Parked | NoticeState::Unknown) => {
+                    (WaitReason::NoticeParked(notice.clone()), None)
+                }
+                _ => (WaitReason::NoticePending(notice.clone()), None),
+            });
+        }
+        if let Some(placement) = &claim.placement {
+            return Some((WaitReason::Placed(placement.clone()), None));
+        }
+        if claim.disputed() {
+            return Some((WaitReason::Disputed, None));
+        }
+        if let Some((hold, until)) = self.account.hold_on(Some(column.invoice), self.today) {
+            let until = until.map(|day| after(day, zone));
+            return Some((WaitReason::OnHold(hold.clone()), until));
+        }
+        let in_plan = self
+            .account
+            .plans
+            .iter()
+            .find(|(_, p)| p.standing == Standing::Open && p.claims.contains(column.invoice));
+        if let Some((plan, _)) = in_plan {
+            return Some((WaitReason::Planned(plan.clone()), None)); // ends by `review`
+        }
+        if column.open() < self.policy.minimum {
+            return Some((WaitReason::BelowMinimum, None));
+        }
+        if !claim.admitted && self.was_old(column) {
+            return Some((WaitReason::OldClaim, None));
+        }
+        if self.book.unallocated >= column.open() {
+            return Some((WaitReason::CreditCovers, None));
+        }
+        None
+    }
+
+    /// The claim was overdue for longer than the policy takes without asking, on the day on
+    /// which the policy and the claim first met.
+    fn was_old(&self, column: &ClaimBook<'_>) -> bool {
+        let met = self.account.met.get(&self.policy.reference.name).map_or(self.now, |(at, _)| *at);
+        let met = column.claim.recorded_at.map_or(met, |recorded| recorded.max(met));
+        let overdue = day_in(met, &self.rules.creditor.zone) - column.due_on;
+        overdue.get_days() > self.policy.meets_overdue_days
+    }
+
+    /// The first persona that matches. The last one always does.
+    pub(crate) fn persona(&self) -> Option<&'a Persona> {
+        let matches = |persona: &&Persona| {
+            persona.when.as_ref().is_none_or(|when| when.holds(&self.facts(None, None)))
+        };
+        let personas = &self.policy.personas;
+        personas.iter().find(matches).or_else(|| personas.last())
+    }
+
+    pub(crate) fn facts<'f>(
+        &'f self,
+        claim: Option<(&ClaimBook<'_>, Date)>,
+        persona: Option<&'f str>,
+    ) -> Facts<'f> {
+        let today = claim.map_or(self.today, |(_, day)| day);
+        let open = self.open.get_or_init(|| self.sum_open());
+        Facts {
+            debtor: self.debtor,
+            history: *self.history.get_or_init(|| self.account.history(self.book)),
+            account: AccountFacts {
+                outstanding: open.amount,
+                open_claims: open.claims,
+                oldest_days_overdue: open.oldest_due_on.map_or(0, |due| (today - due).get_days()),
+            },
+            claim: claim.map(|(column, day)| ClaimFacts {
+                outstanding: column.open(),
+                principal: column.principal,
+                fees: column.fees,
+                days_overdue: (day - column.due_on).get_days(),
+                in_default: self.in_default(column, day),
+                currency: self.book.currency,
+            }),
+            persona,
+            today,
+        }
+    }
+
+    fn sum_open(&self) -> Open {
+        let open = self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO);
+        let nothing = Open { amount: Decimal::ZERO, claims: 0, oldest_due_on: None };
+        open.fold(nothing, |sum, column| Open {
+            amount: sum.amount + column.open(),
+            claims: sum.claims + 1,
+            oldest_due_on: Some(sum.oldest_due_on.map_or(column.due_on, |d| d.min(column.due_on))),
+        })
+    }
+
+    pub(crate) fn in_default(&self, column: &ClaimBook<'_>, day: Date) -> bool {
+        law::default_begins(column.claim, &self.rules.creditor, Some(self.debtor))
+            .is_some_and(|(from, _)| from <= day)
+    }
+
+    fn handoff(&self, due: &[&Due<'_>]) -> Option<HandoffDraft> {
+        let step = &self.policy.steps[due.first()?.rung];
+        let StepAction::HandOff { agency, release } = &step.action else { return None };
+        let claims: Vec<InvoiceId> = due.iter().map(|due| due.column.invoice.clone()).collect();
+        let missing = missing_fields(self.account, &self.rules.creditor, &claims);
+        Some(HandoffDraft {
+            agency: agency.clone(),
+            claims,
+            step: step.name.clone(),
+            release: *release,
+            missing,
+            policy: self.policy.reference.clone(),
+        })
+    }
+
+    fn message(
+        &self,
+        mut due: Vec<Due<'_>>,
+        persona: &Persona,
+        fresh: &NoticeId,
+        decision: &mut Decision,
+    ) {
+        due.sort_by_key(|due| (std::cmp::Reverse(due.rung), due.column.due_on));
+        if self.policy.bundle == Bundle::Claim {
+            due.truncate(1);
+        }
+        let Some(lead) = due.first() else { return };
+        let (invoice, step) = (lead.column.invoice, &self.policy.steps[lead.rung]);
+        let (window, zone) = self.window(persona);
+        let cap = self.policy.cap.next_allowed(&self.contacts(), self.now);
+        let reason =
+            if cap > self.now { WaitReason::ContactCap } else { WaitReason::OutsideWindow };
+        let open_at = window.next_open(cap.max(self.now), &zone);
+        if open_at != Some(self.now) {
+            decision.wait(Some(invoice), Some(&step.name), reason, open_at);
+            return;
+        }
+        let mut passed_over = Vec::new();
+        let Some(channel) = self.channel(persona, &mut passed_over) else {
+            decision.wait(Some(invoice), Some(&step.name), WaitReason::NoChannel, None);
+            return;
+        };
+        let claims = due.iter().map(|due| self.notice_claim(due)).collect();
+        let wanted = match step.action {
+            StepAction::Mahnung | StepAction::Offer { .. } => step.fee,
+            _ => Decimal::ZERO,
+        };
+        let in_default = self.in_default(lead.column, self.today);
+        let fee = law::fee_allowed(wanted, channel, in_default, &self.rules.creditor, self.debtor);
+        let plans = match &step.action {
+            StepAction::Offer { plans } => plans.clone(),
+            _ => Vec::new(),
+        };
+        for due in &due {
+            decision.findings.push(Finding {
+                invoice: Some(due.column.invoice.clone()),
+                step: Some(self.policy.steps[due.rung].name.clone()),
+                waits: None,
+                until: None,
+            });
+        }
+        decision.action = Action::Notify(Box::new(NoticeDecided {
+            notice: fresh.clone(),
+            policy: self.policy.reference.clone(),
+            step: step.name.clone(),
+            kind: step.action.name().to_owned(),
+            text: step.text.to_string(),
+            persona: persona.name.clone(),
+            persona_because: persona.when.as_ref().map(|when| when.source.to_string()),
+            language: self.language(persona),
+            tone: persona.tone.to_string(),
+            channel,
+            passed_over,
+            pay_with: self.pay_with(persona),
+            currency: self.book.currency,
+            claims,
+            fee: (fee > Decimal::ZERO).then(|| (invoice.clone(), fee)),
+            deadline: step.deadline,
+            plans,
+            at: self.now,
+        }));
+    }
+
+    fn notice_claim(&self, due: &Due<'_>) -> NoticeClaim {
+        let step = &self.policy.steps[due.rung];
+        let begun = law::default_begins(due.column.claim, &self.rules.creditor, Some(self.debtor));
+        NoticeClaim {
+            invoice: due.column.invoice.clone(),
+            step: step.name.clone(),
+            principal: due.column.outstanding,
+            fees: due.column.fees,
+            starts_default: step.action == StepAction::Mahnung
+                && begun.is_none_or(|(from, _)| from > self.today),
+        }
+    }
+
+    /// Contacts that were made, and those that are on their way.
+    fn contacts(&self) -> Vec<Timestamp> {
+        let mut contacts = self.account.contacts.clone();
+        let on_their_way = |state| matches!(state, NoticeState::Decided | NoticeState::Unknown);
+        let pending = self.account.notices.values().filter(|notice| on_their_way(notice.state));
+        contacts.extend(pending.map(|notice| notice.decided.at));
+        contacts.sort_unstable();
+        contacts
+    }
+
+    /// When this persona of this debtor may be contacted, and in which zone: policy, persona and
+    /// law, without the holidays where the debtor lives, narrowed to the debtor's wish unless
+    /// that leaves nothing.
+    pub(crate) fn window(&self, persona: &Persona) -> (ContactWindow, TimeZone) {
+        contact_window(persona, self.debtor, &self.rules.creditor)
+    }
+
+    fn channel(
+        &self,
+        persona: &Persona,
+        passed_over: &mut Vec<(Channel, ChannelGap)>,
+    ) -> Option<Channel> {
+        let mut order = persona.channels.clone();
+        let wish = |channel: &Channel| {
+            let prefers = &self.debtor.prefers;
+            prefers.iter().position(|wished| wished == channel).unwrap_or(prefers.len())
+        };
+        order.sort_by_key(wish);
+        for channel in order {
+            match channel_gap(self.account, self.debtor, &self.rules.creditor, channel) {
+                None => return Some(channel),
+                Some(gap) => passed_over.push((channel, gap)),
+            }
+        }
+        None
+    }
+
+    fn language(&self, persona: &Persona) -> String {
+        let languages = &self.policy.languages;
+        let wanted = match &persona.language {
+            LanguageChoice::Debtor => self.debtor.language.as_str(),
+            LanguageChoice::Fixed(fixed) => fixed.as_str(),
+        };
+        let primary = wanted.split('-').next().unwrap_or(wanted);
+        let exact = languages.iter().find(|have| have.eq_ignore_ascii_case(wanted));
+        let found = exact.or_else(|| languages.iter().find(|have| have.as_str() == primary));
+        found.or_else(|| languages.first()).cloned().unwrap_or_default()
+    }
+
+    fn pay_with(&self, persona: &Persona) -> Vec<crate::fact::PayWith> {
+        let mut ways = persona.pay_with.clone();
+        let wish = |way: &crate::fact::PayWith| {
+            let wished = &self.debtor.pays_with;
+            wished.iter().position(|one| one == way).unwrap_or(wished.len())
+        };
+        ways.sort_by_key(wish);
+        ways
+    }
+}

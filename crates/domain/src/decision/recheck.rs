@@ -1,0 +1,113 @@
+//! The last look at an account before a message leaves.
+
+use jiff::Timestamp;
+
+use super::{WaitReason, block, channel_gap, reach::debtors_window};
+use crate::{
+    account::{Account, NoticeState, Standing},
+    book::Book,
+    calendar::day_in,
+    contact::ContactWindow,
+    event::Suppression,
+    ids::NoticeId,
+    ladder,
+    money::Decimal,
+    policy::*,
+};
+
+/// What to do with a decided message at the moment of sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recheck {
+    /// All is as it was decided.
+    Send,
+    /// The window has closed meanwhile.
+    Later(Timestamp),
+    /// What it says is no longer so.
+    Suppress(Suppression),
+    /// It is not waiting to be sent: sent, suppressed or unknown to the account.
+    NotPending,
+}
+
+/// Looks at the account once more before a message leaves: whoever has paid, disagreed or asked
+/// for time in between is not written to.
+pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timestamp) -> Recheck {
+    let Some(entry) = account.notices.get(notice) else { return Recheck::NotPending };
+    if entry.state != NoticeState::Decided {
+        return Recheck::NotPending;
+    }
+    let decided = &entry.decided;
+    let today = day_in(now, &rules.creditor.zone);
+    let debtor = match block(account, &rules.creditor.zone, today) {
+        Ok(debtor) => debtor,
+        Err((reason, _)) => {
+            return Recheck::Suppress(match reason {
+                WaitReason::Erased => Suppression::Erased,
+                WaitReason::Insolvent => Suppression::Insolvent,
+                WaitReason::Deceased => Suppression::Deceased,
+                WaitReason::Promised(_) => Suppression::Promised,
+                WaitReason::DebtorUnknown => Suppression::ChannelGone,
+                _ => Suppression::OnHold,
+            });
+        }
+    };
+    let book = Book::of(account, decided.currency);
+    let mut open = Decimal::ZERO;
+    let mut changed = false;
+    for part in &decided.claims {
+        let Some(column) = book.claim(&part.invoice) else {
+            return Recheck::Suppress(Suppression::AmountsChanged);
+        };
+        let policy = rules.policy(decided.currency);
+        let step = policy.and_then(|p| p.steps.iter().find(|step| step.name == part.step));
+        if !ladder::still_fits(step, &decided.kind, column.due_on, today) {
+            return Recheck::Suppress(Suppression::AmountsChanged);
+        }
+        open += column.open();
+        changed |= column.outstanding != part.principal || column.fees != part.fees;
+        if column.claim.disputed() {
+            return Recheck::Suppress(Suppression::Disputed);
+        }
+        if account.hold_on(Some(&part.invoice), today).is_some() {
+            return Recheck::Suppress(Suppression::OnHold);
+        }
+        if column.claim.placement.is_some() {
+            return Recheck::Suppress(Suppression::Placed);
+        }
+        let mut plans = account.plans.values();
+        if plans.any(|p| p.standing == Standing::Open && p.claims.contains(&part.invoice)) {
+            return Recheck::Suppress(Suppression::Planned);
+        }
+        if book.unallocated > Decimal::ZERO && book.unallocated >= column.open() {
+            return Recheck::Suppress(Suppression::CreditCovers);
+        }
+    }
+    if open.is_zero() {
+        return Recheck::Suppress(Suppression::Paid);
+    }
+    if changed {
+        return Recheck::Suppress(Suppression::AmountsChanged);
+    }
+    if channel_gap(account, debtor, &rules.creditor, decided.channel).is_some() {
+        return Recheck::Suppress(Suppression::ChannelGone);
+    }
+    // The policy may have changed since: its window for everybody counts then, or the law's.
+    let personas = rules.policy(decided.currency).map_or(&[][..], |policy| &policy.personas);
+    let persona = personas.iter().find(|one| one.name == decided.persona);
+    let persona = persona.or_else(|| personas.last());
+    let base = persona.map_or_else(|| lawful_window(&rules.creditor), |persona| persona.window);
+    let (window, zone) = debtors_window(base, debtor, &rules.creditor);
+    match window.next_open(now, &zone) {
+        Some(open) if open > now => Recheck::Later(open),
+        Some(_) => Recheck::Send,
+        None => Recheck::Suppress(Suppression::ChannelGone),
+    }
+}
+
+/// Where no policy narrows it.
+fn lawful_window(creditor: &Creditor) -> ContactWindow {
+    match creditor.law {
+        Law::None => ContactWindow::decency_default(),
+        Law::De | Law::At | Law::Ch => ContactWindow::law_default_de(),
+    }
+    .without_holidays_of(creditor.region)
+}

@@ -1,0 +1,156 @@
+//! What the larger events carry, and why something decided came to its end.
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    calendar::Span,
+    fact::*,
+    ids::*,
+    money::{Currency, Decimal},
+    policy::{PlanTerms, PolicyRef},
+};
+
+/// A part of a payment used for a part of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allocation {
+    /// Claim.
+    pub invoice: InvoiceId,
+    /// Part of it.
+    pub part: Part,
+    /// Amount in the payment's currency.
+    pub amount: Decimal,
+}
+
+/// A rate of an instalment plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Last day.
+    pub due_on: Date,
+    /// Amount.
+    pub amount: Decimal,
+}
+
+/// A message as decided, with all that it was based on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoticeDecided {
+    /// Id, also the idempotency key at the gateway.
+    pub notice: NoticeId,
+    /// Policy in force.
+    pub policy: PolicyRef,
+    /// The highest step among the claims: its text is sent.
+    pub step: StepName,
+    /// What that step does: `reminder`, `mahnung` …
+    pub kind: String,
+    /// Name of the text.
+    pub text: String,
+    /// Persona and the condition that matched.
+    pub persona: PersonaName,
+    /// Source of the persona's condition; absent: the one that always matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona_because: Option<String>,
+    /// Language.
+    pub language: String,
+    /// Tone.
+    pub tone: String,
+    /// Channel.
+    pub channel: Channel,
+    /// Channels that stood before it and why they could not serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<(Channel, ChannelGap)>,
+    /// Ways to pay in order.
+    pub pay_with: Vec<PayWith>,
+    /// Currency of all amounts.
+    pub currency: Currency,
+    /// Claims with what was open, each with its own step.
+    pub claims: Vec<NoticeClaim>,
+    /// Fee that the sending charges, on which claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<(InvoiceId, Decimal)>,
+    /// How long the debtor is given, counted from the sending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// Plans that it offers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<PlanTerms>,
+    /// When it was decided.
+    pub at: Timestamp,
+}
+
+/// A claim in a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeClaim {
+    /// Claim.
+    pub invoice: InvoiceId,
+    /// The step it takes.
+    pub step: StepName,
+    /// Principal open at the decision.
+    pub principal: Decimal,
+    /// Fees open at the decision, without the one of this notice.
+    pub fees: Decimal,
+    /// Sending it starts default, which has not begun otherwise (§ 286 (1) BGB).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub starts_default: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Why a channel could not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelGap {
+    /// No address on file.
+    NoAddress,
+    /// The debtor does not want it.
+    NoConsent,
+    /// The address bounced.
+    Bounced,
+    /// The creditor has no sender for it.
+    NotOffered,
+}
+
+/// Why something decided did not go out, or came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// Nothing is owed any more.
+    Paid,
+    /// Other amounts are open, or due on another day, than the message would say.
+    AmountsChanged,
+    /// Disputed.
+    Disputed,
+    /// On hold.
+    OnHold,
+    /// A promise runs.
+    Promised,
+    /// A plan runs.
+    Planned,
+    /// Insolvent.
+    Insolvent,
+    /// Deceased.
+    Deceased,
+    /// The address or the consent is gone.
+    ChannelGone,
+    /// Credit on the account covers it.
+    CreditCovers,
+    /// The account was erased.
+    Erased,
+    /// The claim went to an agency.
+    Placed,
+    /// A person stopped it.
+    Person,
+}
+
+/// Why a fee is not owed after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeReversal {
+    /// The claim had been paid before the fee was charged.
+    PaidBefore,
+    /// The message did not reach its address.
+    NotDelivered,
+    /// The claim was cancelled.
+    Cancelled,
+}
