@@ -399,7 +399,11 @@ pub(crate) fn seed(id: &AccountId, version: u64) -> String {
 /// The part of [`seed`] that is the account's.
 pub(crate) fn account_hash(id: &AccountId) -> String {
     let hash = Sha256::digest(id.to_string().as_bytes());
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    hash[..8].iter().fold(String::with_capacity(16), |mut hex, byte| {
+        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+        hex.extend([digit(byte >> 4), digit(byte & 15)]);
+        hex
+    })
 }
 
 /// The state of an account from its snapshot and the events after it.

@@ -27,7 +27,9 @@ pub(super) struct Player<'a> {
     account: Account,
     /// Number of events so far, as the account's version in a store.
     version: u64,
-    hash: String,
+    /// What ids are made of: the account's hash and `-`, for a decision its version as well.
+    seed: String,
+    hash_len: usize,
     /// Payments that other accounts have been told of.
     told: HashSet<PaymentId>,
     others: Vec<(AccountId, Entry)>,
@@ -35,6 +37,7 @@ pub(super) struct Player<'a> {
 
 impl<'a> Player<'a> {
     pub(super) fn new(id: &'a AccountId, rules: Arc<Rules>, rank: u32, part: &'a mut Part) -> Self {
+        let seed = account_hash(id) + "-";
         Self {
             id,
             rules,
@@ -44,7 +47,8 @@ impl<'a> Player<'a> {
             rows: part.timeline.of(rank, id),
             account: Account::default(),
             version: 0,
-            hash: account_hash(id),
+            hash_len: seed.len(),
+            seed,
             told: HashSet::new(),
             others: Vec::new(),
         }
@@ -117,9 +121,10 @@ impl<'a> Player<'a> {
             return None;
         }
         loop {
-            let seed = format!("{}-{}", self.hash, self.version);
+            self.seed.truncate(self.hash_len);
+            self.seed.push_str(&self.version.to_string());
             let rules = Arc::clone(&self.rules);
-            let command = Command::Decide { rules, now, seed: seed.into() };
+            let command = Command::Decide { rules, now, seed: self.seed.as_str().into() };
             let executed = match self.account.execute(&command) {
                 Ok(executed) => executed,
                 Err(refusal) => {
