@@ -10,13 +10,13 @@ use kulanz_domain::{
     ids::AccountId,
     money::{Currency, Money, plain},
 };
-use kulanz_engine::{replay, vault::Vault, views::claim_state};
+use kulanz_engine::{replay, views::claim_state};
 use kulanz_store::{Head, Store, StoredEvent};
 use serde_json::{Value, json};
 
 use crate::{
     explain::must,
-    house::{Places, read_store},
+    house::{Places, read_store, vault},
     http::shown,
 };
 
@@ -44,7 +44,7 @@ async fn secrets(
     opened: &Opened,
 ) -> Result<BTreeMap<String, Value>> {
     let Some(wrapped) = &opened.head.key else { return Ok(BTreeMap::new()) };
-    let key = Vault::open_or_make(&places.data.join("master.key"))?.unwrap_key(id, wrapped)?;
+    let key = vault(&places.data, &*opened.store).await?.unwrap_key(id, wrapped)?;
     let mut plain = BTreeMap::new();
     for secret in opened.store.secrets(id.clone(), Vec::new()).await? {
         let bytes = key.open(&format!("{id}/{}", secret.slot), &secret.sealed)?;

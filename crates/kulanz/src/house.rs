@@ -109,11 +109,21 @@ pub fn read_store(data: &Path) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(SqliteStore::open_read_only(data)?))
 }
 
-/// The master key of a data folder, made where there is none.
-pub fn vault(data: &Path) -> Result<Arc<Vault>> {
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
-    Ok(Arc::new(Vault::open_or_make(&data.join("master.key"))?))
+/// The master key of a data folder. Made only where nothing is sealed yet: a new one would open
+/// nothing of what is there, and hide that the old one is missing.
+pub async fn vault(data: &Path, store: &dyn Store) -> Result<Arc<Vault>> {
+    let path = data.join("master.key");
+    if !path.exists() {
+        let accounts = store.accounts(None, None, 1).await?;
+        if !accounts.is_empty() || !store.dead_letters(false, 1).await?.is_empty() {
+            bail!(
+                "{} is missing: nothing sealed can be read without it. Restore it from where you \
+                 keep a copy",
+                path.display()
+            );
+        }
+    }
+    Ok(Arc::new(Vault::open_or_make(&path)?))
 }
 
 impl House {
@@ -132,8 +142,8 @@ impl House {
     ) -> Result<Self> {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
         let loaded = Arc::new(load_policies(&places.config, today)?);
-        let vault = vault(&places.data)?;
         let store: Arc<dyn Store> = Arc::new(open_store(&places.data)?);
+        let vault = vault(&places.data, &*store).await?;
         for policy in &loaded.policies {
             register(&*store, policy, clock.now()).await?;
         }

@@ -3,13 +3,12 @@
 use std::{io::Write, path::Path};
 
 use anyhow::{Result, bail};
-use kulanz_engine::vault::Vault;
 use kulanz_store::{DeadLetter, Store};
 use kulanz_wire::DecodeOptions;
 use serde_json::json;
 
 use crate::{
-    house::{House, count, harmless},
+    house::{self, House, count, harmless},
     intake,
 };
 
@@ -100,7 +99,7 @@ pub async fn show(store: &dyn Store, data: &Path, number: u64) -> Result<()> {
     let Some(letter) = letters.into_iter().find(|letter| letter.number == number) else {
         bail!("no dead letter {number}");
     };
-    let vault = Vault::open_or_make(&data.join("master.key"))?;
+    let vault = house::vault(data, store).await?;
     let key = match &letter.account {
         None => Some(vault.service_key().clone()),
         Some(account) => {
