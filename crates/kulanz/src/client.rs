@@ -64,7 +64,8 @@ async fn here(
             if !order.needs().contains(&holder.role.as_str()) {
                 bail!("{} may not do this with role `{}`", holder.person, holder.role);
             }
-            if holder.creditor.as_ref().zip(order.creditor()).is_some_and(|(own, to)| own != to) {
+            // An order for all creditors is not for who speaks for one.
+            if holder.creditor.as_ref().is_some_and(|own| order.creditor() != Some(own)) {
                 bail!("the token of {} does not speak for this creditor", holder.person);
             }
             holder.person
