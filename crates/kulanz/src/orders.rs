@@ -9,7 +9,7 @@ use kulanz_domain::{
     event::Rate,
     fact::{Fact, Part, Stamp},
     ids::*,
-    money::{Currency, Decimal},
+    money::{Currency, Decimal, Money},
     policy::Rules,
 };
 use kulanz_engine::{Engine, ExecuteError, Extra};
@@ -178,8 +178,11 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
         Order::Release { .. } => bail!("name either a hold or, with --claim, an old claim"),
         Order::GiveUp { account, invoice, amount, part, reason, write_off } => {
             let loaded = engine.load(&account).await?.context("no such account")?;
-            if !loaded.account.claims.contains_key(&invoice) {
-                bail!("no claim {invoice} on {account}");
+            let claim = loaded.account.claims.get(&invoice);
+            let claim = claim.with_context(|| format!("no claim {invoice} on {account}"))?;
+            if let Some(amount) = amount {
+                let currency = claim.invoice.as_ref().map(|issued| issued.amount.currency);
+                given_up(amount, currency)?;
             }
             let on = day_in(now, &rules(engine, &account)?.creditor.zone);
             let said = format!(
@@ -234,6 +237,17 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             Ok(Outcome { said, events: Vec::new() })
         }
     }
+}
+
+/// Refuses to give up what is no amount: less than nothing would be a debt that nobody has.
+fn given_up(amount: Decimal, currency: Option<Currency>) -> Result<()> {
+    if amount <= Decimal::ZERO {
+        bail!("{amount} cannot be given up: name an amount above zero");
+    }
+    if let Some(currency) = currency {
+        Money::parse(&amount.to_string(), currency)?;
+    }
+    Ok(())
 }
 
 /// A person's name as the owner of a hold.
