@@ -234,6 +234,7 @@ impl Rows<'_> {
             | E::Suspended { invoice, .. }
             | E::Titled { invoice, .. }
             | E::ClaimReopened { invoice }
+            | E::ClaimHeldBack { invoice }
             | E::ClaimAdmitted { invoice, .. } => claim = Some(invoice),
             E::PaymentReceived { amount: received, method, invoice, .. } => {
                 (claim, amount) = (invoice.as_ref(), Some(*received));
