@@ -275,6 +275,10 @@ catalogue! {
     TooLate: "Das ist uns zu spät. Der letzte Tag, der geht, ist der {date}.",
         "This is too late. The last possible day is {date}.";
     PromiseRuns: "Sie haben uns schon den {date} genannt.", "You have already named {date}.";
+    PromiseBroken: "Zum letzten Tag, den Sie genannt haben, kam kein Geld an. Einen neuen Tag können \
+        Sie hier ab dem {date} nennen. Rufen Sie uns bitte an, wenn Sie mehr Zeit brauchen.",
+        "No payment came by the day you last named. You can name a new day here from {date}. \
+        Please call us if you need more time.";
     PlanRuns: "Sie zahlen schon in Raten.", "You already pay in instalments.";
     NotOffered: "Diese Raten gehen leider nicht. Rufen Sie uns bitte an.",
         "These instalments are not possible. Please call us.";

@@ -419,6 +419,7 @@ fn refused(visit: &Visit, field: &'static str, refusal: &Refusal) -> NotTaken {
             Refusal::DayPassed => visit.t(Text::DayPassed).to_owned(),
             Refusal::TooLate(last) => on(Text::TooLate, *last),
             Refusal::PromiseRuns(until) => on(Text::PromiseRuns, *until),
+            Refusal::PromiseBroken { again_from, .. } => on(Text::PromiseBroken, *again_from),
             Refusal::PlanRuns => visit.t(Text::PlanRuns).to_owned(),
             Refusal::NotOffered => visit.t(Text::NotOffered).to_owned(),
             Refusal::RatesDoNotAddUp { .. } => visit.t(Text::AmountChanged).to_owned(),
