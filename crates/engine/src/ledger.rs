@@ -150,6 +150,10 @@ impl Ledger {
         let mut keys = HashSet::new();
         let mut dirty = HashSet::new();
         let now = self.clock.now();
+        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
+            // Known to have failed, it must not take down what comes long after it.
+            self.written().await;
+        }
         match self.prepare(&work).await {
             Ok(seen) => {
                 for one in work {
