@@ -195,9 +195,8 @@ fn open_promises(account: &Account) -> Vec<PromiseId> {
 }
 
 /// Ends promises and plans that have come to their end; the next moment to look again.
-pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Option<Timestamp> {
     let zone = &rules.creditor.zone;
-    let today = day_in(now, zone);
     let mut again: Option<Timestamp> = None;
     let mut look = |day: Date| {
         let at = start_of(day, zone);

@@ -23,7 +23,7 @@ use crate::{
     account::*,
     arrangement,
     calendar::day_in,
-    decision::{Action, Decision, WaitReason, next_step},
+    decision::{Action, Decision, WaitReason, next_step_on},
     event::*,
     fact::*,
     ids::*,
@@ -314,13 +314,14 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
             raised.raise(AccountEvent::PolicyMet { policy, at: now });
         }
     }
-    let review_again = arrangement::review(raised, rules, now);
+    let today = day_in(now, &rules.creditor.zone);
+    let review_again = arrangement::review(raised, rules, today);
     refresh_handoffs(raised, rules);
-    complete_automatic(raised, day_in(now, &rules.creditor.zone), now);
+    complete_automatic(raised, today, now);
     let mut number = 0u32;
     loop {
         let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else { return None };
-        let decision = next_step(raised.account, rules, now, &fresh);
+        let decision = next_step_on(raised.account, rules, now, today, &fresh);
         hold_back(raised, &decision);
         match decision.action {
             Action::Wait => {
@@ -329,7 +330,12 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
                     (a, b) => a.or(b),
                 };
             }
-            Action::Notify(decided) => raised.raise(AccountEvent::NoticeDecided(decided)),
+            Action::Notify(decided) => {
+                raised.raise(AccountEvent::NoticeDecided(decided));
+                if raised.account.claims.values().all(|claim| claim.pending.is_some()) {
+                    return review_again; // each waits for word of its message, and for nothing else
+                }
+            }
             Action::HandOff(draft) => {
                 let Ok(placement) = PlacementId::new(&format!("P-{seed}-{number}")) else {
                     return None;
@@ -382,21 +388,25 @@ fn confirm_sent(
 
 /// The gateway took the message at `at`: its steps happened, default and fee follow.
 fn took_place(raised: &mut Raised<'_>, notice: &NoticeId, at: Timestamp, rules: &Rules) {
-    let Some(entry) = raised.account.notices.get(notice) else { return };
-    let decided = entry.decided.clone();
-    let creditor = &rules.creditor;
+    let account = &*raised.account;
+    let Some(decided) = account.notices.get(notice).map(|entry| &entry.decided) else { return };
+    let (creditor, debtor) = (&rules.creditor, account.profile());
     let on = day_in(at, &creditor.zone);
-    let debtor = raised.account.profile().cloned();
-    let deadline = decided.deadline.map(|span| law::deadline(span, on, creditor, debtor.as_ref()));
-    raised.raise(AccountEvent::NoticeSent { notice: notice.clone(), at, deadline });
-    for part in decided.claims.iter().filter(|part| part.starts_default) {
-        raised.raise(AccountEvent::DefaultBegins {
+    let deadline = decided.deadline.map(|span| law::deadline(span, on, creditor, debtor));
+    let starts_default = decided.claims.iter().filter(|part| part.starts_default);
+    let begins: Vec<AccountEvent> = starts_default
+        .map(|part| AccountEvent::DefaultBegins {
             invoice: part.invoice.clone(),
             notice: notice.clone(),
-            from: law::default_by_notice(on, decided.channel, deadline, creditor, debtor.as_ref()),
-        });
+            from: law::default_by_notice(on, decided.channel, deadline, creditor, debtor),
+        })
+        .collect();
+    let fee = decided.fee.clone();
+    raised.raise(AccountEvent::NoticeSent { notice: notice.clone(), at, deadline });
+    for event in begins {
+        raised.raise(event);
     }
-    if let Some((invoice, amount)) = decided.fee {
+    if let Some((invoice, amount)) = fee {
         let notice = notice.clone();
         raised.raise(AccountEvent::FeeCharged { invoice, notice, on, amount });
     }

@@ -141,11 +141,20 @@ pub enum WaitReason {
 
 /// Says what `account` is due for at `now`. `fresh` is the id that a notice would get.
 pub fn next_step(account: &Account, rules: &Rules, now: Timestamp, fresh: &NoticeId) -> Decision {
+    next_step_on(account, rules, now, day_in(now, &rules.creditor.zone), fresh)
+}
+
+/// As [`next_step`]; `today` is the day of `now` in the creditor's zone.
+pub(crate) fn next_step_on(
+    account: &Account,
+    rules: &Rules,
+    now: Timestamp,
+    today: Date,
+    fresh: &NoticeId,
+) -> Decision {
     let mut decision =
         Decision { action: Action::Wait, wake: None, findings: Vec::new(), personas: Vec::new() };
-    let zone = &rules.creditor.zone;
-    let today = day_in(now, zone);
-    let debtor = match block(account, zone, today) {
+    let debtor = match block(account, &rules.creditor.zone, today) {
         Err((reason, until)) => {
             decision.wait(None, None, reason, until);
             return decision;
@@ -160,7 +169,7 @@ pub fn next_step(account: &Account, rules: &Rules, now: Timestamp, fresh: &Notic
             }
             continue;
         };
-        Case::new(account, rules, policy, &book, debtor, now).decide(fresh, &mut decision);
+        Case::new(account, rules, policy, &book, debtor, (now, today)).decide(fresh, &mut decision);
         if decision.action != Action::Wait {
             break;
         }

@@ -6,6 +6,8 @@
 //! step comes before a deadline that the debtor was told has passed, and a payment had time to
 //! arrive. Steps that were held up keep their distance from one another.
 
+use std::cell::OnceCell;
+
 use jiff::{Timestamp, ToSpan, civil::Date};
 
 use crate::{
@@ -32,7 +34,7 @@ pub(crate) enum Rung {
 
 /// Looks for the lowest step above the claim's level that is due.
 pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Rung {
-    let ladder = Ladder { case, column, persona };
+    let ladder = Ladder { case, column, persona, latest_on: OnceCell::new() };
     let mut found = Vec::new();
     for (at, step) in case.policy.steps.iter().enumerate().skip(ladder.next_rung()) {
         if step.action == StepAction::Notice && case.today >= column.due_on {
@@ -104,6 +106,8 @@ struct Ladder<'c, 'a> {
     case: &'c Case<'a>,
     column: &'c ClaimBook<'c>,
     persona: &'c Persona,
+    /// The day on which the last step happened.
+    latest_on: OnceCell<Option<Date>>,
 }
 
 impl Ladder<'_, '_> {
@@ -127,7 +131,17 @@ impl Ladder<'_, '_> {
     fn happened_on(&self, at: usize) -> Option<Date> {
         let name = &self.steps().get(at)?.name;
         let taken = self.column.claim.steps.iter().rev().find(|taken| taken.step == *name)?;
-        Some(day_in(taken.at, &self.case.rules.creditor.zone))
+        match self.column.claim.last_step() {
+            Some(latest) if latest.at == taken.at => self.latest_on(),
+            _ => Some(day_in(taken.at, &self.case.rules.creditor.zone)),
+        }
+    }
+
+    /// The day on which the last step happened; asked several times for each claim.
+    fn latest_on(&self) -> Option<Date> {
+        let zone = &self.case.rules.creditor.zone;
+        let day = || self.column.claim.last_step().map(|latest| day_in(latest.at, zone));
+        *self.latest_on.get_or_init(day)
     }
 
     /// The step that a handoff names and that never happened.
@@ -163,7 +177,7 @@ impl Ladder<'_, '_> {
     /// once: they keep the distance that the policy gives them.
     fn apart(&self, at: usize, due: Date) -> Date {
         let Some(latest) = self.column.claim.last_step() else { return due };
-        let happened = day_in(latest.at, &self.case.rules.creditor.zone);
+        let Some(happened) = self.latest_on() else { return due };
         if due > happened {
             return due;
         }
@@ -182,9 +196,8 @@ impl Ladder<'_, '_> {
             Anchor::Default => {
                 law::default_begins(self.column.claim, creditor, Some(self.case.debtor))?.0
             }
-            Anchor::Step(named) => match (self.happened_on(named), self.column.claim.last_step()) {
-                (Some(day), _) => day,
-                (None, Some(latest)) => day_in(latest.at, &creditor.zone),
+            Anchor::Step(named) => match (self.happened_on(named), self.latest_on()) {
+                (Some(day), _) | (None, Some(day)) => day,
                 (None, None) if named < at => self.counted(named)?,
                 (None, None) => self.column.due_on,
             },
@@ -206,6 +219,10 @@ impl Ladder<'_, '_> {
             _ => {
                 let (window, zone) = self.case.window(self.persona);
                 let opening = window.opening_of(day, &zone)?;
+                let name = self.case.rules.creditor.zone.iana_name();
+                if name.is_some() && name == zone.iana_name() {
+                    return Some(opening);
+                }
                 // The day is the creditor's; in the debtor's zone it may begin earlier.
                 let begins = crate::decision::start_of(day, &self.case.rules.creditor.zone);
                 window.next_open(opening.max(begins), &zone)

@@ -132,8 +132,10 @@ impl Money {
 
 /// `amount` as plain text with all decimals of `currency`.
 pub fn plain(amount: Decimal, currency: Currency) -> String {
-    let mut shown = amount;
-    shown.rescale(decimals(currency).unwrap_or(2).max(amount.normalize().scale()));
+    let (mut shown, scale) = (amount, decimals(currency).unwrap_or(2));
+    if amount.scale() != scale {
+        shown.rescale(scale.max(amount.normalize().scale()));
+    }
     shown.to_string()
 }
 

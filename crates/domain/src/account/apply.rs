@@ -269,10 +269,11 @@ impl Account {
                 entry.state = NoticeState::Sent;
                 entry.sent_at = Some(*at);
                 entry.deadline = *deadline;
-                let decided = entry.decided.clone();
-                for part in decided.claims {
-                    self.claim(&part.invoice).step_up(StepTaken {
-                        step: part.step,
+                let claims = entry.decided.claims.iter();
+                let parts: Vec<_> = claims.map(|c| (c.invoice.clone(), c.step.clone())).collect();
+                for (invoice, step) in parts {
+                    self.claim(&invoice).step_up(StepTaken {
+                        step,
                         notice: notice.clone(),
                         at: *at,
                         deadline: *deadline,

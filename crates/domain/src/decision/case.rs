@@ -3,7 +3,11 @@
 
 use std::cell::OnceCell;
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::Date,
+    tz::{Offset, TimeZone},
+};
 
 use super::{
     Action, Decision, Finding, HandoffDraft, WaitReason, after, channel_gap, contact_window,
@@ -58,9 +62,8 @@ impl<'a> Case<'a> {
         policy: &'a Policy,
         book: &'a Book<'a>,
         debtor: &'a DebtorProfile,
-        now: Timestamp,
+        (now, today): (Timestamp, Date),
     ) -> Self {
-        let today = day_in(now, &rules.creditor.zone);
         let (history, open) = (OnceCell::new(), OnceCell::new());
         Self { account, rules, policy, book, debtor, now, today, history, open }
     }
@@ -161,8 +164,11 @@ impl<'a> Case<'a> {
     fn was_old(&self, column: &ClaimBook<'_>) -> bool {
         let met = self.account.met.get(&self.policy.reference.name).map_or(self.now, |(at, _)| *at);
         let met = column.claim.recorded_at.map_or(met, |recorded| recorded.max(met));
-        let overdue = day_in(met, &self.rules.creditor.zone) - column.due_on;
-        overdue.get_days() > self.policy.meets_overdue_days
+        let too_long =
+            |day: Date| (day - column.due_on).get_days() > self.policy.meets_overdue_days;
+        // No zone is ahead of this day: it answers for most claims without asking the zone.
+        let latest = Offset::UTC.to_datetime(met).date().tomorrow().unwrap_or(Date::MAX);
+        too_long(latest) && too_long(day_in(met, &self.rules.creditor.zone))
     }
 
     /// The first persona that matches. The last one always does.

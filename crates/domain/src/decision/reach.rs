@@ -28,6 +28,7 @@ pub(super) fn debtors_window(
     let zone = debtor
         .timezone
         .as_deref()
+        .filter(|name| creditor.zone.iana_name() != Some(name))
         .and_then(|name| TimeZone::get(name).ok())
         .unwrap_or_else(|| creditor.zone.clone());
     let mut window = base;
