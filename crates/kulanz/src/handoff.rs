@@ -22,6 +22,15 @@ use crate::{
 };
 
 const MOST: u32 = 100_000;
+/// Work lists that tell of placements.
+const LISTS: [&str; 6] = [
+    "release",
+    "incomplete_placement",
+    "with_agency",
+    "recalled_placement",
+    "rejected_placement",
+    "closed_placement",
+];
 
 /// A person agrees to a placement; once enough have, its folder is written.
 pub async fn release(
@@ -196,7 +205,7 @@ async fn recall(house: &House, id: &AccountId, placement: &PlacementId) -> Resul
 /// Prints the placements that wait, lack something, or are out.
 pub async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
     let mut rows = Vec::new();
-    for list in ["release", "incomplete_placement", "with_agency", "recalled_placement"] {
+    for list in LISTS {
         rows.extend(store.work(Some(list.to_owned()), MOST).await?);
     }
     if as_json {
@@ -221,8 +230,7 @@ pub async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
 
 /// The account of a placement that waits to be released.
 pub async fn account_of(store: &dyn Store, placement: &PlacementId) -> Result<AccountId> {
-    let lists = ["release", "incomplete_placement", "with_agency", "recalled_placement"];
-    for list in lists {
+    for list in LISTS {
         let rows = store.work(Some(list.to_owned()), MOST).await?;
         if let Some((account, _)) = rows.into_iter().find(|(_, r)| r.item == placement.as_str()) {
             return Ok(account);
