@@ -22,9 +22,15 @@ use crate::sum;
 /// Bytes of lines that are decoded at once.
 const CHUNK: usize = 512 * 1024;
 
+/// The folder of the workspace.
+pub fn workspace() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own)
+}
+
 /// The shipped policies.
 pub fn policies() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies")
+    workspace().join("policies")
 }
 
 /// Policies and creditors.

@@ -74,8 +74,8 @@ fn main() -> Result<()> {
 
 /// `target/bench`, wherever the target folder is.
 fn bench_folder() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-    std::env::var_os("CARGO_TARGET_DIR").map_or(beside, PathBuf::from).join("bench")
+    let own = history::workspace().join("target");
+    std::env::var_os("CARGO_TARGET_DIR").map_or(own, PathBuf::from).join("bench")
 }
 
 /// A folder that goes when the run ends.
