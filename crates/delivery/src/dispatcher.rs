@@ -274,7 +274,10 @@ impl Dispatcher {
     ) -> Result<(), DispatchError> {
         let random = kulanz_engine::vault::random::<8>().map_err(Fault::from)?;
         let random = u64::from_le_bytes(random);
-        let elapsed = Duration::try_from(at.duration_since(row.decided_at)).unwrap_or_default();
+        // A message may have waited for days, for its window or for us, before it was first tried.
+        let since_decided = Duration::try_from(at.duration_since(row.decided_at));
+        let tried_for = self.backoff.cap.saturating_mul(row.attempts.saturating_sub(1));
+        let elapsed = since_decided.unwrap_or_default().min(tried_for);
         match self.backoff.next(row.attempts, elapsed, random, after) {
             Some(wait) => {
                 warn!(notice = %row.notice, attempts = row.attempts, %reason, "tried again later");
