@@ -1,0 +1,125 @@
+//! A full disk: a small file system of its own, which only root can mount.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    events::invoice,
+    world::{Installation, eventually, lines},
+};
+
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// `None` where nothing can be mounted.
+    fn mount(megabytes: u32) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let size = format!("size={megabytes}m");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder.path())
+            .output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Self(folder)),
+            Ok(output) => {
+                println!("SKIPPED: no disk to fill: {}", String::from_utf8_lossy(&output.stderr));
+                None
+            }
+            Err(error) => {
+                println!("SKIPPED: no disk to fill: {error}");
+                None
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A file that leaves so many kilobytes.
+    fn fill(&self, left: u64) -> PathBuf {
+        let path = self.path().join("ballast");
+        let table =
+            Command::new("df").args(["--output=avail", "-k"]).arg(self.path()).output().unwrap();
+        let table = String::from_utf8_lossy(&table.stdout).into_owned();
+        let free: u64 = table.lines().last().unwrap().trim().parse().unwrap();
+        fs::write(&path, vec![0; usize::try_from(1024 * free.saturating_sub(left)).unwrap()])
+            .unwrap();
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+fn many() -> Vec<Value> {
+    (0..12_000)
+        .map(|n| {
+            invoice(&format!("atelier/K-{}", n % 4_000), &format!("R-{n}"), "1.25", "2026-03-15")
+        })
+        .collect()
+}
+
+#[test]
+fn an_import_onto_a_full_disk_says_so_loses_nothing_and_can_be_repeated() {
+    let Some(disk) = SmallDisk::mount(80) else { return };
+    let house = Installation::with_data(&disk.path().join("data"));
+    let events = many();
+    house.import(&house.events("first.ndjson", &events[..100])).well();
+    let file = house.events("all.ndjson", &events);
+    let ballast = disk.fill(3_000);
+    let said = house.import(&file).refused(&["no space left"]);
+    assert!(said.out.is_empty() || said.json()["accepted"].as_u64().is_some(), "{said:?}");
+    // What had been accepted is there, and can be read on a full disk.
+    let before = house.json(&["book"])["events"].as_u64().unwrap();
+    assert!((100..12_000).contains(&before), "{before}");
+    fs::remove_file(ballast).unwrap();
+    let counts = house.import(&file).well().json();
+    assert_eq!(counts["duplicates"], before);
+    let book = house.json(&["book"]);
+    assert_eq!((&book["events"], &book["claims"]), (&json!(12_000), &json!(12_000)));
+    assert_eq!(book["currencies"]["EUR"]["principal"], "15000.00");
+    let checks = house.json(&["doctor"]);
+    assert!(checks.as_array().unwrap().iter().all(|check| check["well"] == true), "{checks}");
+}
+
+#[test]
+fn a_server_on_a_full_disk_confirms_nothing_that_is_not_recorded_and_goes_on_later() {
+    let Some(disk) = SmallDisk::mount(80) else { return };
+    let house = Installation::with_data(&disk.path().join("data"));
+    let server = house.serve();
+    server.accept(&many()[..10]);
+    let ballast = disk.fill(400);
+    let events = many();
+    let answer = eventually("the disk is full", || {
+        events.chunks(1000).find_map(|chunk| {
+            let body = lines(chunk);
+            let answer = server.post("/v1/events", &[super::http::NDJSON], body.as_bytes());
+            (answer.status != 202).then_some(answer)
+        })
+    });
+    let problem = answer.problem(503);
+    assert!(problem["detail"].as_str().unwrap().contains("send it again"), "{problem}");
+    fs::remove_file(ballast).unwrap();
+    let mut statuses = std::collections::BTreeMap::<String, u64>::new();
+    for chunk in events.chunks(1000) {
+        let answer = server.post("/v1/events", &[super::http::NDJSON], lines(chunk).as_bytes());
+        assert_eq!(answer.status, 202, "the same server goes on: {answer:?}");
+        for receipt in answer.json()["receipts"].as_array().unwrap() {
+            *statuses.entry(receipt["status"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    assert_eq!(statuses.values().sum::<u64>(), 12_000);
+    assert!(!statuses.contains_key("rejected"), "{statuses:?}");
+    let book = house.json(&["book"]);
+    assert_eq!((&book["events"], &book["claims"]), (&json!(12_000), &json!(12_000)));
+}

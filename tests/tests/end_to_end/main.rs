@@ -1,0 +1,17 @@
+//! The program as a whole: its processes, its data folder, its server, real mail and SMS servers.
+//! Nothing of its own code is linked in: what a test knows of Kulanz, it was told by the program.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod crash;
+mod delivery;
+mod disk;
+mod events;
+mod histories;
+mod http;
+mod import;
+mod orders;
+mod privacy;
+mod processes;
+mod server;
+mod world;
