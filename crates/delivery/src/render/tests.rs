@@ -29,7 +29,7 @@ fn creditor() -> Creditor {
         support_email: Some("hilfe@lindenmoor.example".to_owned()),
         support_phone: None,
         iban: Some("DE02120300000000202051".to_owned()),
-        imprint: Some("Lindenmoor Versand GmbH, Münster".to_owned()),
+        imprint: None,
         colour: "#2f5d50".parse().unwrap(),
     }
 }
@@ -278,4 +278,13 @@ fn debug_output_holds_no_personal_data() {
     for secret in ["Müller", "pay.example", "Gartenbank"] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+#[test]
+fn an_email_says_at_its_foot_who_the_creditor_is_by_law() {
+    let mut message = message();
+    message.creditor.imprint = Some("Lindenmoor Versand GmbH, <Münster>".to_owned());
+    let email = document(MAHNUNG, "de", &message);
+    assert!(email.text.ends_with("\n-- \nLindenmoor Versand GmbH, <Münster>\n"), "{}", email.text);
+    assert!(email.html.contains("Lindenmoor Versand GmbH, &lt;Münster&gt;"), "{}", email.html);
 }
