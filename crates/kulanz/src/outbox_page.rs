@@ -27,7 +27,7 @@ main{max-width:70rem;margin:0 auto;padding:1rem}\
 .banner{background:#7a4a00;color:#fff;padding:.5rem 1rem;text-align:center;font-weight:600}\
 h1{font-size:1.5rem}a{color:var(--accent)}\
 ul.list{list-style:none;margin:0;padding:0}\
-ul.list li{border-top:1px solid var(--line);padding:.75rem 0}\
+ul.list li{border-top:1px solid var(--line);padding:.75rem 0;overflow-wrap:anywhere}\
 ul.list a.subject{display:block;font-weight:600;padding:.25rem 0;min-height:2.75rem}\
 .meta{color:var(--soft);font-size:.9rem}\
 .tag{display:inline-block;background:var(--wash);border:1px solid var(--line);border-radius:1rem;\
