@@ -63,7 +63,8 @@ pub async fn account_of(places: &Places, notice: &NoticeId) -> Result<AccountId>
 
 /// Prints what waits for a person.
 pub async fn work(store: &dyn Store, as_json: bool) -> Result<()> {
-    let rows = store.work(None, 10_000).await?;
+    let mut rows = store.work(None, 10_000).await?;
+    rows.sort_by(|(_, a), (_, b)| a.list.cmp(&b.list)); // oldest first within each list
     if as_json {
         let rows: Vec<_> = rows
             .iter()
