@@ -126,7 +126,8 @@ impl Dispatcher {
     }
 
     /// To be called once before the first message is taken: whatever an earlier process left in
-    /// `Sending` is tried again where that is safe, and parked as unknown where it is not.
+    /// `Sending` is tried again where that is safe, through a gateway that knows our key or since
+    /// it had not been made yet, and parked as unknown where it is not.
     pub async fn recover(&self) -> Result<usize, DispatchError> {
         let mut count = 0;
         loop {
@@ -136,9 +137,9 @@ impl Dispatcher {
             }
             for row in left {
                 count += 1;
-                let safe = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
-                if safe {
-                    let detail = Some("interrupted; the gateway knows our key".to_owned());
+                let known = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
+                if known || self.never_made(&row).await? {
+                    let detail = Some("interrupted; trying again is safe".to_owned());
                     let now = self.engine.clock().now();
                     self.engine.try_later(&row.account, &row.notice, now, detail).await?;
                 } else {
@@ -147,6 +148,13 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// The message is kept right before its bytes leave: where it is not kept, none have left.
+    async fn never_made(&self, row: &OutboxRow) -> Result<bool, DispatchError> {
+        let slot = format!("notice/{}", row.notice);
+        let kept = self.engine.store().secrets(row.account.clone(), vec![slot]).await?;
+        Ok(kept.is_empty())
     }
 
     /// Sends a fresh link for an expired one, at the debtor's own request, to the address on file.
