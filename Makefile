@@ -1,7 +1,6 @@
 # Kulanz: what there is to run. `make` alone prints this list.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-KULANZ := $(TARGET)/release/kulanz
 # Passed on to `make demo` and `make bench`, for example: make demo ARGS=--exit
 ARGS ?=
 
@@ -11,10 +10,11 @@ ARGS ?=
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# Unoptimised: a newcomer waits for the compiler, not for the demo, and `make test` builds the same.
 demo: ## Build Kulanz and start it with an invented shop (ARGS=--exit: run through and stop)
 	@echo "Building Kulanz. The first time this takes some minutes; cargo shows how far it is."
-	cargo build --release --locked -p kulanz
-	$(KULANZ) demo $(ARGS)
+	cargo build --locked -p kulanz
+	$(TARGET)/debug/kulanz demo $(ARGS)
 
 build: ## Build the release binary
 	cargo build --release --locked -p kulanz
