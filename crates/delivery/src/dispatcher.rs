@@ -498,27 +498,32 @@ fn context(
     let book = Book::of(account, currency);
     let mut claims = Vec::with_capacity(decided.claims.len());
     let (mut principal, mut fees) = (Decimal::ZERO, Decimal::ZERO);
+    let mut interest = Decimal::ZERO;
+    let told_to = decided.interest_to.unwrap_or(today);
     for part in &decided.claims {
         let Some(column) = book.claim(&part.invoice) else { continue };
         principal += column.outstanding;
         fees += column.fees;
+        interest += column.interest_on(told_to);
         let about = secrets.get(&format!("invoice/{}", part.invoice));
         let description = about.and_then(|v| v.get("description")).and_then(Value::as_str);
         claims.push(ClaimLine {
             invoice: part.invoice.to_string(),
-            amount: money(column.open()),
+            amount: money(column.open_on(told_to)),
             issued_on: column.claim.invoice.as_ref().map_or(column.due_on, |i| i.issued_on),
             due_on: column.due_on,
             description: description.map(str::to_owned),
         });
     }
     let fee = decided.fee.as_ref().map_or(Decimal::ZERO, |(_, amount)| *amount);
-    fees += fee;
+    let lump_sum = decided.lump_sums.iter().map(|(_, amount)| *amount).sum::<Decimal>();
+    fees += fee + lump_sum;
     let debtor = account.profile();
-    let deadline = decided.deadline.map(|span| law::deadline(span, today, &rules.creditor, debtor));
+    let deadline =
+        decided.deadline.map(|span| law::deadline(span, today, rules.creditor.seat(), debtor));
     let first_on = today.checked_add(7.days()).unwrap_or(today);
     let offered = match rules.policy(currency).filter(|_| !decided.plans.is_empty()) {
-        Some(policy) => offers(policy, principal + fees, first_on),
+        Some(policy) => offers(policy, principal + fees + interest, first_on),
         None => Vec::new(),
     };
     let plans = offered.into_iter().filter(|(terms, _)| decided.plans.contains(terms));
@@ -537,10 +542,13 @@ fn context(
     MessageContext {
         creditor: head.creditor.clone(),
         debtor_name: person.name.clone(),
-        total: money(principal + fees),
+        total: money(principal + fees + interest),
         principal: money(principal),
         fees: money(fees),
         fee: money(fee),
+        lump_sum: money(lump_sum),
+        interest: money(interest),
+        interest_to: told_to,
         deadline,
         claims,
         plans: plans.collect(),

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, civil::Date};
 use kulanz_domain::{
     account::{Account, Placement, PlacementState},
-    book::Book,
+    book::{Book, ClaimBook},
     calendar::day_in,
     event::Suppression,
     ids::*,
@@ -32,6 +32,7 @@ mod claim;
 mod csv;
 pub mod document;
 mod folder;
+mod interest;
 mod person;
 pub mod schema;
 #[cfg(test)]
@@ -105,9 +106,9 @@ pub enum NotReady {
     AmountsChanged {
         /// Claim.
         invoice: InvoiceId,
-        /// Principal and fees by the release.
+        /// Principal, fees and interest by the release.
         released: Money,
-        /// Principal and fees by the books.
+        /// Principal, fees and interest by the books.
         now: Money,
     },
 }
@@ -151,7 +152,7 @@ pub fn build(from: &Handoff<'_>) -> Result<PlacementData, NotReady> {
         let found = books.iter().find_map(|book| Some((book, book.claim(invoice)?)));
         match found {
             Some((book, column)) => {
-                released_as_booked(placement, invoice, column.outstanding, column.fees, book)?;
+                released_as_booked(from, placement, column, book)?;
                 claims.extend(claim::entry(from, book, column, &mut missing));
             }
             None => missing.push(format!("invoice {invoice}")),
@@ -178,21 +179,24 @@ pub fn build(from: &Handoff<'_>) -> Result<PlacementData, NotReady> {
 
 /// The log says with which amounts the placement was released; the folder must not say others.
 fn released_as_booked(
+    from: &Handoff<'_>,
     placement: &Placement,
-    invoice: &InvoiceId,
-    principal: Decimal,
-    fees: Decimal,
+    column: &ClaimBook<'_>,
     book: &Book<'_>,
 ) -> Result<(), NotReady> {
+    let invoice = column.invoice;
     let told = placement.amounts.iter().find(|(id, ..)| id == invoice);
-    let (told_principal, told_fees) = told.map_or_else(Default::default, |(_, p, f)| (*p, *f));
-    if (told_principal, told_fees) == (principal, fees) {
+    let (principal, fees) = told.map_or_else(Default::default, |(_, p, f)| (*p, *f));
+    let told = placement.interest.iter().find(|(id, ..)| id == invoice);
+    let interest = told.map_or(Decimal::ZERO, |(_, amount, _)| *amount);
+    let now = (column.outstanding, column.fees, column.interest_on(from.interest_until(invoice)));
+    if (principal, fees, interest) == now {
         return Ok(());
     }
     Err(NotReady::AmountsChanged {
         invoice: invoice.clone(),
-        released: Money::new(told_principal + told_fees, book.currency),
-        now: Money::new(principal + fees, book.currency),
+        released: Money::new(principal + fees + interest, book.currency),
+        now: Money::new(now.0 + now.1 + now.2, book.currency),
     })
 }
 
@@ -273,6 +277,13 @@ fn plans(account: &Account, placement: &Placement) -> Vec<PlanEntry> {
 }
 
 impl Handoff<'_> {
+    /// The day up to which the interest of a claim was counted at the release.
+    fn interest_until(&self, invoice: &InvoiceId) -> Date {
+        let placement = self.account.placements.get(self.placement);
+        let mut told = placement.into_iter().flat_map(|placement| &placement.interest);
+        told.find(|(id, ..)| id == invoice).map_or_else(|| self.day(self.at), |(.., until)| *until)
+    }
+
     fn day(&self, instant: Timestamp) -> Date {
         day_in(instant, &self.creditor.zone)
     }

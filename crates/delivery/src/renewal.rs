@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
+    calendar::day_in,
     decision::channel_gap,
     fact::Channel,
     ids::{AccountId, NoticeId},
@@ -103,6 +104,9 @@ impl Renewal<'_> {
             principal: nothing,
             fees: nothing,
             fee: nothing,
+            lump_sum: nothing,
+            interest: nothing,
+            interest_to: day_in(now, &rules.creditor.zone),
             deadline: None,
             claims: Vec::new(),
             plans: Vec::new(),

@@ -12,10 +12,12 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accrual::InterestTerms,
     claim::Claim,
     event::*,
     fact::*,
     ids::*,
+    law::rates::BaseRates,
     money::{Currency, Decimal, Money, cut},
     policy::{PolicyRef, Release},
 };
@@ -64,6 +66,12 @@ pub struct Account {
     /// Policies that looked at it, with the first moment of each name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub met: BTreeMap<PolicyName, (Timestamp, PolicyRef)>,
+    /// Terms of interest, in time; none where no policy claims any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interest: Vec<InterestTerms>,
+    /// Base rates as far as they were needed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_rates: Option<BaseRates>,
     /// What the last [`Command::Decide`](crate::Command) said of the next one; not part of the
     /// state.
     #[serde(skip)]
@@ -251,6 +259,9 @@ pub struct Promise {
     pub on: Date,
     /// How it stands.
     pub standing: Standing,
+    /// Day on which it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_on: Option<Date>,
 }
 
 /// Ratenplan.
@@ -266,6 +277,9 @@ pub struct Plan {
     pub on: Date,
     /// How it stands.
     pub standing: Standing,
+    /// Day on which it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_on: Option<Date>,
 }
 
 /// Abgabe an Inkasso.
@@ -289,6 +303,9 @@ pub struct Placement {
     pub state: PlacementState,
     /// What went out, claim, principal, fees.
     pub amounts: Vec<(InvoiceId, Decimal, Decimal)>,
+    /// Interest that went out with it, and the day up to which it was counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interest: Vec<(InvoiceId, Decimal, Date)>,
     /// The agency's last word.
     pub agency_state: Option<String>,
 }

@@ -55,7 +55,7 @@ pub(crate) fn promise(
     }
     let mut open = Vec::new();
     for currency in raised.account.currencies() {
-        let Some(amount) = owed(&Book::of(raised.account, currency)) else { continue };
+        let Some(amount) = owed(&Book::of(raised.account, currency), today) else { continue };
         open.push(Money::new(amount, currency));
         let last = rules.policy(currency).map(|policy| last_promise_day(policy, today));
         if let Some(last) = last.filter(|last| !by_person && until > *last) {
@@ -120,14 +120,15 @@ pub fn offers(policy: &Policy, open: Decimal, first_on: Date) -> Vec<(PlanTerms,
     offered
 }
 
-/// Claims that a plan of `currency` covers: all that are open and not disputed.
-pub fn plannable(account: &Account, currency: Currency) -> (Vec<InvoiceId>, Decimal) {
+/// Claims that a plan of `currency` agreed on `today` covers: all that are open and not disputed;
+/// and what is open of them, with interest up to that day. None runs while the plan is kept.
+pub fn plannable(account: &Account, currency: Currency, today: Date) -> (Vec<InvoiceId>, Decimal) {
     let book = Book::of(account, currency);
     let open = |claim: &Claim| !claim.disputed() && claim.placement.is_none();
-    let columns = book.claims.iter().filter(|c| c.open() > Decimal::ZERO && open(c.claim));
+    let columns = book.claims.iter().filter(|c| c.open_on(today) > Decimal::ZERO && open(c.claim));
     columns.fold((Vec::new(), Decimal::ZERO), |(mut claims, sum), column| {
         claims.push(column.invoice.clone());
-        (claims, sum + column.open())
+        (claims, sum + column.open_on(today))
     })
 }
 
@@ -147,7 +148,7 @@ pub(crate) fn agree(
     if raised.account.plans.values().any(|p| p.standing == Standing::Open) {
         return Err(Refusal::PlanRuns);
     }
-    let (claims, open) = plannable(raised.account, currency);
+    let (claims, open) = plannable(raised.account, currency, today);
     if claims.is_empty() {
         return Err(Refusal::NothingOwed);
     }
@@ -176,7 +177,7 @@ pub(crate) fn agree(
     // Instalments replace a promise to pay at once.
     let promised: Vec<PromiseId> = open_promises(raised.account);
     for promise in promised {
-        raised.raise(AccountEvent::PromiseKept { promise });
+        raised.raise(AccountEvent::PromiseKept { promise, on: Some(today) });
     }
     Ok(())
 }
@@ -209,9 +210,9 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Opt
             open.iter().map(|money| patience(rules, money.currency, until)).max().unwrap_or(until);
         let paid = open.iter().all(|money| done(raised.account, money.currency, promise));
         if paid {
-            raised.raise(AccountEvent::PromiseKept { promise: id });
+            raised.raise(AccountEvent::PromiseKept { promise: id, on: Some(today) });
         } else if today >= ends {
-            raised.raise(AccountEvent::PromiseBroken { promise: id });
+            raised.raise(AccountEvent::PromiseBroken { promise: id, on: Some(today) });
         } else {
             look(ends);
         }
@@ -219,10 +220,10 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Opt
     let plans = raised.account.plans.iter().filter(|(_, p)| p.standing == Standing::Open);
     let plans: Vec<(PlanId, Plan)> = plans.map(|(id, p)| (id.clone(), p.clone())).collect();
     for (id, plan) in plans {
-        let open = still_open(raised.account, &plan);
+        let open = still_open(raised.account, &plan, today);
         let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
         if open.is_zero() {
-            raised.raise(AccountEvent::PlanCompleted { plan: id });
+            raised.raise(AccountEvent::PlanCompleted { plan: id, on: Some(today) });
             continue;
         }
         // What was charged since, a returned debit for instance, is due with the last rate.
@@ -245,7 +246,7 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Opt
         }
         match next {
             _ if owed_by_now > Decimal::ZERO && paid < owed_by_now => {
-                raised.raise(AccountEvent::PlanBroken { plan: id })
+                raised.raise(AccountEvent::PlanBroken { plan: id, on: Some(today) })
             }
             Some(day) => look(day),
             None => {}
@@ -264,16 +265,16 @@ fn done(account: &Account, currency: Currency, promise: &Promise) -> bool {
     let then: Vec<&ClaimBook<'_>> = book.claims.iter().filter(of_then).collect();
     let due = |column: &&&ClaimBook<'_>| column.due_on <= promise.until;
     if then.iter().any(|column| due(&column)) {
-        then.iter().filter(due).all(|column| column.open().is_zero())
+        then.iter().filter(due).all(|column| !column.is_open())
     } else {
-        then.iter().all(|column| column.open().is_zero())
+        then.iter().all(|column| !column.is_open())
     }
 }
 
-/// What is open of a plan's claims.
-pub fn still_open(account: &Account, plan: &Plan) -> Decimal {
+/// What is open of a plan's claims, with interest up to `today`.
+pub fn still_open(account: &Account, plan: &Plan, today: Date) -> Decimal {
     let book = Book::of(account, plan.currency);
-    plan.claims.iter().filter_map(|id| book.claim(id)).map(|column| column.open()).sum()
+    plan.claims.iter().filter_map(|id| book.claim(id)).map(|column| column.open_on(today)).sum()
 }
 
 /// The day from which on a payment promised for `day` cannot be on its way any more.

@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    event::FeeKind,
     fact::{DisputeOutcome, Invoice, Part, Stamp},
     ids::*,
     money::{Currency, Decimal, Money, cut},
@@ -20,8 +21,9 @@ pub struct Claim {
     pub recorded_at: Option<Timestamp>,
     /// Latest adjustment by stamp.
     pub adjusted: Option<(Stamp, Date, Money)>,
-    /// Latest due date by stamp.
-    pub rescheduled: Option<(Stamp, Date)>,
+    /// New due dates in the order of their stamps; the last one counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rescheduled: Vec<Rescheduled>,
     /// Credit notes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credits: BTreeMap<CreditId, (Date, Money)>,
@@ -85,6 +87,17 @@ mod pairs {
     }
 }
 
+/// A new due date (Stundung).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescheduled {
+    /// Orders several.
+    pub stamp: Stamp,
+    /// Day on which it was told: default ends with it.
+    pub on: Date,
+    /// New due date.
+    pub due_on: Date,
+}
+
 /// A part given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
@@ -107,9 +120,12 @@ pub struct Dispute {
     pub resolved: Option<(Date, DisputeOutcome, Option<Decimal>)>,
 }
 
-/// Mahngebühr.
+/// Mahngebühr, or the lump sum of § 288 (5) BGB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fee {
+    /// What it is for.
+    #[serde(default)]
+    pub kind: FeeKind,
     /// The notice that cost it.
     pub notice: NoticeId,
     /// Day.
@@ -153,7 +169,7 @@ impl Claim {
     /// Due date as rescheduled, once issued.
     pub fn due_on(&self) -> Option<Date> {
         let invoice = self.invoice.as_ref()?;
-        Some(self.rescheduled.as_ref().map_or(invoice.due_on, |(_, day)| *day))
+        Some(self.rescheduled.last().map_or(invoice.due_on, |latest| latest.due_on))
     }
 
     /// Invoiced principal with the latest adjustment in its currency; zero once cancelled or
@@ -222,6 +238,15 @@ impl Claim {
     pub(crate) fn pick_default(&mut self) {
         let earliest = self.defaults.iter().min_by_key(|(notice, from)| (**from, *notice));
         self.default_by_notice = earliest.map(|(notice, from)| (notice.clone(), *from));
+    }
+
+    /// Reminder fees charged and not reversed, and whether the lump sum was.
+    pub fn costs_charged(&self) -> (Decimal, bool) {
+        let charged = self.fees.iter().filter(|fee| !fee.reversed);
+        charged.fold((Decimal::ZERO, false), |(sum, lump_sum), fee| match fee.kind {
+            FeeKind::Reminder => (sum + fee.amount, lump_sum),
+            FeeKind::LumpSum => (sum, true),
+        })
     }
 
     /// Adds a fact for the law of limitation in its place, once.

@@ -4,6 +4,7 @@
 //! second arrival of a fact records nothing.
 
 mod handoff;
+mod interest;
 mod record;
 mod settlement;
 
@@ -16,6 +17,7 @@ pub use self::handoff::missing_fields;
 pub(crate) use self::settlement::owed;
 use self::{
     handoff::{complete_automatic, go_out, recall, refresh_handoffs, release},
+    interest::waive_rests,
     record::record,
     settlement::follow_up,
 };
@@ -29,7 +31,7 @@ use crate::{
     ids::*,
     law,
     money::{Currency, Decimal, Money},
-    policy::{Release, Rules},
+    policy::{InterestClaimed, Release, Rules},
 };
 
 /// A command. Time, ids and the rules in force arrive with it.
@@ -315,7 +317,7 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
         }
     }
     let today = day_in(now, &rules.creditor.zone);
-    let review_again = arrangement::review(raised, rules, today);
+    let review_again = review(raised, rules, now, today);
     refresh_handoffs(raised, rules);
     complete_automatic(raised, today, now);
     let mut number = 0u32;
@@ -351,12 +353,31 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
                     missing: draft.missing,
                 });
                 if automatic {
-                    go_out(raised, &placement, "policy", now);
+                    go_out(raised, &placement, "policy", now, today);
                 }
             }
         }
         number += 1;
     }
+}
+
+/// What the passing of days changes beside steps: arrangements end, terms of interest and base
+/// rates begin, small rests are waived. The next moment to look at arrangements again.
+fn review(
+    raised: &mut Raised<'_>,
+    rules: &Rules,
+    now: Timestamp,
+    today: Date,
+) -> Option<Timestamp> {
+    let again = arrangement::review(raised, rules, today);
+    let interest = rules.policies.values().any(|one| one.interest.claimed != InterestClaimed::None);
+    if interest || !raised.account.interest.is_empty() {
+        follow_up(raised, rules, today);
+    }
+    if waive_rests(raised, rules, now) {
+        follow_up(raised, rules, today);
+    }
+    again
 }
 
 /// Puts claims that were old when they were met on the list of what waits for a person.
@@ -382,7 +403,7 @@ fn confirm_sent(
         return Ok(());
     }
     took_place(raised, notice, at, rules);
-    follow_up(raised);
+    follow_up(raised, rules, day_in(at, &rules.creditor.zone));
     Ok(())
 }
 
@@ -390,24 +411,27 @@ fn confirm_sent(
 fn took_place(raised: &mut Raised<'_>, notice: &NoticeId, at: Timestamp, rules: &Rules) {
     let account = &*raised.account;
     let Some(decided) = account.notices.get(notice).map(|entry| &entry.decided) else { return };
-    let (creditor, debtor) = (&rules.creditor, account.profile());
-    let on = day_in(at, &creditor.zone);
-    let deadline = decided.deadline.map(|span| law::deadline(span, on, creditor, debtor));
+    let (seat, debtor) = (rules.creditor.seat(), account.profile());
+    let on = day_in(at, &rules.creditor.zone);
+    let deadline = decided.deadline.map(|span| law::deadline(span, on, seat, debtor));
     let starts_default = decided.claims.iter().filter(|part| part.starts_default);
     let begins: Vec<AccountEvent> = starts_default
         .map(|part| AccountEvent::DefaultBegins {
             invoice: part.invoice.clone(),
             notice: notice.clone(),
-            from: law::default_by_notice(on, decided.channel, deadline, creditor, debtor),
+            from: law::default_by_notice(on, decided.channel, deadline, seat, debtor),
         })
         .collect();
-    let fee = decided.fee.clone();
+    let fee = decided.fee.clone().map(|(invoice, amount)| (FeeKind::Reminder, invoice, amount));
+    let lump_sums = decided.lump_sums.iter().cloned();
+    let lump_sums = lump_sums.map(|(invoice, amount)| (FeeKind::LumpSum, invoice, amount));
+    let fees: Vec<(FeeKind, InvoiceId, Decimal)> = fee.into_iter().chain(lump_sums).collect();
     raised.raise(AccountEvent::NoticeSent { notice: notice.clone(), at, deadline });
     for event in begins {
         raised.raise(event);
     }
-    if let Some((invoice, amount)) = fee {
+    for (kind, invoice, amount) in fees {
         let notice = notice.clone();
-        raised.raise(AccountEvent::FeeCharged { invoice, notice, on, amount });
+        raised.raise(AccountEvent::FeeCharged { invoice, kind, notice, on, amount });
     }
 }

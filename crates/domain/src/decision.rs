@@ -164,7 +164,7 @@ pub(crate) fn next_step_on(
     for currency in account.currencies() {
         let book = Book::of(account, currency);
         let Some(policy) = rules.policy(currency) else {
-            if book.open() > Decimal::ZERO {
+            if book.open_on(today) > Decimal::ZERO {
                 decision.wait(None, None, WaitReason::NoPolicy(currency), None);
             }
             continue;

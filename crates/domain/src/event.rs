@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::content::*;
 use crate::{
+    accrual::InterestTerms,
     fact::*,
     ids::*,
     money::{Currency, Decimal, Money},
@@ -100,6 +101,9 @@ pub enum AccountEvent {
         invoice: InvoiceId,
         /// Orders several.
         stamp: Stamp,
+        /// Day on which it was told, in the creditor's zone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Date>,
         /// New due date.
         due_on: Date,
     },
@@ -241,6 +245,9 @@ pub enum AccountEvent {
         payment: PaymentId,
         /// To what; less than the payment where something waits as credit.
         parts: Vec<Allocation>,
+        /// Nobody said what it was for: the amount did (§ 366 BGB, disputed).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        implied: bool,
     },
     /// A fact that came late changed how a payment is used.
     Reallocated {
@@ -248,6 +255,9 @@ pub enum AccountEvent {
         payment: PaymentId,
         /// To what, from now on.
         parts: Vec<Allocation>,
+        /// Nobody said what it was for: the amount did (§ 366 BGB, disputed).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        implied: bool,
     },
 
     // ---- what follows for a claim
@@ -276,6 +286,9 @@ pub enum AccountEvent {
     FeeCharged {
         /// Claim.
         invoice: InvoiceId,
+        /// What it is for.
+        #[serde(default, skip_serializing_if = "FeeKind::is_reminder")]
+        kind: FeeKind,
         /// The notice that cost it.
         notice: NoticeId,
         /// Day.
@@ -291,6 +304,16 @@ pub enum AccountEvent {
         notice: NoticeId,
         /// Why.
         reason: FeeReversal,
+    },
+
+    // ---- interest
+    /// Under which terms interest accrues from now on, in one currency.
+    InterestTermsSet(InterestTerms),
+    /// Base rates that interest on this account is computed with: first day and percent of each
+    /// half-year. What a table says later of the same half-years changes nothing here.
+    BaseRatesTaken {
+        /// From old to new, without a gap to those that were taken before.
+        rates: Vec<(Date, Decimal)>,
     },
 
     // ---- policy
@@ -391,11 +414,17 @@ pub enum AccountEvent {
     PromiseKept {
         /// Id.
         promise: PromiseId,
+        /// Day on which that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Date>,
     },
     /// It was not.
     PromiseBroken {
         /// Id.
         promise: PromiseId,
+        /// Day on which that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Date>,
     },
     /// Ratenplan.
     PlanAgreed {
@@ -414,11 +443,17 @@ pub enum AccountEvent {
     PlanCompleted {
         /// Id.
         plan: PlanId,
+        /// Day on which that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Date>,
     },
     /// A rate stayed away for longer than the grace.
     PlanBroken {
         /// Id.
         plan: PlanId,
+        /// Day on which that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Date>,
     },
 
     // ---- handoff
@@ -463,6 +498,9 @@ pub enum AccountEvent {
         at: Timestamp,
         /// Each claim's principal and fees.
         amounts: Vec<(InvoiceId, Decimal, Decimal)>,
+        /// Interest of each claim that bears any, and the day up to which it was counted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        interest: Vec<(InvoiceId, Decimal, Date)>,
     },
     /// It will not go out: what made it due is gone.
     HandoffWithdrawn {

@@ -67,7 +67,8 @@ pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) 
             continue;
         }
         if matches!(step.action, StepAction::HandOff { .. }) && !ladder.lawful_handoff() {
-            let from = law::default_begins(column.claim, &case.rules.creditor, Some(case.debtor));
+            let from =
+                law::default_begins(column.claim, case.rules.creditor.seat(), Some(case.debtor));
             let until = from.and_then(|(day, _)| ladder.opening(step, day));
             found.push((Some(at), WaitReason::NotInDefault, until));
             continue;
@@ -161,9 +162,8 @@ impl Ladder<'_, '_> {
         let mut due = self.counted(at)?;
         if self.steps().get(at).is_some_and(needs_overdue) {
             // The due date may have moved since the step that it counts from.
-            let creditor = &self.case.rules.creditor;
-            let overdue =
-                law::day_after_rolled(self.column.due_on, creditor, Some(self.case.debtor));
+            let seat = self.case.rules.creditor.seat();
+            let overdue = seat.day_after(self.column.due_on, Some(self.case.debtor));
             due = due.max(overdue);
         }
         due = self.apart(at, due);
@@ -189,12 +189,12 @@ impl Ladder<'_, '_> {
 
     fn counted(&self, at: usize) -> Option<Date> {
         let step = self.steps().get(at)?;
-        let creditor = &self.case.rules.creditor;
+        let seat = self.case.rules.creditor.seat();
         let base = match step.at.anchor {
             Anchor::Due => self.column.due_on,
             Anchor::Issued => self.column.claim.invoice.as_ref()?.issued_on,
             Anchor::Default => {
-                law::default_begins(self.column.claim, creditor, Some(self.case.debtor))?.0
+                law::default_begins(self.column.claim, seat, Some(self.case.debtor))?.0
             }
             Anchor::Step(named) => match (self.happened_on(named), self.latest_on()) {
                 (Some(day), _) | (None, Some(day)) => day,

@@ -4,6 +4,7 @@
 //! command, so that any decision can be computed again from the log alone.
 
 pub mod account;
+pub mod accrual;
 mod aggregate;
 pub mod arrangement;
 pub mod book;

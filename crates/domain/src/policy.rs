@@ -11,6 +11,7 @@ use crate::{
     contact::{ContactCap, ContactWindow},
     fact::{Channel, DebtorProfile, PayWith},
     ids::*,
+    law::{Seat, interest::DayCount, rates::BaseRates},
     money::{Currency, Decimal},
 };
 
@@ -45,6 +46,15 @@ pub struct Creditor {
     pub agencies: Vec<AgencyId>,
     /// Name, address and input-tax declaration are complete (§ 13a RDG).
     pub complete_for_placement: bool,
+    /// Base rates of the law's country.
+    pub base_rates: Arc<BaseRates>,
+}
+
+impl Creditor {
+    /// Law and holidays, as default and deadlines ask for them.
+    pub const fn seat(&self) -> Seat {
+        Seat { law: self.law, region: self.region }
+    }
 }
 
 /// A creditor with the policies in force, one a currency.
@@ -95,6 +105,11 @@ pub struct Policy {
     pub minimum: Decimal,
     /// One message for all claims due a step, or one each.
     pub bundle: Bundle,
+    /// What interest is claimed.
+    pub interest: InterestPolicy,
+    /// What a claim still owes after a payment, up to this, is waived: interest that ran on while
+    /// the money was on its way, above all.
+    pub rest_waived: Decimal,
     /// A payment may be on its way this long after a deadline.
     pub in_flight: Span,
     /// A debtor may promise a date at most this far ahead.
@@ -105,6 +120,35 @@ pub struct Policy {
     pub personas: Vec<Persona>,
     /// The ladder, lowest first.
     pub steps: Vec<Step>,
+}
+
+/// What default interest a policy claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterestPolicy {
+    /// How much.
+    pub claimed: InterestClaimed,
+    /// How days become a share of a year.
+    pub count: DayCount,
+    /// The last day, that of the payment, counts as well.
+    pub last_day_counts: bool,
+}
+
+/// How much default interest is claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterestClaimed {
+    /// None.
+    None,
+    /// What the law gives, or what was agreed.
+    Statutory,
+    /// Percent a year, and never more than the law gives or was agreed.
+    Percent(Decimal),
+}
+
+impl Default for InterestPolicy {
+    fn default() -> Self {
+        Self { claimed: InterestClaimed::None, count: DayCount::default(), last_day_counts: true }
+    }
 }
 
 /// How claims that are due at the same time share messages.
@@ -159,6 +203,8 @@ pub struct Step {
     pub deadline: Option<Span>,
     /// Charged with it, as far as the law lets it.
     pub fee: Decimal,
+    /// The lump sum of § 288 (5) BGB is charged with it, as far as the law lets it.
+    pub lump_sum: bool,
     /// Absent: always.
     pub when: Option<Condition>,
     /// Name of the text that it sends.
@@ -336,6 +382,8 @@ pub struct ClaimFacts {
     pub principal: Decimal,
     /// `claim.fees`: still owed.
     pub fees: Decimal,
+    /// `claim.interest`: still owed, up to that day.
+    pub interest: Decimal,
     /// `claim.days_overdue`: negative before it is due.
     pub days_overdue: i32,
     /// `claim.in_default`.

@@ -68,7 +68,7 @@ pub fn book_row(book: &Book<'_>) -> BookRow {
     let sum = |of: fn(&ClaimBook<'_>) -> Decimal| {
         minor_units(book.claims.iter().map(of).sum(), book.currency)
     };
-    let open = book.claims.iter().filter(|column| column.open() > Decimal::ZERO).count();
+    let open = book.claims.iter().filter(|column| column.is_open()).count();
     BookRow {
         currency: book.currency,
         principal: sum(|column| column.principal),
@@ -105,7 +105,7 @@ pub fn claim_state(account: &Account, column: &ClaimBook<'_>) -> &'static str {
     };
     if claim.cancelled_on.is_some() {
         "cancelled"
-    } else if column.open().is_zero() {
+    } else if !column.is_open() {
         "settled"
     } else if let Some(placement) = claim.placement.as_ref().map(|id| &account.placements[id]) {
         match placement.state {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use jiff::civil::Date;
 use kulanz_domain::{
     Account, AccountEvent,
     book::Book,
-    event::Rate,
-    ids::AccountId,
+    event::{Allocation, FeeKind, Rate},
+    ids::{AccountId, PaymentId},
     money::{Currency, Money, plain},
+    policy::InterestClaimed,
 };
 use kulanz_engine::{replay, views::claim_state};
 use kulanz_store::{Head, Store, StoredEvent};
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     explain::must,
-    house::{Places, read_store, vault},
+    house::{Places, machine_day, read_store, vault},
     http::shown,
 };
 
@@ -65,6 +67,7 @@ pub fn rate(text: &str, currency: Currency) -> Result<Rate> {
 pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> {
     let opened = open(places, id).await?;
     let account = &opened.account;
+    let today = machine_day();
     let mut books = Vec::new();
     for currency in account.currencies() {
         let book = Book::of(account, currency);
@@ -79,13 +82,14 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
                     "credited": plain(column.credited, currency),
                     "outstanding": plain(column.outstanding, currency),
                     "fees": plain(column.fees, currency),
+                    "interest": plain(column.interest_on(today), currency),
                     "state": claim_state(account, column),
                     "last_step": column.claim.last_step().map(|taken| &taken.step),
                 })
             })
             .collect();
         books.push(json!({
-            "currency": currency.code(), "open": plain(book.open(), currency),
+            "currency": currency.code(), "open": plain(book.open_on(today), currency),
             "paid": plain(book.paid, currency),
             "unallocated": plain(book.unallocated, currency), "claims": claims,
         }));
@@ -123,17 +127,18 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
             text(&book["unallocated"])
         );
         println!(
-            "  {:<20} {:<10} {:>12} {:>12} {:>8}  {:<11} last step",
-            "invoice", "due", "principal", "outstanding", "fees", "state"
+            "  {:<20} {:<10} {:>12} {:>12} {:>8} {:>8}  {:<11} last step",
+            "invoice", "due", "principal", "outstanding", "fees", "interest", "state"
         );
         for claim in book["claims"].as_array().into_iter().flatten() {
             println!(
-                "  {:<20} {:<10} {:>12} {:>12} {:>8}  {:<11} {}",
+                "  {:<20} {:<10} {:>12} {:>12} {:>8} {:>8}  {:<11} {}",
                 text(&claim["invoice"]),
                 text(&claim["due_on"]),
                 text(&claim["principal"]),
                 text(&claim["outstanding"]),
                 text(&claim["fees"]),
+                text(&claim["interest"]),
                 text(&claim["state"]),
                 text(&claim["last_step"])
             );
@@ -157,8 +162,9 @@ pub async fn timeline(places: &Places, id: &AccountId, as_json: bool) -> Result<
         println!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
+    let mut used: BTreeMap<PaymentId, Vec<Allocation>> = BTreeMap::new();
     for event in &events {
-        println!("{}  {:<20} {}", shown(event.recorded_at), event.kind, said(event)?);
+        println!("{}  {:<20} {}", shown(event.recorded_at), event.kind, said(event, &mut used)?);
     }
     Ok(())
 }
@@ -169,8 +175,17 @@ fn row(event: &StoredEvent) -> Result<Value> {
                "cause": event.cause, "event": payload }))
 }
 
-/// One line on an event.
-fn said(event: &StoredEvent) -> Result<String> {
+/// `2.50 to fees of r-1, 40.00 to principal of r-1`.
+fn parts(parts: &[Allocation]) -> String {
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|part| format!("{} to {:?} of {}", part.amount, part.part, part.invoice))
+        .collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ").to_lowercase() }
+}
+
+/// One line on an event. `used`: how payments were used by the events before it.
+fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) -> Result<String> {
     use AccountEvent as E;
     let by = event.cause.strip_prefix("person:").map_or_else(String::new, |p| format!("  ({p})"));
     let what = match serde_json::from_str::<AccountEvent>(&event.payload)? {
@@ -187,15 +202,43 @@ fn said(event: &StoredEvent) -> Result<String> {
             format!("{payment} of {amount} by {method}, booked {booked_on}")
         }
         E::PaymentReturned { payment, reason, .. } => format!("{payment}, {reason}"),
-        E::PaymentAllocated { payment, parts } | E::Reallocated { payment, parts } => {
-            let parts: Vec<String> = parts
-                .iter()
-                .map(|part| format!("{} to {:?} of {}", part.amount, part.part, part.invoice))
-                .collect();
-            format!("{payment}: {}", parts.join(", ").to_lowercase())
+        E::PaymentAllocated { payment, parts: now, implied }
+        | E::Reallocated { payment, parts: now, implied } => {
+            let flag = if implied { ", by its amount alone" } else { "" };
+            let line = format!("{payment}: {}{flag}", parts(&now));
+            match used.insert(payment, now) {
+                Some(before) => format!("{line}; before: {}", parts(&before)),
+                None => line,
+            }
+        }
+        E::GivenUp { invoice, amount, part, written_off, .. } => {
+            let amount = amount.map_or_else(|| "all".to_owned(), |amount| amount.to_string());
+            let part = part.map_or_else(String::new, |part| format!("{part:?} ").to_lowercase());
+            let how = if written_off { "written off" } else { "waived" };
+            format!("{amount} {part}of {invoice} {how}")
+        }
+        E::InterestTermsSet(terms) => {
+            let claimed = match &terms.claimed {
+                InterestClaimed::None => "none".to_owned(),
+                InterestClaimed::Statutory => "statutory".to_owned(),
+                InterestClaimed::Percent(percent) => format!("{percent}% at most"),
+            };
+            let since = match terms.from == Date::MIN {
+                true => "from the first day of default".to_owned(),
+                false => format!("from {}", terms.from),
+            };
+            format!("{} {claimed}, {}, {since}", terms.currency.code(), terms.count.name())
+        }
+        E::BaseRatesTaken { rates } => {
+            let rates: Vec<String> =
+                rates.iter().map(|(from, percent)| format!("{percent}% from {from}")).collect();
+            rates.join(", ")
         }
         E::ClaimSettled { invoice, on } => format!("{invoice} on {on}"),
-        E::FeeCharged { invoice, amount, .. } => format!("{amount} on {invoice}"),
+        E::FeeCharged { invoice, kind, amount, .. } => match kind {
+            FeeKind::Reminder => format!("{amount} on {invoice}"),
+            FeeKind::LumpSum => format!("{amount} on {invoice}, lump sum"),
+        },
         E::FeeReversed { invoice, reason, .. } => format!("{invoice}: {reason:?}"),
         E::DefaultBegins { invoice, from, .. } => format!("{invoice} from {from}"),
         E::NoticeDecided(notice) => {
@@ -219,9 +262,9 @@ fn said(event: &StoredEvent) -> Result<String> {
         },
         E::HoldReleased { hold } => hold.to_string(),
         E::PromiseMade { promise, until, .. } => format!("{promise} until {until}"),
-        E::PromiseKept { promise } | E::PromiseBroken { promise } => promise.to_string(),
+        E::PromiseKept { promise, .. } | E::PromiseBroken { promise, .. } => promise.to_string(),
         E::PlanAgreed { plan, rates, .. } => format!("{plan}, {} rates", rates.len()),
-        E::PlanCompleted { plan } | E::PlanBroken { plan } => plan.to_string(),
+        E::PlanCompleted { plan, .. } | E::PlanBroken { plan, .. } => plan.to_string(),
         E::HandoffDue { placement, agency, missing, .. } => match missing.is_empty() {
             true => format!("{placement} to {agency}"),
             false => format!("{placement} to {agency} lacks {}", missing.join(", ")),

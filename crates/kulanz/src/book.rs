@@ -1,11 +1,12 @@
 //! `kulanz book`: the live book's totals, with the same members as a back-test's.
 
 use anyhow::Result;
+use jiff::civil::Date;
 use kulanz_engine::{backtest::Summary, replay};
 use kulanz_store::Store;
 
-/// Totals of all accounts.
-pub async fn totals(store: &dyn Store) -> Result<Summary> {
+/// Totals of all accounts, with interest up to `on`.
+pub async fn totals(store: &dyn Store, on: Date) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut after = None;
     loop {
@@ -13,7 +14,7 @@ pub async fn totals(store: &dyn Store) -> Result<Summary> {
         let heads = store.heads(page.clone()).await?;
         for (id, head) in page.iter().zip(heads) {
             if let Some(head) = head {
-                summary.add(id, &replay(&head)?);
+                summary.add(id, &replay(&head)?, on);
             }
         }
         after = page.last().cloned();
@@ -40,6 +41,7 @@ pub fn print(summary: &Summary) {
             ("unallocated", totals.unallocated),
             ("outstanding", totals.outstanding),
             ("fees", totals.fees),
+            ("interest", totals.interest),
         ] {
             println!("    {name:<12} {:>16}", amount.to_string());
         }

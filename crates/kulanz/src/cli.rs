@@ -453,7 +453,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Book { json } => {
             let store = house::read_store(&places.data)?;
-            let totals = book::totals(&*store).await?;
+            let totals = book::totals(&*store, house::machine_day()).await?;
             match json {
                 true => println!("{}", serde_json::to_string_pretty(&totals)?),
                 false => book::print(&totals),

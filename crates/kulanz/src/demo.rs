@@ -258,7 +258,7 @@ impl Walk<'_> {
             Play::Plan { nth, .. } => {
                 let Some(currency) = account.currencies().first().copied() else { return Ok(()) };
                 let Some(policy) = rules.policy(currency) else { return Ok(()) };
-                let (_, open) = plannable(account, currency);
+                let (_, open) = plannable(account, currency, today);
                 let first_on = today.checked_add(7.days())?;
                 let offered = offers(policy, open, first_on);
                 let Some((_, rates)) = offered.into_iter().next() else { return Ok(()) };
@@ -342,7 +342,7 @@ fn open_claims(account: &Account) -> Vec<InvoiceId> {
     let mut open = Vec::new();
     for currency in account.currencies() {
         let book = Book::of(account, currency);
-        let columns = book.claims.iter().filter(|column| column.open() > Decimal::ZERO);
+        let columns = book.claims.iter().filter(|column| column.is_open());
         open.extend(columns.map(|column| column.invoice.clone()));
     }
     open
@@ -361,7 +361,7 @@ fn payments(
     for currency in account.currencies() {
         let book = Book::of(account, currency);
         for column in claims.iter().filter_map(|id| book.claim(id)) {
-            let share = column.open() * Decimal::from(percent) / Decimal::ONE_HUNDRED;
+            let share = column.open_on(today) * Decimal::from(percent) / Decimal::ONE_HUNDRED;
             let amount = share.round_dp(2);
             if amount > Decimal::ZERO && !column.claim.disputed() {
                 facts.push(Fact::PaymentReceived {
@@ -496,7 +496,11 @@ fn state(account: &Account) -> Option<&'static str> {
 async fn report(running: &Running, options: &Options, links: &[serde_json::Value]) -> Result<()> {
     let store = running.house.engine.store();
     let counts = store.notice_counts(None).await?;
-    let book = crate::book::totals(&**store).await?;
+    let book = {
+        let now = running.house.engine.clock().now();
+        let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        crate::book::totals(&**store, today).await?
+    };
     if options.json {
         let notices: Vec<_> = counts
             .iter()

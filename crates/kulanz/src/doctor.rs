@@ -3,14 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use jiff::{Timestamp, tz::TimeZone};
 use kulanz_engine::{rebuild, vault::Vault};
 use kulanz_store::Store;
 use serde_json::json;
 
 use crate::{
     book,
-    house::{Places, load_policies, open_store, read_store},
+    house::{Places, load_policies, machine_day, open_store, read_store},
     progress,
     settings::Settings,
 };
@@ -51,7 +50,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
             Err(error) => Check { what, wrong: Some(format!("{error:#}")), said: String::new() },
         });
     };
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let today = machine_day();
     note(
         "policies",
         load_policies(&places.config, today).map(|loaded| {
@@ -122,7 +121,7 @@ async fn integrity(store: &dyn Store) -> Result<String> {
 
 /// The read side's totals against those of the accounts.
 async fn agreement(store: &dyn Store) -> Result<String> {
-    let totals = book::totals(store).await?;
+    let totals = book::totals(store, machine_day()).await?;
     let (_, rows) = store.book(None).await?;
     for row in rows {
         let code = row.currency.code();

@@ -69,6 +69,11 @@ pub fn load_policies(config: &Path, on: Date) -> Result<Loaded> {
     }
 }
 
+/// The day on which a command that only looks counts interest: the machine's, in UTC.
+pub fn machine_day() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
 /// `1 error`, `2 errors`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })

@@ -111,7 +111,9 @@ pub(crate) struct Case<'a> {
 /// What there is in one currency.
 pub(crate) struct Section<'a> {
     pub book: Book<'a>,
-    /// Principal and fees owed: the sum of the page.
+    /// Day up to which interest is counted.
+    pub today: Date,
+    /// Principal, fees and interest owed: the sum of the page.
     pub open: Decimal,
     /// What is asked for now: without what is disputed or with an agency; of instalments the
     /// next rate.
@@ -166,13 +168,14 @@ impl<'a> Case<'a> {
     pub(crate) fn offers(
         &self,
         rules: &Rules,
+        today: Date,
         first_on: Date,
     ) -> Vec<(Currency, PlanTerms, Vec<Rate>)> {
         let mut found = Vec::new();
         for section in &self.sections {
             let currency = section.book.currency;
             let Some(policy) = rules.policy(currency) else { continue };
-            let (_, open) = plannable(self.account, currency);
+            let (_, open) = plannable(self.account, currency, today);
             if open > Decimal::ZERO {
                 let offered = offers(policy, open, first_on).into_iter();
                 found.extend(offered.map(|(terms, rates)| (currency, terms, rates)));
@@ -205,19 +208,19 @@ impl<'a> Case<'a> {
 impl<'a> Section<'a> {
     fn of(account: &'a Account, currency: Currency, today: Date) -> Self {
         let book = Book::of(account, currency);
-        let open = book.open();
+        let open = book.open_on(today);
         let mut section =
-            Self { book, open, due_now: Decimal::ZERO, payable: Vec::new(), plan: None };
+            Self { book, today, open, due_now: Decimal::ZERO, payable: Vec::new(), plan: None };
         let runs = |plan: &&Plan| plan.standing == Standing::Open && plan.currency == currency;
         let plan = account.plans.values().find(runs);
         for column in &section.book.claims {
-            let asked = column.open() > Decimal::ZERO
+            let asked = column.open_on(today) > Decimal::ZERO
                 && !column.claim.disputed()
                 && !placed(account, column);
             if asked {
                 section.payable.push(column.invoice);
                 if plan.is_none_or(|plan| !plan.claims.contains(column.invoice)) {
-                    section.due_now += column.open();
+                    section.due_now += column.open_on(today);
                 }
             }
         }
@@ -232,7 +235,7 @@ impl<'a> Section<'a> {
 
     /// Claims on which something is open.
     pub(crate) fn claims(&self) -> impl Iterator<Item = &ClaimBook<'a>> {
-        self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO)
+        self.book.claims.iter().filter(|column| column.open_on(self.today) > Decimal::ZERO)
     }
 
     /// The one claim that a payment of `due_now` is for, where it is for one.
@@ -250,7 +253,7 @@ impl<'a> Section<'a> {
 
 /// What is missing of the rates due by `today`, else of the next one.
 fn next_rate(account: &Account, plan: &Plan, today: Date) -> Option<Rate> {
-    let open = still_open(account, plan);
+    let open = still_open(account, plan, today);
     let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
     let paid = (agreed - open).max(Decimal::ZERO);
     let mut asked = Decimal::ZERO;

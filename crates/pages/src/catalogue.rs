@@ -142,6 +142,7 @@ catalogue! {
     SumCaption: "So kommt die Summe zustande", "How the sum comes about";
     Principal: "Laut Rechnung", "Invoiced";
     Fees: "Gebühren", "Fees";
+    Interest: "Zinsen bis heute", "Interest to date";
     CreditNotes: "Gutschrift", "Credit notes";
     GivenUp: "Erlassen", "No longer asked for";
     Paid: "Schon bezahlt", "Already paid";

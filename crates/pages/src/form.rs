@@ -210,7 +210,7 @@ impl FormPage<'_> {
         html.raw("><legend>").raw(visit.t(Text::DisagreeClaims)).raw("</legend>");
         self.around(html, "invoice", None);
         for (column, currency) in &claims {
-            let amount = Money::new(column.open(), *currency);
+            let amount = Money::new(column.open_on(visit.today), *currency);
             html.raw("<label class=\"choice\"><input type=\"checkbox\" name=\"invoice\" value=\"");
             html.text(column.invoice.as_str()).raw("\"");
             if claims.len() == 1 || chosen.contains(&column.invoice.as_str()) {

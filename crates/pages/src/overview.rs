@@ -260,18 +260,20 @@ fn owed(
 /// What is asked for at all, now or in later rates.
 fn asked(section: &Section<'_>) -> Decimal {
     let payable = section.claims().filter(|column| section.payable.contains(&column.invoice));
-    payable.map(ClaimBook::open).sum()
+    payable.map(|column| column.open_on(section.today)).sum()
 }
 
 /// The lines add up to the sum to the cent: they are the columns of the books.
 fn breakdown(html: &mut Html, visit: &Visit, section: &Section<'_>) {
     let sum = |of: fn(&ClaimBook<'_>) -> Decimal| section.claims().map(of).sum::<Decimal>();
+    let interest = section.claims().map(|column| column.interest_charged(section.today)).sum();
     let lines = [
         (Text::Principal, sum(|column| column.principal)),
         (Text::Fees, sum(|column| column.fees_charged)),
+        (Text::Interest, interest),
         (Text::CreditNotes, -sum(|column| column.credited + column.remitted)),
         (Text::GivenUp, -sum(|column| column.waived + column.written_off)),
-        (Text::Paid, -sum(|column| column.paid + column.fees_paid)),
+        (Text::Paid, -sum(|column| column.paid + column.fees_paid + column.interest_paid)),
     ];
     let money = |amount| visit.lang.money(section.money(amount));
     html.raw("<table class=\"breakdown\"><caption>").raw(visit.t(Text::SumCaption));
@@ -313,7 +315,7 @@ fn claim(
         line(Text::IssuedOn, &visit.lang.date(invoice.issued_on));
     }
     line(Text::DueOn, &visit.lang.date(column.due_on));
-    line(Text::StillOpen, &visit.lang.money(section.money(column.open())));
+    line(Text::StillOpen, &visit.lang.money(section.money(column.open_on(section.today))));
     html.raw("</dl>");
     if let Some(url) = secret("document_url").and_then(web) {
         html.raw("<p>").link(url, visit.t(Text::Document)).raw("</p>");
@@ -423,7 +425,8 @@ fn exits(html: &mut Html, visit: &Visit, case: &Case<'_>) {
     let first_on = visit.today;
     let later = case.state.allows(Deed::Later)
         && case.last_promise_day(&visit.rules, visit.today).is_some();
-    let plan = case.state.allows(Deed::Plan) && !case.offers(&visit.rules, first_on).is_empty();
+    let plan = case.state.allows(Deed::Plan)
+        && !case.offers(&visit.rules, visit.today, first_on).is_empty();
     let ways = [
         (case.state.allows(Deed::Paid), "exit-paid", "/paid", Text::ExitPaid, Text::ExitPaidHint),
         (

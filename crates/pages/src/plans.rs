@@ -54,7 +54,9 @@ pub(crate) fn form(html: &mut Html, page: &FormPage<'_>, case: &Case<'_>, ask: &
     html.raw("\" min=\"").text(visit.today.to_string()).raw("\" max=\"").text(last.to_string());
     html.raw("\"></div><button class=\"second\">").raw(visit.t(Text::ShowRates));
     html.raw("</button></form>");
-    for (number, (currency, _, rates)) in case.offers(&visit.rules, first_on).iter().enumerate() {
+    for (number, (currency, _, rates)) in
+        case.offers(&visit.rules, visit.today, first_on).iter().enumerate()
+    {
         let count = rates.len().to_string();
         html.raw("<section class=\"card\"><h2>");
         html.text(visit.fill(Text::PlanTitle, &[("count", &count)])).raw("</h2>");
@@ -99,7 +101,7 @@ pub(crate) async fn agree(
     let Some(first_on) = typed_date(fields.one("first")) else {
         return Err(problem(Text::DateWrong));
     };
-    let offers = case.offers(&visit.rules, first_on).into_iter().enumerate();
+    let offers = case.offers(&visit.rules, visit.today, first_on).into_iter().enumerate();
     let mut shown = offers.filter(|(number, (currency, _, rates))| {
         offer(*currency, *number, rates) == fields.one("offer")
     });

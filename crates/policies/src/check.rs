@@ -1,19 +1,20 @@
 //! What a policy means for people, beyond being well-formed: steps and texts that can never be
-//! reached or are missing, and where the law will cap what it asks for.
+//! reached or are missing, and where it meets a guard of the law (`guards`).
+
+mod guards;
 
 use std::{collections::BTreeSet, path::Path};
 
 use kulanz_domain::{
     calendar::Span,
-    fact::{Channel, DebtorKind},
-    money::{self, Decimal},
-    policy::{Anchor, LanguageChoice, Law, Persona, Policy, Step, StepAction},
+    fact::DebtorKind,
+    policy::{Anchor, LanguageChoice, Persona, Policy, Step, StepAction},
 };
 
 use crate::{
     compile::CompiledPolicy,
     condition::{Compiled, Known},
-    context::{Context, short, spoken},
+    context::{Context, short},
     creditor::CreditorFile,
     diagnostic::{Diagnostic, Severity, did_you_mean},
     file::policy::PolicyDoc,
@@ -68,7 +69,7 @@ pub(crate) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
     order(subject, context);
     texts(subject, context);
     unused_texts(subject, context);
-    fees(subject, context);
+    guards::check(subject, context);
 }
 
 fn folder_name(subject: &Subject<'_>, context: &mut Context<'_>) {
@@ -225,61 +226,5 @@ fn unused_texts(subject: &Subject<'_>, context: &mut Context<'_>) {
         let mut found = Diagnostic::about(Severity::Warning, &template.file, message);
         found.help = did_you_mean(&key.text, used.iter().copied());
         context.found.push(found);
-    }
-}
-
-/// What can be charged for a reminder to a German consumer: what it costs.
-const fn cap(channel: Channel) -> Decimal {
-    match channel {
-        Channel::Email => Decimal::ZERO,
-        Channel::Sms => Decimal::from_parts(20, 0, 0, false, 2),
-        Channel::Letter => Decimal::from_parts(250, 0, 0, false, 2),
-    }
-}
-
-/// Says where the law will lower a fee. It does so when the fee is charged, whatever stands here.
-fn fees(subject: &Subject<'_>, context: &mut Context<'_>) {
-    let policy = subject.policy();
-    let mut first = true;
-    for (place, step) in policy.steps.iter().enumerate() {
-        if step.action != StepAction::Mahnung {
-            continue;
-        }
-        let starts_default = std::mem::take(&mut first);
-        let Some(at) = subject.doc.steps.get(place).and_then(|doc| doc.fee.as_ref()) else {
-            continue;
-        };
-        if step.fee.is_zero() {
-            continue;
-        }
-        match subject.creditor.creditor.law {
-            Law::None => continue,
-            Law::Ch => {
-                let help = "it is charged to those alone with whom it was agreed";
-                context.note(at.place, "Swiss law knows reminder fees only where agreed", help);
-                continue;
-            }
-            Law::De | Law::At => {}
-        }
-        if starts_default {
-            let help = "a fee is damage of default, and this is what starts it (§ 286 BGB)";
-            let message = "this fee is charged to those alone who are in default already";
-            context.note(at.place, message, help);
-        }
-        let channels: BTreeSet<Channel> = subject
-            .personas_of(place, Some(DebtorKind::Consumer))
-            .flat_map(|persona| persona.channels.iter().copied())
-            .filter(|channel| cap(*channel) < step.fee)
-            .collect();
-        if !channels.is_empty() {
-            let capped = channels.iter().map(|channel| {
-                let most = money::plain(cap(*channel), policy.currency);
-                format!("{} {most}", spoken(*channel))
-            });
-            let capped = capped.collect::<Vec<_>>().join(", ");
-            let message = format!("for consumers the law caps this fee: {capped}");
-            let help = "only what the message itself costs can be charged";
-            context.note(at.place, message, help);
-        }
     }
 }

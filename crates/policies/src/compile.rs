@@ -12,8 +12,9 @@ use kulanz_domain::{
     calendar::{Region, Span},
     contact::{ContactCap, ContactWindow, Preset, preset},
     ids::{CreditorId, PolicyName},
+    law::{interest::DayCount, rates::MOST_DECIMALS},
     money::{self, Currency, Decimal},
-    policy::{Bundle, Law, Policy, PolicyRef},
+    policy::{Bundle, InterestClaimed, InterestPolicy, Law, Policy, PolicyRef},
 };
 
 pub use self::moment::parse_moment;
@@ -23,7 +24,7 @@ use crate::{
     creditor::CreditorFile,
     diagnostic::{Place, did_you_mean},
     file::{
-        Days,
+        Amount, Days,
         policy::{BundleDoc, ContactDoc, DayOfWeek, PolicyDoc},
     },
     yaml::At,
@@ -95,10 +96,13 @@ pub(crate) fn compile(
     let in_flight = span(context, &doc.in_flight, Span::BusinessDays(2));
     let promise_within = span(context, &doc.promise_within, Span::Days(30));
     let known_currency = currency.unwrap_or(Currency::EUR);
-    let minimum = match &doc.minimum {
+    let amount = |context: &mut Context<'_>, at: &Option<At<Amount>>| match at {
         Some(at) => context.amount(at, at.place, known_currency),
         None => Some(Decimal::ZERO),
     };
+    let minimum = amount(context, &doc.minimum);
+    let rest_waived = amount(context, &doc.rest_waived);
+    let interest = interest(doc, context);
     let (personas, persona_conditions) = persona::personas(
         &doc.personas,
         &persona::Defaults { window: &window, creditor, languages: &languages },
@@ -129,6 +133,8 @@ pub(crate) fn compile(
             None | Some(BundleDoc::Account) => Bundle::Account,
             Some(BundleDoc::Claim) => Bundle::Claim,
         },
+        interest: interest?,
+        rest_waived: rest_waived?,
         in_flight: in_flight?,
         promise_within: promise_within?,
         meets_overdue_days: MEETS_OVERDUE_DAYS,
@@ -196,17 +202,31 @@ fn without_effect(doc: &PolicyDoc, context: &mut Context<'_>) {
             context.percent(&experiment.share, experiment.share.place);
         }
     }
-    if let Some(interest) = &doc.interest {
-        match interest.as_str() {
-            "none" => {}
-            "statutory" => note(context, interest.place, "interest", "no interest is charged yet"),
-            rate => {
-                if context.percent(rate, interest.place).is_some() {
-                    note(context, interest.place, "interest", "no interest is charged yet");
+}
+
+/// What interest is claimed; `None` where it is not well-formed.
+fn interest(doc: &PolicyDoc, context: &mut Context<'_>) -> Option<InterestPolicy> {
+    let claimed = match &doc.interest {
+        None => InterestClaimed::None,
+        Some(told) => match told.as_str() {
+            "none" => InterestClaimed::None,
+            "statutory" => InterestClaimed::Statutory,
+            percent => {
+                let percent = context.percent(percent, told.place)?;
+                if percent.scale() > MOST_DECIMALS || percent > Decimal::ONE_THOUSAND {
+                    let message = format!("{percent}% is no rate of interest");
+                    context.error(told.place, message, "up to 1000% with at most six decimals");
+                    return None;
                 }
+                InterestClaimed::Percent(percent)
             }
-        }
-    }
+        },
+    };
+    Some(InterestPolicy {
+        claimed,
+        count: doc.day_count.map(DayCount::from).unwrap_or_default(),
+        last_day_counts: doc.payment_day_counts.unwrap_or(true),
+    })
 }
 
 /// What the creditor's law (or, without one, a preset or decency) allows at most.

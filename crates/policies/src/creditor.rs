@@ -1,12 +1,16 @@
 //! Creditor files: checked, and split into what decisions need
 //! ([`kulanz_domain::policy::Creditor`]) and what stands in letters and on pages.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use kulanz_domain::{
     calendar::Region,
     fact::Channel,
     ids::{AgencyId, CreditorId},
+    law::rates::{BaseRates, RateTable},
     policy::{Creditor, Law},
 };
 
@@ -143,6 +147,13 @@ pub(crate) fn parse(
     file.filter(|_| usable)
 }
 
+/// The tables that this release ships. An installation can put newer ones in their place.
+fn base_rates(law: Law) -> Arc<BaseRates> {
+    let table = if law == Law::At { RateTable::Austria } else { RateTable::Germany };
+    // A test reads both, so that what is shipped is well-formed.
+    Arc::new(table.shipped().unwrap_or_else(|_| BaseRates::from(Vec::new())))
+}
+
 fn compile(path: &Path, doc: &CreditorDoc, context: &mut Context<'_>) -> Option<CreditorFile> {
     let id: Option<CreditorId> = context.read(&doc.id, doc.id.place);
     if path.file_stem().is_some_and(|stem| stem != doc.id.as_str()) {
@@ -210,6 +221,7 @@ fn compile(path: &Path, doc: &CreditorDoc, context: &mut Context<'_>) -> Option<
         agencies: agencies.iter().map(|agency| agency.id.clone()).collect(),
         // All of them are keys that a file must have, and none may be empty.
         complete_for_placement: true,
+        base_rates: base_rates(law),
     };
     Some(CreditorFile {
         creditor,

@@ -85,8 +85,8 @@ lexical! {
         "A condition in CEL. Facts: debtor.kind, .country, .language, .vulnerable, \
          .attributes[\"…\"]; history.invoices_paid, .late_share, .average_days_late, \
          .promises_kept, .disputes; account.outstanding, .open_claims, .oldest_days_overdue; \
-         claim.outstanding, .principal, .fees, .days_overdue, .in_default, .currency (steps \
-         only); persona (steps only); today."
+         claim.outstanding, .principal, .fees, .interest, .days_overdue, .in_default, .currency \
+         (steps only); persona (steps only); today."
         "^[\\s\\S]{1,2000}$"
         [
             "debtor.kind == \"consumer\" && history.late_share < 0.34",

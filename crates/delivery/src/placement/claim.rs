@@ -6,7 +6,7 @@ use kulanz_domain::{
     account::{Notice, NoticeState, Payment},
     book::{Book, ClaimBook},
     claim::Dispute,
-    event::Allocation,
+    event::{Allocation, FeeKind},
     fact::{Channel, Part},
     ids::*,
     law,
@@ -14,7 +14,7 @@ use kulanz_domain::{
     policy::Law,
 };
 
-use super::{Handoff, Secrets, document::*, words::*};
+use super::{Handoff, Secrets, document::*, interest::interest, words::*};
 
 /// The claim's entry; `None`, with the reason in `missing`, where § 13a RDG asks for more.
 pub(super) fn entry(
@@ -35,7 +35,9 @@ pub(super) fn entry(
         missing.push(format!("object of the contract of {id}"));
     }
     let amount = |value: Decimal| Amount::new(value, currency);
-    let interest = Decimal::ZERO;
+    let until = from.interest_until(id);
+    let interest = interest(column, currency, until);
+    let interest_charged = column.interest_charged(until);
     Some(ClaimEntry {
         invoice: id.clone(),
         issued_on: invoice.issued_on,
@@ -53,18 +55,13 @@ pub(super) fn entry(
         written_off: amount(column.written_off),
         paid_principal: amount(column.paid),
         paid_fees: amount(column.fees_paid),
+        paid_interest: amount(column.interest_paid),
         fees_charged: amount(column.fees_charged),
+        interest_charged: amount(interest_charged),
         open_principal: amount(column.outstanding),
         open_fees: amount(column.fees),
-        open_total: amount(column.outstanding + column.fees + interest),
-        interest: Interest {
-            amount: amount(interest),
-            rate_percent: None,
-            from: None,
-            until: None,
-            agreed_rate_percent: invoice.contract_rate.map(|rate| rate.normalize().to_string()),
-            reason: "The creditor claims no interest for the time up to this placement.",
-        },
+        open_total: amount(column.outstanding + column.fees + interest.amount.value()),
+        interest,
         costs: costs(from, column, currency),
         default: default_of(from, column),
         notices: notices(from, column),
@@ -90,12 +87,21 @@ fn costs(from: &Handoff<'_>, column: &ClaimBook<'_>, currency: Currency) -> Vec<
     let charged = column.claim.fees.iter().filter(|fee| !fee.reversed);
     let mut costs: Vec<Cost> = charged
         .map(|fee| Cost {
-            kind: CostKind::Notice,
+            kind: match fee.kind {
+                FeeKind::Reminder => CostKind::Notice,
+                FeeKind::LumpSum => CostKind::LumpSum,
+            },
             amount: Amount::new(fee.amount, currency),
             on: fee.on,
             notice: Some(fee.notice.clone()),
             payment: None,
-            reason: notice_reason(from, &fee.notice),
+            reason: match fee.kind {
+                FeeKind::Reminder => notice_reason(from, &fee.notice),
+                FeeKind::LumpSum => "Lump sum for a business in default, less reminder costs \
+                                     charged before; to be credited against costs of legal \
+                                     pursuit (§ 288 (5) BGB; Austria: § 458 UGB)."
+                    .to_owned(),
+            },
         })
         .collect();
     if column.claim.cancelled_on.is_none() {
@@ -133,7 +139,7 @@ fn notice_reason(from: &Handoff<'_>, notice: &NoticeId) -> String {
 
 /// Default, once it has begun by the day of the placement.
 fn default_of(from: &Handoff<'_>, column: &ClaimBook<'_>) -> Option<DefaultEntry> {
-    let found = law::default_begins(column.claim, from.creditor, from.account.profile());
+    let found = law::default_begins(column.claim, from.creditor.seat(), from.account.profile());
     let (begins, ground) = found.filter(|(begins, _)| *begins <= from.day(from.at))?;
     let ground = DefaultWord::from(ground);
     let by_notice = column.claim.default_by_notice.as_ref();

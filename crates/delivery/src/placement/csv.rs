@@ -9,7 +9,7 @@
 use super::document::{ClaimEntry, PlacementData};
 
 /// Columns in their order.
-pub(super) const HEADER: [&str; 43] = [
+pub(super) const HEADER: [&str; 48] = [
     "placement",
     "creditor",
     "creditor_name",
@@ -41,10 +41,15 @@ pub(super) const HEADER: [&str; 43] = [
     "written_off",
     "paid_principal",
     "paid_fees",
+    "paid_interest",
     "fees_charged",
+    "interest_charged",
     "open_principal",
     "open_fees",
     "interest",
+    "interest_from",
+    "interest_until",
+    "interest_rate_percent",
     "open_total",
     "default_from",
     "default_ground",
@@ -65,7 +70,7 @@ pub(super) fn text(data: &PlacementData) -> String {
     text
 }
 
-fn cells(data: &PlacementData, claim: &ClaimEntry) -> [String; 43] {
+fn cells(data: &PlacementData, claim: &ClaimEntry) -> [String; 48] {
     let (creditor, debtor) = (&data.creditor, &data.debtor);
     let representative = debtor.represented_by.as_ref();
     let theirs = representative.and_then(|other| other.address.as_ref());
@@ -106,10 +111,15 @@ fn cells(data: &PlacementData, claim: &ClaimEntry) -> [String; 43] {
         claim.written_off.to_string(),
         claim.paid_principal.to_string(),
         claim.paid_fees.to_string(),
+        claim.paid_interest.to_string(),
         claim.fees_charged.to_string(),
+        claim.interest_charged.to_string(),
         claim.open_principal.to_string(),
         claim.open_fees.to_string(),
         claim.interest.amount.to_string(),
+        claim.interest.from.map(|day| day.to_string()).unwrap_or_default(),
+        claim.interest.until.map(|day| day.to_string()).unwrap_or_default(),
+        claim.interest.rate_percent.clone().unwrap_or_default(),
         claim.open_total.to_string(),
         default.map(|default| default.from.to_string()).unwrap_or_default(),
         default.map(|default| default.ground.name().to_owned()).unwrap_or_default(),

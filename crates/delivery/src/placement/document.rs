@@ -167,8 +167,13 @@ pub struct ClaimEntry {
     pub paid_principal: Amount,
     /// Fees paid.
     pub paid_fees: Amount,
+    /// Interest paid.
+    pub paid_interest: Amount,
     /// Fees charged: the sum of `costs`.
     pub fees_charged: Amount,
+    /// Interest charged up to `interest.until`: the sum of its segments, paid and waived interest
+    /// included.
+    pub interest_charged: Amount,
     /// Principal still owed.
     pub open_principal: Amount,
     /// Fees still owed.
@@ -196,12 +201,12 @@ pub struct ClaimEntry {
     pub credit_bureau_notice_given: bool,
 }
 
-/// Interest claimed up to `created_at`.
+/// Interest claimed up to the release of the placement.
 #[derive(Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Interest {
-    /// Amount.
+    /// Amount still owed.
     pub amount: Amount,
-    /// Percent a year, where something is claimed.
+    /// Percent a year on the last day, where something is claimed.
     pub rate_percent: Option<String>,
     /// First day, where something is claimed.
     pub from: Option<Date>,
@@ -209,8 +214,31 @@ pub struct Interest {
     pub until: Option<Date>,
     /// Percent a year that was agreed in the contract.
     pub agreed_rate_percent: Option<String>,
-    /// Why this amount.
-    pub reason: &'static str,
+    /// Days, rates and principal that make up what was charged.
+    pub segments: Vec<InterestSegment>,
+    /// Why this amount, and why more than the statutory rate where it is more.
+    pub reason: String,
+}
+
+/// Days with one rate on one principal.
+#[derive(Clone, PartialEq, Serialize, JsonSchema)]
+pub struct InterestSegment {
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub to: Date,
+    /// Days as counted.
+    pub days: i32,
+    /// Length of the year that they are a share of.
+    pub year_days: i32,
+    /// What bore it.
+    pub principal: Amount,
+    /// Base rate, where the rate moves with it.
+    pub base_rate_percent: Option<String>,
+    /// Percent a year.
+    pub rate_percent: String,
+    /// Amount; the segments' amounts add up to `interest_charged`.
+    pub amount: Amount,
 }
 
 /// A fee.

@@ -144,6 +144,8 @@ pub enum CostKind {
     Notice,
     /// What the bank charged for a returned payment.
     ReturnedPayment,
+    /// The lump sum against businesses (§ 288 (5) BGB).
+    LumpSum,
 }
 
 /// Why a debtor is in default.

@@ -114,14 +114,20 @@ pub struct MessageContext {
     pub creditor: Creditor,
     /// The debtor's name, where known; the variable is empty otherwise.
     pub debtor_name: Option<String>,
-    /// All that is asked for, fees included.
+    /// All that is asked for, fees and interest included.
     pub total: Money,
     /// Principal still owed.
     pub principal: Money,
-    /// Fees owed, the new one included.
+    /// Fees owed, those that come with this message included.
     pub fees: Money,
     /// The fee that comes with this message.
     pub fee: Money,
+    /// The lump sum that comes with this message (§ 288 (5) BGB).
+    pub lump_sum: Money,
+    /// Interest owed up to `interest_to`.
+    pub interest: Money,
+    /// The day up to which interest was counted.
+    pub interest_to: Date,
     /// Day by which to pay; a text that uses it unguarded does not render without.
     pub deadline: Option<Date>,
     /// The claims that the message is about.
@@ -164,8 +170,13 @@ pub(super) struct Variables {
     principal: String,
     fees: String,
     fee: String,
+    lump_sum: String,
+    interest: String,
+    interest_to: String,
     has_fee: bool,
     has_fees: bool,
+    has_lump_sum: bool,
+    has_interest: bool,
     has_deadline: bool,
     one: bool,
     count: usize,
@@ -228,8 +239,13 @@ impl MessageContext {
             principal: style.money(self.principal),
             fees: style.money(self.fees),
             fee: style.money(self.fee),
+            lump_sum: style.money(self.lump_sum),
+            interest: style.money(self.interest),
+            interest_to: style.date(self.interest_to),
             has_fee: self.fee.amount > Decimal::ZERO,
             has_fees: self.fees.amount > Decimal::ZERO,
+            has_lump_sum: self.lump_sum.amount > Decimal::ZERO,
+            has_interest: self.interest.amount > Decimal::ZERO,
             has_deadline: self.deadline.is_some(),
             one: self.claims.len() == 1,
             count: self.claims.len(),

@@ -23,17 +23,19 @@ pub struct Occasion<'a> {
     pub base_url: &'a str,
 }
 
-/// A short message about one claim, one about several with a fee, and the longest that is to be
+/// A short message about one claim, one about several with all kinds of costs, and the longest that is to be
 /// expected: long names, large amounts, long references.
 pub fn samples(occasion: &Occasion<'_>) -> Vec<MessageContext> {
     let money = |whole: i64| Money::new(Decimal::from(whole), occasion.currency);
     let short = base(occasion, money(49), vec![line("R-1", money(49), None)]);
     let several = MessageContext {
-        fees: money(2),
+        fees: money(42),
         fee: money(2),
+        lump_sum: money(40),
+        interest: money(3),
         ..base(
             occasion,
-            money(140),
+            money(183),
             vec![
                 line("R-2026-104", money(49), Some("Gartenstuhl")),
                 line("R-2026-117", money(89), None),
@@ -54,6 +56,8 @@ fn longest(occasion: &Occasion<'_>) -> MessageContext {
         principal: large,
         fees: large,
         fee: large,
+        lump_sum: large,
+        interest: large,
         reference: "KD-2026-000000-1234567".to_owned(),
         ..base(occasion, large, claims)
     }
@@ -68,6 +72,9 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         principal: total,
         fees: zero,
         fee: zero,
+        lump_sum: zero,
+        interest: zero,
+        interest_to: date(2026, 9, 18),
         deadline: occasion.deadline.then_some(date(2026, 9, 30)),
         claims,
         plans: occasion.plans.iter().map(|rates| plan(*rates, total)).collect(),

@@ -42,6 +42,9 @@ fn message() -> MessageContext {
         principal: eur("1234.56"),
         fees: eur("2.50"),
         fee: eur("2.50"),
+        lump_sum: eur("0.00"),
+        interest: eur("0.00"),
+        interest_to: date(2026, 3, 28),
         deadline: Some(date(2026, 4, 12)),
         claims: vec![
             ClaimLine {

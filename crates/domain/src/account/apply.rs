@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::*;
-use crate::claim::{Dispute, Fee, GivenUp, LimitationFact, StepTaken};
+use crate::{
+    calendar::day_in,
+    claim::{Dispute, Fee, GivenUp, LimitationFact, Rescheduled, StepTaken},
+};
 
 /// How many contacts are remembered: more than any legal cap counts.
 const CONTACTS_KEPT: usize = 32;
@@ -67,6 +70,14 @@ impl Account {
                 self.holds.entry(hold.clone()).or_default().released = true;
             }
             E::AccountErased { at } => self.erased_at = Some(*at),
+            E::InterestTermsSet(terms) => self.interest.push(terms.clone()),
+            E::BaseRatesTaken { rates } => {
+                let mut known: Vec<(Date, Decimal)> =
+                    self.base_rates.take().map(Vec::from).unwrap_or_default();
+                known.extend(rates.iter().copied());
+                known.sort_unstable();
+                self.base_rates = Some(BaseRates::from(known));
+            }
             E::PolicyMet { policy, at } => {
                 self.met
                     .entry(policy.name.clone())
@@ -142,10 +153,13 @@ impl Account {
             E::InvoiceCancelled { invoice, on } => {
                 earliest(&mut self.claim(invoice).cancelled_on, *on);
             }
-            E::InvoiceRescheduled { invoice, stamp, due_on } => {
+            E::InvoiceRescheduled { invoice, stamp, on, due_on } => {
                 let claim = self.claim(invoice);
-                if claim.rescheduled.as_ref().is_none_or(|(latest, _)| latest < stamp) {
-                    claim.rescheduled = Some((stamp.clone(), *due_on));
+                let on = on.unwrap_or_else(|| day_in(stamp.at, &TimeZone::UTC));
+                let told = Rescheduled { stamp: stamp.clone(), on, due_on: *due_on };
+                let later = |one: &Rescheduled| one.stamp.cmp(stamp);
+                if let Err(at) = claim.rescheduled.binary_search_by(later) {
+                    claim.rescheduled.insert(at, told);
                     claim.held_back = false; // by the new day it may be old no more
                 }
             }
@@ -191,12 +205,15 @@ impl Account {
                 claim.defaults.insert(notice.clone(), *from);
                 claim.pick_default();
             }
-            E::FeeCharged { invoice, notice, on, amount } => self.claim(invoice).fees.push(Fee {
-                notice: notice.clone(),
-                on: *on,
-                amount: *amount,
-                reversed: false,
-            }),
+            E::FeeCharged { invoice, kind, notice, on, amount } => {
+                self.claim(invoice).fees.push(Fee {
+                    kind: *kind,
+                    notice: notice.clone(),
+                    on: *on,
+                    amount: *amount,
+                    reversed: false,
+                })
+            }
             E::FeeReversed { invoice, notice, .. } => {
                 for fee in &mut self.claim(invoice).fees {
                     fee.reversed |= fee.notice == *notice;
@@ -240,7 +257,7 @@ impl Account {
                     entry.assigned_claim = invoice.clone();
                 }
             }
-            E::PaymentAllocated { payment, parts } | E::Reallocated { payment, parts } => {
+            E::PaymentAllocated { payment, parts, .. } | E::Reallocated { payment, parts, .. } => {
                 self.payments.entry(payment.clone()).or_default().allocated = parts.clone();
             }
             _ => {}
@@ -354,11 +371,12 @@ impl Account {
                     open: open.clone(),
                     on: *on,
                     standing: Standing::Open,
+                    ended_on: None,
                 };
                 self.promises.insert(promise.clone(), made);
             }
-            E::PromiseKept { promise } => self.set_promise(promise, Standing::Kept),
-            E::PromiseBroken { promise } => self.set_promise(promise, Standing::Broken),
+            E::PromiseKept { promise, on } => self.end_promise(promise, Standing::Kept, *on),
+            E::PromiseBroken { promise, on } => self.end_promise(promise, Standing::Broken, *on),
             E::PlanAgreed { plan, claims, currency, rates, on } => {
                 let agreed = Plan {
                     claims: claims.clone(),
@@ -366,24 +384,25 @@ impl Account {
                     rates: rates.clone(),
                     on: *on,
                     standing: Standing::Open,
+                    ended_on: None,
                 };
                 self.plans.insert(plan.clone(), agreed);
             }
-            E::PlanCompleted { plan } => self.set_plan(plan, Standing::Kept),
-            E::PlanBroken { plan } => self.set_plan(plan, Standing::Broken),
+            E::PlanCompleted { plan, on } => self.end_plan(plan, Standing::Kept, *on),
+            E::PlanBroken { plan, on } => self.end_plan(plan, Standing::Broken, *on),
             _ => {}
         }
     }
 
-    fn set_promise(&mut self, promise: &PromiseId, standing: Standing) {
+    fn end_promise(&mut self, promise: &PromiseId, standing: Standing, on: Option<Date>) {
         if let Some(entry) = self.promises.get_mut(promise) {
-            entry.standing = standing;
+            (entry.standing, entry.ended_on) = (standing, on);
         }
     }
 
-    fn set_plan(&mut self, plan: &PlanId, standing: Standing) {
+    fn end_plan(&mut self, plan: &PlanId, standing: Standing, on: Option<Date>) {
         if let Some(entry) = self.plans.get_mut(plan) {
-            entry.standing = standing;
+            (entry.standing, entry.ended_on) = (standing, on);
         }
     }
 
@@ -403,6 +422,7 @@ impl Account {
                 approved_by: BTreeSet::new(),
                 state: PlacementState::Due,
                 amounts: Vec::new(),
+                interest: Vec::new(),
                 agency_state: None,
             };
             self.placements.insert(placement.clone(), due);
@@ -424,10 +444,11 @@ impl Account {
             E::PlacementApproved { by, .. } => {
                 entry.approved_by.insert(by.clone());
             }
-            E::PlacementReleased { by, amounts, .. } => {
+            E::PlacementReleased { by, amounts, interest, .. } => {
                 entry.approved_by.insert(by.clone());
                 entry.state = PlacementState::Released;
                 entry.amounts = amounts.clone();
+                entry.interest = interest.clone();
             }
             E::HandoffWithdrawn { .. } => {
                 entry.state = PlacementState::Withdrawn;

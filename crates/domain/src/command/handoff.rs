@@ -40,20 +40,32 @@ pub(super) fn release(
         raised.raise(AccountEvent::PlacementApproved { placement, by });
         return Ok(());
     }
-    go_out(raised, placement, by, now);
+    go_out(raised, placement, by, now, day_in(now, &rules.creditor.zone));
     Ok(())
 }
 
-pub(super) fn go_out(raised: &mut Raised<'_>, placement: &PlacementId, by: &str, at: Timestamp) {
+pub(super) fn go_out(
+    raised: &mut Raised<'_>,
+    placement: &PlacementId,
+    by: &str,
+    at: Timestamp,
+    today: Date,
+) {
     let Some(due) = raised.account.placements.get(placement) else { return };
-    let mut amounts = Vec::new();
+    let (mut amounts, mut interest) = (Vec::new(), Vec::new());
     for currency in raised.account.currencies() {
         let book = Book::of(raised.account, currency);
         let columns = due.claims.iter().filter_map(|invoice| book.claim(invoice));
-        amounts.extend(columns.map(|c| (c.invoice.clone(), c.outstanding, c.fees)));
+        for column in columns {
+            amounts.push((column.invoice.clone(), column.outstanding, column.fees));
+            let counted_to = column.interest_to(today);
+            interest.extend(
+                counted_to.map(|to| (column.invoice.clone(), column.interest_on(today), to)),
+            );
+        }
     }
     let (placement, by) = (placement.clone(), by.to_owned());
-    raised.raise(AccountEvent::PlacementReleased { placement, by, at, amounts });
+    raised.raise(AccountEvent::PlacementReleased { placement, by, at, amounts, interest });
 }
 
 /// Why the claims of a placement must not go to, or stay with, an agency.
@@ -86,7 +98,8 @@ fn unfit(account: &Account, placement: &Placement, today: Date) -> Option<Suppre
             return Some(Suppression::Planned);
         }
         let book = claim.currency().map(|currency| Book::of(account, currency));
-        if book.is_some_and(|b| b.claim(invoice).is_some_and(|c| b.unallocated >= c.open())) {
+        if book.is_some_and(|b| b.claim(invoice).is_some_and(|c| b.unallocated >= c.open_on(today)))
+        {
             return Some(Suppression::CreditCovers);
         }
     }
@@ -147,7 +160,7 @@ pub(super) fn complete_automatic(raised: &mut Raised<'_>, today: Date, now: Time
     let placements = raised.account.placements.iter().filter(|(_, one)| complete(one));
     let ready: Vec<PlacementId> = placements.map(|(id, _)| id.clone()).collect();
     for placement in ready {
-        go_out(raised, &placement, "policy", now);
+        go_out(raised, &placement, "policy", now, today);
     }
 }
 

@@ -51,9 +51,9 @@ pub(super) fn record(
     if let Fact::ReminderReported { notice, channel, at, invoices, starts_default: true, .. } = fact
     {
         let debtor = raised.account.profile().cloned();
-        let creditor = &rules.creditor;
+        let seat = rules.creditor.seat();
         let sent_on = day_in(*at, zone);
-        let from = law::default_by_notice(sent_on, *channel, None, creditor, debtor.as_ref());
+        let from = law::default_by_notice(sent_on, *channel, None, seat, debtor.as_ref());
         for invoice in invoices {
             let (invoice, notice) = (invoice.clone(), notice.clone());
             raised.raise(AccountEvent::DefaultBegins { invoice, notice, from });
@@ -71,7 +71,7 @@ pub(super) fn record(
             invoice: fact_invoice(fact),
         });
     }
-    follow_up(raised);
+    follow_up(raised, rules, day_in(at, zone));
     Ok(())
 }
 
@@ -188,7 +188,8 @@ fn fact_event(
         }
         Fact::InvoiceCancelled { invoice, on } => E::InvoiceCancelled { invoice, on },
         Fact::InvoiceRescheduled { invoice, due_on } => {
-            E::InvoiceRescheduled { invoice, stamp: stamp.clone(), due_on }
+            let on = Some(day_in(stamp.at, zone));
+            E::InvoiceRescheduled { invoice, stamp: stamp.clone(), on, due_on }
         }
         Fact::DefaultDeclared { invoice, from, ground } => {
             E::DefaultDeclared { invoice, from, ground }

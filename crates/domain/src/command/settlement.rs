@@ -1,10 +1,27 @@
 //! What follows from the facts for the books: allocations, fees and settlement as events.
 
-use super::{Raised, handoff::recall_overtaken};
-use crate::{book::Book, claim::Fee, event::*, money::Decimal};
+use jiff::civil::Date;
 
-/// Brings allocations, fees and settlement in line with the facts; whatever differs is an event.
-pub(super) fn follow_up(raised: &mut Raised<'_>) {
+use super::{
+    Raised,
+    handoff::recall_overtaken,
+    interest::{set_terms, take_base_rates},
+};
+use crate::{book::Book, claim::Fee, event::*, money::Decimal, policy::Rules};
+
+/// Brings the terms of interest, allocations, fees and settlement in line with the facts; whatever
+/// differs is an event.
+pub(super) fn follow_up(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
+    set_terms(raised, rules, today);
+    take_base_rates(raised, rules, today);
+    settle(raised);
+    // What is settled needs no later rates; what was settled and is open again by them does.
+    if take_base_rates(raised, rules, today) {
+        settle(raised);
+    }
+}
+
+fn settle(raised: &mut Raised<'_>) {
     reverse_overtaken_fees(raised);
     for currency in raised.account.currencies() {
         let mut events = Vec::new();
@@ -17,10 +34,11 @@ pub(super) fn follow_up(raised: &mut Raised<'_>) {
                 continue;
             }
             let payment_id = id.clone();
+            let implied = book.implied.contains(id);
             events.push(if payment.allocated.is_empty() {
-                AccountEvent::PaymentAllocated { payment: payment_id, parts }
+                AccountEvent::PaymentAllocated { payment: payment_id, parts, implied }
             } else {
-                AccountEvent::Reallocated { payment: payment_id, parts }
+                AccountEvent::Reallocated { payment: payment_id, parts, implied }
             });
         }
         for column in &book.claims {
@@ -88,7 +106,7 @@ pub(super) fn reverse_fees(raised: &mut Raised<'_>, why: impl Fn(&Fee) -> Option
 }
 
 /// Zero in any currency is nothing owed.
-pub(crate) fn owed(book: &Book<'_>) -> Option<Decimal> {
-    let open = book.open();
+pub(crate) fn owed(book: &Book<'_>, today: Date) -> Option<Decimal> {
+    let open = book.open_on(today);
     (open > Decimal::ZERO).then_some(open)
 }

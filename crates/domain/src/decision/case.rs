@@ -70,7 +70,7 @@ impl<'a> Case<'a> {
 
     pub(super) fn decide(&self, fresh: &NoticeId, decision: &mut Decision) {
         let open: Vec<&ClaimBook<'_>> =
-            self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO).collect();
+            self.book.claims.iter().filter(|c| c.open_on(self.today) > Decimal::ZERO).collect();
         if open.is_empty() {
             decision.wait(None, None, WaitReason::NothingOwed, None);
             return;
@@ -147,13 +147,13 @@ impl<'a> Case<'a> {
         if let Some((plan, _)) = in_plan {
             return Some((WaitReason::Planned(plan.clone()), None)); // ends by `review`
         }
-        if column.open() < self.policy.minimum {
+        if column.open_on(self.today) < self.policy.minimum {
             return Some((WaitReason::BelowMinimum, None));
         }
         if !claim.admitted && self.was_old(column) {
             return Some((WaitReason::OldClaim, None));
         }
-        if self.book.unallocated >= column.open() {
+        if self.book.unallocated >= column.open_on(self.today) {
             return Some((WaitReason::CreditCovers, None));
         }
         None
@@ -196,9 +196,10 @@ impl<'a> Case<'a> {
                 oldest_days_overdue: open.oldest_due_on.map_or(0, |due| (today - due).get_days()),
             },
             claim: claim.map(|(column, day)| ClaimFacts {
-                outstanding: column.open(),
+                outstanding: column.outstanding + column.fees,
                 principal: column.principal,
                 fees: column.fees,
+                interest: column.interest_on(day),
                 days_overdue: (day - column.due_on).get_days(),
                 in_default: self.in_default(column, day),
                 currency: self.book.currency,
@@ -209,17 +210,18 @@ impl<'a> Case<'a> {
     }
 
     fn sum_open(&self) -> Open {
-        let open = self.book.claims.iter().filter(|column| column.open() > Decimal::ZERO);
+        let claims = self.book.claims.iter();
+        let open = claims.filter(|column| column.open_on(self.today) > Decimal::ZERO);
         let nothing = Open { amount: Decimal::ZERO, claims: 0, oldest_due_on: None };
         open.fold(nothing, |sum, column| Open {
-            amount: sum.amount + column.open(),
+            amount: sum.amount + column.outstanding + column.fees,
             claims: sum.claims + 1,
             oldest_due_on: Some(sum.oldest_due_on.map_or(column.due_on, |d| d.min(column.due_on))),
         })
     }
 
     pub(crate) fn in_default(&self, column: &ClaimBook<'_>, day: Date) -> bool {
-        law::default_begins(column.claim, &self.rules.creditor, Some(self.debtor))
+        law::default_begins(column.claim, self.rules.creditor.seat(), Some(self.debtor))
             .is_some_and(|(from, _)| from <= day)
     }
 
@@ -272,6 +274,13 @@ impl<'a> Case<'a> {
         };
         let in_default = self.in_default(lead.column, self.today);
         let fee = law::fee_allowed(wanted, channel, in_default, &self.rules.creditor, self.debtor);
+        // The lump sum is credited against what reminders cost: beside it they cost nothing.
+        let lump_sums = self.lump_sums(&due);
+        let (_, lump_sum_charged) = lead.column.claim.costs_charged();
+        let of_lead = lump_sums.iter().any(|(charged, _)| charged == invoice);
+        let fee = if lump_sum_charged || of_lead { Decimal::ZERO } else { fee };
+        let told_to = due.iter().filter_map(|due| due.column.interest_to(self.today));
+        let interest_to = told_to.max();
         let plans = match &step.action {
             StepAction::Offer { plans } => plans.clone(),
             _ => Vec::new(),
@@ -300,6 +309,8 @@ impl<'a> Case<'a> {
             currency: self.book.currency,
             claims,
             fee: (fee > Decimal::ZERO).then(|| (invoice.clone(), fee)),
+            lump_sums,
+            interest_to,
             deadline: step.deadline,
             plans,
             at: self.now,
@@ -308,15 +319,39 @@ impl<'a> Case<'a> {
 
     fn notice_claim(&self, due: &Due<'_>) -> NoticeClaim {
         let step = &self.policy.steps[due.rung];
-        let begun = law::default_begins(due.column.claim, &self.rules.creditor, Some(self.debtor));
+        let begun =
+            law::default_begins(due.column.claim, self.rules.creditor.seat(), Some(self.debtor));
         NoticeClaim {
             invoice: due.column.invoice.clone(),
             step: step.name.clone(),
             principal: due.column.outstanding,
             fees: due.column.fees,
+            interest: due.column.interest_on(self.today),
             starts_default: step.action == StepAction::Mahnung
                 && begun.is_none_or(|(from, _)| from > self.today),
         }
+    }
+
+    /// What of the lump sum each claim's step charges, as far as the law lets it.
+    fn lump_sums(&self, due: &[Due<'_>]) -> Vec<(InvoiceId, Decimal)> {
+        let charged = due.iter().filter_map(|due| {
+            let claim = due.column.claim;
+            let supply = claim.invoice.as_ref()?.supply;
+            let (fees, before) = claim.costs_charged();
+            if !self.policy.steps[due.rung].lump_sum || before {
+                return None;
+            }
+            let amount = law::lump_sum(
+                self.rules.creditor.law,
+                self.debtor.kind,
+                supply,
+                self.book.currency,
+                self.in_default(due.column, self.today),
+                fees,
+            );
+            (amount > Decimal::ZERO).then(|| (due.column.invoice.clone(), amount))
+        });
+        charged.collect()
     }
 
     /// Contacts that were made, and those that are on their way.

@@ -62,8 +62,12 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
         if !ladder::still_fits(step, &decided.kind, column.due_on, today) {
             return Recheck::Suppress(Suppression::AmountsChanged);
         }
-        open += column.open();
+        open += column.open_on(today);
+        // Interest is told up to a day: days that passed since change nothing of what was told.
+        let told_to = decided.interest_to.unwrap_or(day_in(decided.at, &rules.creditor.zone));
+        let interest = column.interest_on(told_to);
         changed |= column.outstanding != part.principal || column.fees != part.fees;
+        changed |= interest != part.interest;
         if column.claim.disputed() {
             return Recheck::Suppress(Suppression::Disputed);
         }
@@ -77,7 +81,7 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
         if plans.any(|p| p.standing == Standing::Open && p.claims.contains(&part.invoice)) {
             return Recheck::Suppress(Suppression::Planned);
         }
-        if book.unallocated > Decimal::ZERO && book.unallocated >= column.open() {
+        if book.unallocated > Decimal::ZERO && book.unallocated >= column.open_on(today) {
             return Recheck::Suppress(Suppression::CreditCovers);
         }
     }

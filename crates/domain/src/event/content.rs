@@ -67,6 +67,12 @@ pub struct NoticeDecided {
     /// Fee that the sending charges, on which claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee: Option<(InvoiceId, Decimal)>,
+    /// Lump sums that the sending charges, by claim (§ 288 (5) BGB).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lump_sums: Vec<(InvoiceId, Decimal)>,
+    /// The day up to which the interest of its claims was counted; absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interest_to: Option<Date>,
     /// How long the debtor is given, counted from the sending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
@@ -88,6 +94,9 @@ pub struct NoticeClaim {
     pub principal: Decimal,
     /// Fees open at the decision, without the one of this notice.
     pub fees: Decimal,
+    /// Interest open at the decision.
+    #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+    pub interest: Decimal,
     /// Sending it starts default, which has not begun otherwise (§ 286 (1) BGB).
     #[serde(default, skip_serializing_if = "is_false")]
     pub starts_default: bool,
@@ -141,6 +150,24 @@ pub enum Suppression {
     Placed,
     /// A person stopped it.
     Person,
+}
+
+/// What a fee is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeKind {
+    /// What a reminder costs.
+    #[default]
+    Reminder,
+    /// The lump sum against businesses (§ 288 (5) BGB).
+    LumpSum,
+}
+
+impl FeeKind {
+    /// The usual one.
+    pub const fn is_reminder(&self) -> bool {
+        matches!(self, Self::Reminder)
+    }
 }
 
 /// Why a fee is not owed after all.

@@ -35,6 +35,8 @@ impl AccountEvent {
             Self::DefaultBegins { .. } => "DefaultBegins",
             Self::FeeCharged { .. } => "FeeCharged",
             Self::FeeReversed { .. } => "FeeReversed",
+            Self::InterestTermsSet(_) => "InterestTermsSet",
+            Self::BaseRatesTaken { .. } => "BaseRatesTaken",
             Self::PolicyMet { .. } => "PolicyMet",
             Self::ClaimHeldBack { .. } => "ClaimHeldBack",
             Self::ClaimAdmitted { .. } => "ClaimAdmitted",

@@ -70,7 +70,8 @@ fn a_correction_before_the_first_rate_does_not_break_a_plan() {
 fn a_plan_leaves_out_what_is_disputed() {
     let both = [issued("R-1", "89.90", "2026-03-15"), issued("R-2", "60.00", "2026-03-15")];
     let story = given(both).told(disputed("E-1", "R-1", "2026-03-20", None));
-    let (claims, open) = kulanz_domain::arrangement::plannable(&story.account, Currency::EUR);
+    let (claims, open) =
+        kulanz_domain::arrangement::plannable(&story.account, Currency::EUR, story.today());
     assert_eq!((claims, open), (vec![id("R-2")], amount("60.00")));
 }
 

@@ -147,7 +147,7 @@ fn a_mahnung_before_the_due_date_starts_no_default() {
     };
     let story = given([issued("R-1", "89.90", "2026-03-15")]).told(early);
     let claim = &story.account.claims[&id("R-1")];
-    let begins = kulanz_domain::law::default_begins(claim, &creditor(), Some(&consumer()));
+    let begins = kulanz_domain::law::default_begins(claim, creditor().seat(), Some(&consumer()));
     assert_eq!(begins, None);
 }
 

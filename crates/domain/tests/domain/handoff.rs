@@ -171,7 +171,7 @@ fn what_an_agency_gives_back_is_ours_again_and_not_handed_to_it_twice() {
         let placement = out.placement();
         let back = out.clone().told(report(&out, word, "2026-05-07")).on("2026-05-08");
         assert_eq!(back.account.claims[&id("R-1")].placement, None);
-        let (planned, _) = plannable(&back.account, Currency::EUR);
+        let (planned, _) = plannable(&back.account, Currency::EUR, back.today());
         assert_eq!(planned, [id("R-1")]);
         let mut other = with_release(Release::OnePerson);
         let agency = AgencyId::new("suedinkasso").unwrap();

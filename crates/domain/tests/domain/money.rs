@@ -35,6 +35,7 @@ fn charge(story: &mut Story, invoice: &str, on: &str) {
     let mut account = story.account.clone();
     account.apply_event(&AccountEvent::FeeCharged {
         invoice: id(invoice),
+        kind: kulanz_domain::event::FeeKind::Reminder,
         notice: NoticeId::new("N-fee").unwrap(),
         on: day(on),
         amount: amount("2.50"),
@@ -346,7 +347,7 @@ fn currencies_keep_their_own_books() {
         .told(paid_in("P-1", usd("80.00"), "2026-03-20", None))
         .owes("R-1", "100.00", "0.00");
     let book = Book::of(&story.account, Currency::USD);
-    assert_eq!((book.open(), book.unallocated), (amount("0.00"), amount("30.00")));
+    assert_eq!((book.open_on(story.today()), book.unallocated), (amount("0.00"), amount("30.00")));
     assert_eq!(story.account.currencies(), [Currency::EUR, Currency::USD]);
 }
 

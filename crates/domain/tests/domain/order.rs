@@ -398,7 +398,7 @@ fn do_it(story: &mut Story, deed: Deed) {
         }
         Deed::Plan => {
             let policy = story.rules.policy(Currency::EUR).unwrap().clone();
-            let (_, open) = plannable(&story.account, Currency::EUR);
+            let (_, open) = plannable(&story.account, Currency::EUR, today);
             if let Some((_, rates)) = offers(&policy, open, today).first() {
                 let _ = story.agree(&format!("R-{number}"), rates);
             }
@@ -446,8 +446,10 @@ fn owed_as_told(story: &Story, told: &NoticeDecided) {
     let book = Book::of(&story.account, told.currency);
     for part in &told.claims {
         let column = book.claim(&part.invoice).unwrap();
-        assert!(column.open() > Decimal::ZERO && !column.claim.disputed());
-        assert_eq!((column.outstanding, column.fees), (part.principal, part.fees));
+        assert!(column.is_open() && !column.claim.disputed());
+        let interest = told.interest_to.map_or(Decimal::ZERO, |day| column.interest_on(day));
+        let owed = (column.outstanding, column.fees, interest);
+        assert_eq!(owed, (part.principal, part.fees, part.interest));
     }
 }
 

@@ -83,6 +83,10 @@ impl Story {
         self
     }
 
+    pub fn today(&self) -> jiff::civil::Date {
+        self.now.to_zoned(creditor().zone).date()
+    }
+
     pub fn on(mut self, when: &str) -> Self {
         self.now = at(when);
         self
@@ -341,7 +345,7 @@ fn decided_for_those_who_owe(
     let book = Book::of(account, decided.currency);
     for part in &decided.claims {
         let column = book.claim(&part.invoice).expect("it is in the books");
-        assert!(column.open() > Decimal::ZERO, "{} is settled", part.invoice);
+        assert!(column.is_open(), "{} is settled", part.invoice);
         assert!(column.claim.pending.is_none() && column.claim.placement.is_none());
         assert!(!column.claim.disputed(), "{} is disputed", part.invoice);
         assert!(account.hold_on(Some(&part.invoice), today).is_none(), "on hold");
@@ -349,7 +353,7 @@ fn decided_for_those_who_owe(
             plan.standing == Standing::Open && plan.claims.contains(&part.invoice)
         };
         assert!(!account.plans.values().any(planned), "in a plan");
-        assert!(book.unallocated < column.open(), "there is money for it");
+        assert!(book.unallocated < column.open_on(today), "there is money for it");
         match decided.kind.as_str() {
             "notice" => assert!(today < column.due_on),
             _ => assert!(today > column.due_on, "{} is not overdue", part.invoice),
@@ -357,19 +361,29 @@ fn decided_for_those_who_owe(
     }
 }
 
-/// Money is conserved in each book.
+/// Money is conserved in each book, on whichever day.
 pub fn no_cent_is_lost(account: &Account) {
+    for on in ["2026-01-10", "2026-04-30", "2026-12-31"] {
+        no_cent_is_lost_on(account, day(on));
+    }
+}
+
+fn no_cent_is_lost_on(account: &Account, on: jiff::civil::Date) {
     for currency in account.currencies() {
         let book = Book::of(account, currency);
         let (mut used, mut surplus) = (Decimal::ZERO, Decimal::ZERO);
         for column in &book.claims {
             let ClaimBook { paid, fees_paid, credited, remitted, .. } = *column;
-            let gone = paid + fees_paid + credited + remitted + column.waived + column.written_off;
-            let owed = column.principal + column.fees_charged;
-            assert_eq!(owed, gone + column.open(), "{} in the books", column.invoice);
+            let given_up = column.waived + column.written_off;
+            let gone = paid + fees_paid + column.interest_paid + credited + remitted + given_up;
+            let owed = column.principal + column.fees_charged + column.interest_charged(on);
+            assert_eq!(owed, gone + column.open_on(on), "{} in the books", column.invoice);
             let all = [paid, fees_paid, credited, remitted, column.outstanding, column.fees];
             assert!(all.iter().all(|one| *one >= Decimal::ZERO), "{column:?}");
-            used += paid + fees_paid;
+            assert!(
+                column.interest_paid >= Decimal::ZERO && column.interest_on(on) >= Decimal::ZERO
+            );
+            used += paid + fees_paid + column.interest_paid;
             surplus += column.claim.credited() - credited;
         }
         assert_eq!(book.paid + surplus, used + book.unallocated, "received in {currency}");

@@ -275,7 +275,8 @@ fn a_new_due_date_starts_the_waiting_again() {
          2026-03-30 09:00 R-1 will be in default from 2026-04-10
          2026-06-16 09:00 instalments by email for R-1
          2026-06-25 09:00 last-call by email for R-1, pay by 2026-07-06
-         2026-06-25 09:00 R-1 will be in default from 2026-07-07",
+         2026-06-25 09:00 R-1 will be in default from 2026-07-07
+         2026-07-09 00:00 inkasso is due for R-1, incomplete",
     );
 }
 

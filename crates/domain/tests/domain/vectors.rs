@@ -33,6 +33,7 @@ fn owes(account: &mut Account, name: &str, debt: &Value, due: &str, credit: bool
     if costs > Decimal::ZERO {
         account.apply_event(&AccountEvent::FeeCharged {
             invoice: id(name),
+            kind: kulanz_domain::event::FeeKind::Reminder,
             notice: NoticeId::new("N-1").unwrap(),
             on: day("2025-12-31"),
             amount: costs,
@@ -108,14 +109,14 @@ fn default_begins_on_the_day_that_the_law_says() {
         } else if let Some(received) = text("reminder_received") {
             let on = day(received);
             Some((
-                default_by_notice(on, Channel::Email, None, &creditor, Some(&debtor)),
+                default_by_notice(on, Channel::Email, None, creditor.seat(), Some(&debtor)),
                 DefaultGround::Notice,
             ))
         } else {
             let refused = day(text("refused_on").unwrap());
             let claim =
                 Claim { default_declared: Some(refused.tomorrow().unwrap()), ..Claim::default() };
-            default_begins(&claim, &creditor, Some(&debtor))
+            default_begins(&claim, creditor.seat(), Some(&debtor))
         };
         let expected = vector["first_interest_day"].as_str().map(day);
         assert_eq!(found.map(|(day, _)| day), expected, "{name}");
@@ -130,5 +131,5 @@ fn begins(
     debtor: &DebtorProfile,
 ) -> Option<(jiff::civil::Date, DefaultGround)> {
     let claim = Claim { invoice: Some(invoice), ..Claim::default() };
-    default_begins(&claim, creditor, Some(debtor))
+    default_begins(&claim, creditor.seat(), Some(debtor))
 }

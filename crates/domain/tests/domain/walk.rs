@@ -116,7 +116,7 @@ fn happens(story: &mut Story, line: &str) {
             return;
         }
         "plan" => {
-            let (_, open) = plannable(&story.account, Currency::EUR);
+            let (_, open) = plannable(&story.account, Currency::EUR, story.today());
             let policy = story.rules.policy(Currency::EUR).unwrap().clone();
             let offered = offers(&policy, open, day(words[3]));
             let wanted: u32 = words[1].parse().unwrap();

@@ -8,6 +8,7 @@ use kulanz_domain::{
     contact::{ContactCap, ContactWindow},
     fact::*,
     ids::*,
+    law::rates::RateTable,
     money::{Currency, Decimal, Money},
     policy::*,
 };
@@ -52,6 +53,7 @@ pub fn creditor() -> Creditor {
         channels: Channel::ALL.to_vec(),
         agencies: vec![AgencyId::new("nordinkasso").unwrap()],
         complete_for_placement: true,
+        base_rates: Arc::new(RateTable::Germany.shipped().unwrap()),
     }
 }
 
@@ -65,7 +67,7 @@ pub fn moment(anchor: Anchor, days: i32) -> Moment {
 
 pub fn rung(name: &str, action: StepAction, at: Moment) -> Step {
     let (deadline, fee, when) = (None, Decimal::ZERO, None);
-    Step { name: step(name), action, at, deadline, fee, when, text: name.into() }
+    Step { name: step(name), action, at, deadline, fee, lump_sum: false, when, text: name.into() }
 }
 
 pub fn window() -> ContactWindow {
@@ -159,6 +161,8 @@ pub fn shop_b2c() -> Policy {
         },
         minimum: amount("5.00"),
         bundle: Bundle::Account,
+        interest: InterestPolicy::default(),
+        rest_waived: Decimal::ZERO,
         in_flight: Span::BusinessDays(2),
         promise_within: Span::Days(30),
         meets_overdue_days: 60,

@@ -5,6 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
     Account, AccountEvent, Command, Refusal,
+    calendar::day_in,
     fact::Fact,
     ids::{AccountId, NoticeId, PaymentId},
     policy::Rules,
@@ -68,7 +69,9 @@ impl<'a> Player<'a> {
         }
         self.wake_until(wake, end);
         if self.version > 0 {
-            self.summary.add(self.id, &self.account);
+            let last = end.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(end);
+            let on = day_in(last, &self.rules.creditor.zone);
+            self.summary.add(self.id, &self.account, on);
         }
         self.rows.finish();
         self.others

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use kulanz_domain::{
     Account,
     account::PlacementState,
@@ -50,21 +51,25 @@ pub struct Totals {
     pub outstanding: Decimal,
     /// Fees still owed.
     pub fees: Decimal,
+    /// Interest still owed, up to the day of the count.
+    #[serde(default)]
+    pub interest: Decimal,
 }
 
 impl Totals {
-    fn amounts(&mut self) -> [&mut Decimal; 6] {
-        let Self { principal, paid, credited, unallocated, outstanding, fees } = self;
-        [principal, paid, credited, unallocated, outstanding, fees]
+    fn amounts(&mut self) -> [&mut Decimal; 7] {
+        let Self { principal, paid, credited, unallocated, outstanding, fees, interest } = self;
+        [principal, paid, credited, unallocated, outstanding, fees, interest]
     }
 }
 
 impl Summary {
-    /// Adds an account as it stands. `events` stays: an account does not know how many it took.
-    pub fn add(&mut self, id: &AccountId, account: &Account) {
+    /// Adds an account as it stands, with interest up to `on`. `events` stays: an account does not
+    /// know how many it took.
+    pub fn add(&mut self, id: &AccountId, account: &Account, on: Date) {
         self.accounts += u64::from(id.debtor.as_str() != UNMATCHED);
         for currency in account.currencies() {
-            self.add_book(currency, &Book::of(account, currency));
+            self.add_book(currency, &Book::of(account, currency), on);
         }
         let mut handed: BTreeMap<&StepName, BTreeSet<_>> = BTreeMap::new();
         for placement in account.placements.values() {
@@ -96,7 +101,7 @@ impl Summary {
         }
     }
 
-    fn add_book(&mut self, currency: Currency, book: &Book<'_>) {
+    fn add_book(&mut self, currency: Currency, book: &Book<'_>, on: Date) {
         self.claims += u64::try_from(book.claims.len()).unwrap_or(u64::MAX);
         if !self.currencies.contains_key(currency.code()) {
             self.currencies.insert(currency.code().to_owned(), Totals::default());
@@ -109,6 +114,7 @@ impl Summary {
             totals.credited += column.claim.credited();
             totals.outstanding += column.outstanding;
             totals.fees += column.fees;
+            totals.interest += column.interest_on(on);
         }
         let scale = decimals(currency).unwrap_or(2);
         for amount in totals.amounts() {

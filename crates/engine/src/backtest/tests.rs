@@ -26,6 +26,7 @@ fn step(name: &str, action: StepAction, anchor: Anchor, days: i32) -> Step {
         at: Moment { anchor, before: false, span: Span::Days(days) },
         deadline: None,
         fee: Decimal::ZERO,
+        lump_sum: false,
         when: None,
         text: name.into(),
     }
@@ -42,6 +43,7 @@ fn rules() -> SharedRules {
         channels: vec![Channel::Email],
         agencies: vec![agency.clone()],
         complete_for_placement: true,
+        base_rates: kulanz_domain::law::rates::RateTable::Germany.shipped().unwrap().into(),
     };
     let persona = Persona {
         name: "everyone".parse().unwrap(),
@@ -64,6 +66,8 @@ fn rules() -> SharedRules {
         cap: preset("none").unwrap().cap,
         minimum: Decimal::ZERO,
         bundle: Bundle::Account,
+        interest: kulanz_domain::policy::InterestPolicy::default(),
+        rest_waived: Decimal::ZERO,
         in_flight: Span::Days(0),
         promise_within: Span::Days(30),
         meets_overdue_days: 60,
@@ -176,7 +180,7 @@ fn a_debtor_who_never_pays_climbs_the_ladder_to_its_end() {
             "placements": 0, "handoffs_due": 1,
             "currencies": { "EUR": {
                 "principal": "35.00", "paid": "0.00", "credited": "0.00",
-                "unallocated": "0.00", "outstanding": "35.00", "fees": "0.00",
+                "unallocated": "0.00", "outstanding": "35.00", "fees": "0.00", "interest": "0.00",
             } },
         })
     );

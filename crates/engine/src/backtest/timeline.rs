@@ -19,7 +19,7 @@ const HEADER: &str = "at,account,claim,event,step,persona,channel,amount,reason\
 ///
 /// `at` is a UTC instant, `event` the kind of an event of the account, `amount` a decimal in the
 /// claim's currency. Rows about several claims are repeated for each; those about the whole
-/// account have no `claim`. Master data and policies that were met have none.
+/// account have no `claim`. Master data, terms and policies that were met have none.
 #[derive(Debug, Default)]
 pub struct Timeline {
     text: Vec<String>,
@@ -147,7 +147,11 @@ impl Rows<'_> {
         let mut reason = String::new();
         match event {
             // What decided is told with its sending; what was met is no news of a claim.
-            E::DebtorUpdated { .. } | E::PolicyMet { .. } | E::NoticeDecided(_) => return,
+            E::DebtorUpdated { .. }
+            | E::PolicyMet { .. }
+            | E::InterestTermsSet(_)
+            | E::BaseRatesTaken { .. }
+            | E::NoticeDecided(_) => return,
             E::NoticeSent { notice, .. } => return self.notice(at, account, event, notice, None),
             E::NoticeSuppressed { notice, reason } => {
                 return self.notice(at, account, event, notice, Some(&word(reason)));
@@ -348,7 +352,7 @@ impl Rows<'_> {
         let reason = reason.or(decided.persona_because.as_deref()).unwrap_or_default();
         for part in &decided.claims {
             let columns = (part.step.as_str(), decided.persona.as_str(), decided.channel.name());
-            let amount = Money::new(part.principal + part.fees, decided.currency);
+            let amount = Money::new(part.principal + part.fees + part.interest, decided.currency);
             self.write(at, Some(&part.invoice), event, columns, Some(amount), reason);
         }
     }
@@ -369,7 +373,11 @@ impl Rows<'_> {
             account.currencies().into_iter().map(|c| (c, Book::of(account, c))).collect();
         for invoice in &entry.claims {
             let owed = books.iter().find_map(|(currency, book)| {
-                Some(Money::new(book.claim(invoice)?.open(), *currency))
+                let column = book.claim(invoice)?;
+                let interest = entry.interest.iter().find(|(id, ..)| id == invoice);
+                let interest = interest.map_or(Decimal::ZERO, |(_, amount, _)| *amount);
+                let owed = column.outstanding + column.fees + interest;
+                Some(Money::new(owed, *currency))
             });
             let columns = (entry.step.as_str(), "", "");
             self.write(at, Some(invoice), event, columns, owed, reason);

@@ -137,6 +137,7 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
         at: Moment { anchor: Anchor::Due, before: false, span: Span::Days(days) },
         deadline: None,
         fee: Decimal::ZERO,
+        lump_sum: false,
         when: None,
         text: "offer".into(),
     };
@@ -160,6 +161,8 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
         cap: limits.cap,
         minimum: Decimal::ZERO,
         bundle: Bundle::Account,
+        interest: kulanz_domain::policy::InterestPolicy::default(),
+        rest_waived: Decimal::ZERO,
         in_flight: Span::BusinessDays(2),
         promise_within: Span::Days(14),
         meets_overdue_days: 3650,
@@ -197,6 +200,7 @@ impl House {
             channels: vec![Channel::Email],
             agencies: vec![AgencyId::new("nordinkasso").unwrap()],
             complete_for_placement: true,
+            base_rates: kulanz_domain::law::rates::RateTable::Germany.shipped().unwrap().into(),
         };
         let policies = [Currency::EUR, Currency::USD]
             .map(|currency| (currency.code(), Arc::new(policy(currency, hand_off))));
@@ -321,7 +325,11 @@ impl House {
     }
 
     pub async fn open(&self, currency: Currency) -> Decimal {
-        Book::of(&self.loaded().await, currency).open()
+        let today = kulanz_domain::calendar::day_in(
+            self.engine.clock().now(),
+            &TimeZone::get("Europe/Berlin").unwrap(),
+        );
+        Book::of(&self.loaded().await, currency).open_on(today)
     }
 
     /// What a restart would find: kinds of all events, and the account's checkouts with states.

@@ -106,6 +106,13 @@ fn step(
         }
         None => Some(Decimal::ZERO),
     };
+    let lump_sum = doc.lump_sum.as_ref().is_some_and(|at| {
+        if at.value && sends != Some(SendDoc::Mahnung) {
+            let help = "it is damage of default: only `send: mahnung` can charge it";
+            context.error(at.place, "this step charges no lump sum", help);
+        }
+        at.value
+    });
     let text = doc.text.as_ref().map_or(doc.step.as_str(), |text| text.as_str());
     if let Some(at) = &doc.text
         && StepName::new(text).is_err()
@@ -119,6 +126,7 @@ fn step(
         at: at?,
         deadline: deadline?,
         fee: fee?,
+        lump_sum,
         when: bare(condition),
         text: arc(text),
     })

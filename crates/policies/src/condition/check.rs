@@ -56,6 +56,7 @@ const FACTS: &[Fact] = &[
     ("claim.outstanding", || Typed::Number(Number::ClaimOutstanding)),
     ("claim.principal", || Typed::Number(Number::Principal)),
     ("claim.fees", || Typed::Number(Number::Fees)),
+    ("claim.interest", || Typed::Number(Number::Interest)),
     ("claim.days_overdue", || Typed::Number(Number::DaysOverdue)),
     ("claim.in_default", || Typed::Bool(Bool::InDefault)),
     ("claim.currency", || Typed::Text(Text::Currency)),
@@ -266,7 +267,11 @@ impl<'a> Checker<'a> {
         self.reads.claim |= of_claim;
         self.reads.day |= matches!(
             name,
-            "today" | "claim.days_overdue" | "claim.in_default" | "account.oldest_days_overdue"
+            "today"
+                | "claim.days_overdue"
+                | "claim.in_default"
+                | "claim.interest"
+                | "account.oldest_days_overdue"
         );
         Some(typed())
     }

@@ -54,6 +54,7 @@ fn with_facts<T>(claim: bool, see: impl FnOnce(&Facts<'_>) -> T) -> T {
             outstanding: decimal("50.00"),
             principal: decimal("47.50"),
             fees: decimal("2.50"),
+            interest: decimal("0.31"),
             days_overdue: 12,
             in_default: true,
             currency: Currency::EUR,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kulanz_domain::fact::{Channel, PayWith};
+use kulanz_domain::{
+    fact::{Channel, PayWith},
+    law::interest::DayCount,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,8 +50,16 @@ pub(crate) struct PolicyDoc {
     /// `account`: one message for all claims that are due a step. `claim`: one each. `account`
     /// where left out.
     pub bundle: Option<BundleDoc>,
-    /// Default interest. Has no effect in this release: none is charged.
+    /// Default interest, while a claim is in default. `statutory`: what the law gives, or what was
+    /// agreed. A percentage: no more than that. `none` where left out.
     pub interest: Option<At<Interest>>,
+    /// How days become a share of a year. `act_act` (never above the annual rate) where left out.
+    pub day_count: Option<DayCountDoc>,
+    /// Interest is counted for the day of the payment too. `true` where left out.
+    pub payment_day_counts: Option<bool>,
+    /// What a claim still owes in interest and fees after a payment is waived up to this: interest
+    /// that ran on while the money was on its way, above all. 0 where left out.
+    pub rest_waived: Option<At<Amount>>,
     /// A payment may be on its way: wait this long after a deadline. `2bd` where left out.
     pub in_flight: Option<At<Days>>,
     /// How far ahead a debtor may promise to pay. `30d` where left out.
@@ -169,6 +180,30 @@ pub(crate) enum BundleDoc {
     Claim,
 }
 
+/// How days become a share of a year.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DayCountDoc {
+    /// Days over the year's own length, 365 or 366.
+    ActAct,
+    /// Days over 365, also in leap years.
+    #[serde(rename = "act_365")]
+    Act365,
+    /// Months of 30 days over 360.
+    #[serde(rename = "d30_360")]
+    D30360,
+}
+
+impl From<DayCountDoc> for DayCount {
+    fn from(count: DayCountDoc) -> Self {
+        match count {
+            DayCountDoc::ActAct => Self::ActAct,
+            DayCountDoc::Act365 => Self::Act365,
+            DayCountDoc::D30360 => Self::D30360,
+        }
+    }
+}
+
 /// A way to reach somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -265,6 +300,9 @@ pub(crate) struct StepDoc {
     pub deadline: Option<At<Days>>,
     /// Charged with a mahnung, as far as the law lets it for the channel used.
     pub fee: Option<At<Amount>>,
+    /// Charges the lump sum of 40 euros with a mahnung, as far as the law lets it: once a claim,
+    /// in default, never to consumers (§ 288 (5) BGB).
+    pub lump_sum: Option<At<bool>>,
     /// For which claims; always where left out. Tried again until a later step has happened.
     pub when: Option<At<Cel>>,
     /// Instalment plans to choose from, with `send: offer`.

@@ -83,6 +83,7 @@ fn happen(story: &mut Story, number: usize, thing: &Thing) {
         },
         Thing::Fee(at, by) => E::FeeCharged {
             invoice: name(*at),
+            kind: kulanz_domain::event::FeeKind::Reminder,
             notice: id(&format!("N-{number}")),
             on,
             amount: amount(*at, *by).amount,

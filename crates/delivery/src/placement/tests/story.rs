@@ -83,6 +83,7 @@ impl Story {
                 channels: vec![Channel::Email, Channel::Letter],
                 agencies: vec![id("nordinkasso")],
                 complete_for_placement: true,
+                base_rates: kulanz_domain::law::rates::RateTable::Germany.shipped().unwrap().into(),
             },
             card: CreditorCard {
                 legal_name: "Lindenmoor Versand GmbH".to_owned(),
@@ -159,9 +160,12 @@ impl Story {
                 step: id(step),
                 principal: eur("89.90").amount,
                 fees: Decimal::ZERO,
+                interest: Decimal::ZERO,
                 starts_default: false,
             }],
             fee: None,
+            lump_sums: Vec::new(),
+            interest_to: None,
             deadline: None,
             plans: Vec::new(),
             at: id(at),
@@ -222,7 +226,7 @@ impl Story {
                 open: vec![eur("89.90")],
                 on: id("2026-02-02"),
             },
-            E::PromiseBroken { promise: id("V-1") },
+            E::PromiseBroken { promise: id("V-1"), on: None },
         ];
         facts.iter().for_each(|fact| story.account.apply_event(fact));
         // 23:30 UTC is the next day in Münster.
@@ -239,6 +243,7 @@ impl Story {
             E::DefaultBegins { invoice: id("R-1"), notice: id("N-1"), from: id("2026-02-21") },
             E::FeeCharged {
                 invoice: id("R-1"),
+                kind: kulanz_domain::event::FeeKind::Reminder,
                 notice: id("N-2"),
                 on: id("2026-03-02"),
                 amount: eur("2.50").amount,
@@ -253,7 +258,7 @@ impl Story {
                 ],
                 on: id("2026-03-03"),
             },
-            E::PlanBroken { plan: id("T-1") },
+            E::PlanBroken { plan: id("T-1"), on: None },
         ];
         follows.iter().for_each(|fact| story.account.apply_event(fact));
         story.secrets.insert(
@@ -268,11 +273,16 @@ impl Story {
     /// Hands `claims` over with what the books say now.
     pub(super) fn release(&mut self, claims: &[&str]) {
         let claims: Vec<InvoiceId> = claims.iter().map(|claim| id(claim)).collect();
-        let mut amounts = Vec::new();
+        let (mut amounts, mut interest) = (Vec::new(), Vec::new());
+        let today = kulanz_domain::calendar::day_in(self.at, &self.creditor.zone);
         for currency in self.account.currencies() {
             let book = Book::of(&self.account, currency);
             let columns = claims.iter().filter_map(|claim| book.claim(claim));
-            amounts.extend(columns.map(|one| (one.invoice.clone(), one.outstanding, one.fees)));
+            for one in columns {
+                amounts.push((one.invoice.clone(), one.outstanding, one.fees));
+                let to = one.interest_to(today);
+                interest.extend(to.map(|to| (one.invoice.clone(), one.interest_on(today), to)));
+            }
         }
         self.account.apply_event(&E::HandoffDue {
             placement: self.placement.clone(),
@@ -288,6 +298,7 @@ impl Story {
             by: "anna".to_owned(),
             at: self.at,
             amounts,
+            interest,
         });
     }
 

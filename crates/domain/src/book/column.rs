@@ -1,0 +1,316 @@
+//! A claim's column in the books.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::{Limits, Relief};
+use crate::{
+    account::Account,
+    accrual::{Accrual, Accrued},
+    claim::{Claim, GivenUp},
+    fact::{Invoice, Part, Stamp},
+    ids::InvoiceId,
+    law::allocation::Debt,
+    money::{Currency, Decimal, cut, decimals},
+};
+
+/// A claim's column in the books.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimBook<'a> {
+    /// Claim.
+    pub invoice: &'a InvoiceId,
+    /// Its facts.
+    pub claim: &'a Claim,
+    /// Due date as rescheduled.
+    pub due_on: Date,
+    /// With the latest adjustment, zero once cancelled.
+    pub principal: Decimal,
+    /// Credit notes, as far as they meet principal.
+    pub credited: Decimal,
+    /// Taken off by disputes beyond the credit notes.
+    pub remitted: Decimal,
+    /// Waived, all parts.
+    pub waived: Decimal,
+    /// Written off, all parts.
+    pub written_off: Decimal,
+    /// Principal paid.
+    pub paid: Decimal,
+    /// Fees paid.
+    pub fees_paid: Decimal,
+    /// Interest paid.
+    pub interest_paid: Decimal,
+    /// Interest waived or written off.
+    pub interest_given_up: Decimal,
+    /// Fees charged and not reversed, the bank's for returned debits included.
+    pub fees_charged: Decimal,
+    /// Principal still owed.
+    pub outstanding: Decimal,
+    /// Fees still owed.
+    pub fees: Decimal,
+    /// Day on which the principal came to nothing, where it did.
+    pub principal_settled_on: Option<Date>,
+    /// Latest day on which anything of it was paid or given up.
+    pub last_moved_on: Option<Date>,
+    /// Some of it was paid by money.
+    pub by_money: bool,
+    currency: Currency,
+    principal_moved_on: Option<Date>,
+    /// Day, amount and what is open of each fee.
+    fee_rows: Vec<(Date, Decimal, Decimal)>,
+    accrual: Accrual<'a>,
+    /// What each waiver and write-off took, by [`Part`].
+    given_up: BTreeMap<&'a Stamp, [Decimal; 3]>,
+}
+
+impl<'a> ClaimBook<'a> {
+    /// The column before any money. `fee_rows`: day and amount of each fee that counts.
+    pub(super) fn new(
+        account: &'a Account,
+        id: &'a InvoiceId,
+        claim: &'a Claim,
+        invoice: &Invoice,
+        due_on: Date,
+        fee_rows: Vec<(Date, Decimal)>,
+    ) -> Self {
+        let principal = claim.principal();
+        let payable = claim.payable();
+        let credited = claim.credited().min(principal);
+        let fees: Decimal = fee_rows.iter().map(|(_, amount)| *amount).sum();
+        let nothing_left = payable.is_zero().then(|| {
+            let credit_days = claim.credits.values().map(|(day, _)| *day);
+            let dispute_days = claim.disputes.values().filter_map(|d| Some(d.resolved?.0));
+            let adjusted = claim.adjusted.as_ref().map(|(_, day, _)| *day);
+            claim
+                .cancelled_on
+                .or_else(|| credit_days.chain(dispute_days).chain(adjusted).max())
+                .unwrap_or(invoice.issued_on)
+        });
+        Self {
+            invoice: id,
+            claim,
+            due_on,
+            principal,
+            credited,
+            remitted: principal - credited - payable,
+            waived: Decimal::ZERO,
+            written_off: Decimal::ZERO,
+            paid: Decimal::ZERO,
+            fees_paid: Decimal::ZERO,
+            interest_paid: Decimal::ZERO,
+            interest_given_up: Decimal::ZERO,
+            fees_charged: fees,
+            outstanding: payable,
+            fees,
+            principal_settled_on: nothing_left,
+            last_moved_on: None,
+            by_money: false,
+            currency: invoice.amount.currency,
+            principal_moved_on: None,
+            fee_rows: fee_rows.into_iter().map(|(on, amount)| (on, amount, amount)).collect(),
+            accrual: Accrual::of(account, id, claim, payable),
+            given_up: BTreeMap::new(),
+        }
+    }
+
+    /// Interest owed up to the end of `day`: accrued, rounded once, less what was paid or given up.
+    /// Days whose base rate is not published yet do not count, see [`interest_to`](Self::interest_to).
+    pub fn interest_on(&self, day: Date) -> Decimal {
+        if self.accrual.is_none() {
+            return Decimal::ZERO;
+        }
+        (self.accrued(day) - self.interest_paid - self.interest_given_up).max(Decimal::ZERO)
+    }
+
+    /// Interest charged up to the end of `day`, whatever became of it.
+    pub fn interest_charged(&self, day: Date) -> Decimal {
+        self.interest_on(day) + self.interest_paid + self.interest_given_up
+    }
+
+    /// The last day up to which [`interest_on`](Self::interest_on) tells interest at `day`; `None`
+    /// where none has begun.
+    pub fn interest_to(&self, day: Date) -> Option<Date> {
+        self.accrual.told_to(self.until(day))
+    }
+
+    /// The segments that make up the interest accrued up to the end of `day`.
+    pub fn interest_segments(&self, day: Date) -> Vec<Accrued> {
+        self.accrual.segments(self.until(day))
+    }
+
+    /// Interest can run on it.
+    pub(super) fn bears_interest(&self) -> bool {
+        !self.accrual.is_none()
+    }
+
+    fn accrued(&self, day: Date) -> Decimal {
+        let exact = self.accrual.accrued(self.until(day));
+        exact.rounded(decimals(self.currency).unwrap_or(2))
+    }
+
+    /// Nothing accrues once the principal is gone.
+    fn until(&self, day: Date) -> Date {
+        self.principal_settled_on.filter(|_| self.outstanding.is_zero()).map_or(day, |d| d.min(day))
+    }
+
+    /// Principal, fees, and interest up to the end of `day`, still owed.
+    pub fn open_on(&self, day: Date) -> Decimal {
+        self.outstanding + self.fees + self.interest_on(day)
+    }
+
+    /// Anything is owed, interest included. It does not depend on the day: without principal no
+    /// more interest accrues.
+    pub fn is_open(&self) -> bool {
+        !(self.outstanding + self.fees).is_zero() || self.interest_on(Date::MAX) > Decimal::ZERO
+    }
+
+    /// Fees charged after `day`, paid ones included.
+    pub(crate) fn fees_charged_after(&self, day: Date) -> Decimal {
+        self.fee_rows.iter().filter(|(on, ..)| *on > day).map(|(_, amount, _)| *amount).sum()
+    }
+
+    /// Day on which nothing was open any more; `None` while something is.
+    pub fn settled_on(&self) -> Option<Date> {
+        let issued_on = self.claim.invoice.as_ref().map(|invoice| invoice.issued_on);
+        let day = self.principal_settled_on.max(self.last_moved_on).or(issued_on);
+        day.filter(|_| !self.is_open())
+    }
+
+    /// The debt as the law of allocation sees it on `on`. `late_fees`: fees charged later count.
+    pub(super) fn debt(&self, on: Date, late_fees: bool) -> Debt {
+        let fees = self.fee_rows.iter().filter(|(charged_on, ..)| late_fees || *charged_on <= on);
+        let invoice = self.claim.invoice.as_ref();
+        let agreed = || invoice.and_then(|invoice| invoice.contract_rate).unwrap_or_default();
+        Debt {
+            costs: fees.map(|(.., open)| *open).sum(),
+            interest: self.interest_on(on),
+            principal: self.outstanding,
+            due: self.due_on <= on,
+            disputed: self.claim.disputed_on(on),
+            security: 0,
+            rate: self.accrual.percent_on(on).unwrap_or_else(agreed),
+            due_on: self.due_on,
+            consumer_credit: invoice.is_some_and(|invoice| invoice.consumer_credit),
+        }
+    }
+
+    /// Takes `amount` for `part`, which has so much open.
+    pub(super) fn take(&mut self, part: Part, amount: Decimal, on: Date, set_off: bool) {
+        self.last_moved_on = self.last_moved_on.max(Some(on));
+        match part {
+            Part::Interest => self.interest_paid += amount,
+            Part::Principal => {
+                self.outstanding -= amount;
+                self.paid += amount;
+                self.by_money = true;
+                self.principal_moved(on);
+                if !set_off {
+                    self.accrual.principal_gone(on, amount);
+                }
+            }
+            Part::Fees => {
+                let mut rest = amount;
+                for (charged_on, _, open) in &mut self.fee_rows {
+                    if set_off || *charged_on <= on {
+                        let used = rest.min(*open);
+                        *open -= used;
+                        rest -= used;
+                    }
+                }
+                self.fees -= amount;
+                self.fees_paid += amount;
+            }
+        }
+    }
+
+    /// Some of the principal went on `on`. Money set off is used after money that was booked
+    /// later, so the day on which nothing was left is the latest of all.
+    fn principal_moved(&mut self, on: Date) {
+        self.last_moved_on = self.last_moved_on.max(Some(on));
+        self.principal_moved_on = self.principal_moved_on.max(Some(on));
+        if self.outstanding.is_zero() {
+            self.principal_settled_on = self.principal_moved_on;
+        }
+    }
+
+    /// What was set off or given up bears no interest after `on`.
+    pub(super) fn relieve(&mut self, on: Date, amount: Decimal) {
+        self.accrual.principal_gone(on, amount);
+    }
+
+    /// Some waiver or write-off is of interest alone.
+    pub(super) fn gives_up_interest(&self) -> bool {
+        self.claim.given_up.values().any(|one| one.part == Some(Part::Interest))
+    }
+
+    /// What a waiver or write-off took.
+    pub(super) fn given_up_by(&self, stamp: &Stamp) -> [Decimal; 3] {
+        self.given_up.get(stamp).copied().unwrap_or_default()
+    }
+
+    /// Waivers and write-offs of interest by `day` take what is open of it on their own day, before
+    /// money that is booked on that day or later.
+    pub(super) fn give_up_interest(&mut self, day: Date, limits: &Limits<'a>) {
+        let claim = self.claim;
+        let of_interest = claim.given_up.iter().filter(|(_, one)| one.part == Some(Part::Interest));
+        for (stamp, given) in of_interest.filter(|(_, given)| given.on <= day) {
+            if !self.given_up.contains_key(stamp) {
+                self.give(stamp, given, &[Part::Interest], limits);
+            }
+        }
+    }
+
+    /// All other waivers and write-offs take what is still open, in the order of their stamps.
+    pub(super) fn give_up(&mut self, limits: &Limits<'a>, relieved: &mut Relief<'a>) {
+        let claim = self.claim;
+        for (stamp, given) in &claim.given_up {
+            let parts = match &given.part {
+                Some(Part::Interest) => continue,
+                Some(part) => std::slice::from_ref(part),
+                None => &[Part::Fees, Part::Interest, Part::Principal],
+            };
+            let before = self.outstanding;
+            self.give(stamp, given, parts, limits);
+            if before > self.outstanding {
+                let row = (given.on, before - self.outstanding);
+                relieved.entry(self.invoice).or_default().push(row);
+            }
+        }
+    }
+
+    fn give(&mut self, stamp: &'a Stamp, given: &GivenUp, parts: &[Part], limits: &Limits<'a>) {
+        let amount = given.amount.map(|amount| cut(amount, self.currency));
+        let mut rest = amount.unwrap_or(Decimal::MAX);
+        let limit = limits.get(&(self.invoice, stamp)).filter(|_| amount.is_none());
+        let mut took = [Decimal::ZERO; 3];
+        for part in parts {
+            let open = match part {
+                Part::Fees => self.fees,
+                Part::Interest => self.interest_on(given.on),
+                Part::Principal => self.outstanding,
+            };
+            let most = limit.map_or(Decimal::MAX, |limit| limit[*part as usize]);
+            let used = rest.min(open).min(most);
+            took[*part as usize] += used;
+            rest -= used;
+            if used.is_zero() {
+                continue;
+            }
+            match part {
+                Part::Fees => self.fees -= used,
+                Part::Interest => self.interest_given_up += used,
+                Part::Principal => {
+                    self.outstanding -= used;
+                    self.principal_moved(given.on);
+                }
+            }
+            self.last_moved_on = self.last_moved_on.max(Some(given.on));
+            if given.written_off {
+                self.written_off += used;
+            } else {
+                self.waived += used;
+            }
+        }
+        self.given_up.insert(stamp, took);
+    }
+}
