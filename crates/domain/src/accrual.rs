@@ -264,15 +264,15 @@ impl<'a> Accrual<'a> {
 }
 
 impl Account {
-    /// The days for which base rates are needed to tell the interest of all claims up to `today`:
-    /// those in default by then, settled ones up to their end.
-    pub(crate) fn needs_base_rates(&self, today: Date) -> Option<(Date, Date)> {
+    /// The days for which base rates are needed: from the first day of default, known or foreseen,
+    /// of any claim; up to their end for settled ones, as far as there are any for others.
+    pub(crate) fn needs_base_rates(&self) -> Option<(Date, Date)> {
         let mut needed: Option<(Date, Date)> = None;
         for (id, claim) in &self.claims {
             let accrual = Accrual::of(self, id, claim, Decimal::ONE);
             let based = accrual.stretches.iter().filter(|stretch| stretch.rate.needs_base());
             let Some(from) = based.map(|stretch| stretch.from).min() else { continue };
-            let to = claim.settled_on.map_or(today, |settled| settled.min(today));
+            let to = claim.settled_on.unwrap_or(Date::MAX);
             if from <= to {
                 let (first, last) = needed.unwrap_or((from, to));
                 needed = Some((first.min(from), last.max(to)));

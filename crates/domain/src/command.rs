@@ -17,7 +17,7 @@ pub use self::handoff::missing_fields;
 pub(crate) use self::settlement::owed;
 use self::{
     handoff::{complete_automatic, go_out, recall, refresh_handoffs, release},
-    interest::waive_rests,
+    interest::{look_for_rates, waive_rests},
     record::record,
     settlement::follow_up,
 };
@@ -267,9 +267,11 @@ impl Account {
             }
             Command::Promise { promise, until, now, rules, by_person } => {
                 arrangement::promise(&mut raised, promise, *until, *now, rules, *by_person)?;
+                follow_up(&mut raised, rules, day_in(*now, &rules.creditor.zone));
             }
             Command::AgreePlan { plan, currency, rates, now, rules, by_person } => {
                 arrangement::agree(&mut raised, plan, *currency, rates, *now, rules, *by_person)?;
+                follow_up(&mut raised, rules, day_in(*now, &rules.creditor.zone));
             }
             Command::ReleasePlacement { placement, by, now, rules } => {
                 release(&mut raised, placement, by, *now, rules)?;
@@ -377,7 +379,8 @@ fn review(
     if waive_rests(raised, rules, now) {
         follow_up(raised, rules, today);
     }
-    again
+    let rates = look_for_rates(raised.account, rules, now, today);
+    [again, rates].into_iter().flatten().min()
 }
 
 /// Puts claims that were old when they were met on the list of what waits for a person.

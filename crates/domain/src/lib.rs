@@ -21,6 +21,7 @@ pub mod law;
 pub mod money;
 pub mod policy;
 pub mod reference;
+pub mod statement;
 
 pub use account::Account;
 pub use command::{Command, Executed, Refusal};

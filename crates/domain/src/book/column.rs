@@ -248,6 +248,11 @@ impl<'a> ClaimBook<'a> {
         self.given_up.get(stamp).copied().unwrap_or_default()
     }
 
+    /// What a waiver or write-off took of a part.
+    pub fn given_up_of(&self, stamp: &Stamp, part: Part) -> Decimal {
+        self.given_up_by(stamp)[part as usize]
+    }
+
     /// Waivers and write-offs of interest by `day` take what is open of it on their own day, before
     /// money that is booked on that day or later.
     pub(super) fn give_up_interest(&mut self, day: Date, limits: &Limits<'a>) {

@@ -1,11 +1,13 @@
 //! What interest needs to know, as events; and what is waived of it out of goodwill.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 
 use super::Raised;
 use crate::{
+    account::Account,
     accrual::InterestTerms,
     book::{Book, ClaimBook},
+    decision::{after, start_of},
     event::AccountEvent,
     fact::{Part, Stamp},
     ids::PaymentId,
@@ -38,13 +40,13 @@ pub(super) fn set_terms(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
     }
 }
 
-/// Records the base rates that interest up to `today` is computed with, as far as they are
-/// published; whether there were any to record.
-pub(super) fn take_base_rates(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> bool {
+/// Records the base rates that interest is computed with, as far as they are published; whether
+/// there were any to record.
+pub(super) fn take_base_rates(raised: &mut Raised<'_>, rules: &Rules) -> bool {
     if raised.account.interest.is_empty() {
         return false;
     }
-    let Some((from, to)) = raised.account.needs_base_rates(today) else { return false };
+    let Some((from, to)) = raised.account.needs_base_rates() else { return false };
     let (from, to) = (HalfYear::of(from).first_day(), to);
     let known = raised.account.base_rates.as_ref();
     let rates: Vec<(Date, Decimal)> = match known {
@@ -63,6 +65,21 @@ pub(super) fn take_base_rates(raised: &mut Raised<'_>, rules: &Rules, today: Dat
     }
     raised.raise(AccountEvent::BaseRatesTaken { rates });
     true
+}
+
+/// When to look for base rates again: once the known half-years are over, and in a week where the
+/// next figure is not in the table then.
+pub(super) fn look_for_rates(
+    account: &Account,
+    rules: &Rules,
+    now: Timestamp,
+    today: Date,
+) -> Option<Timestamp> {
+    let known = account.base_rates.as_ref()?;
+    account.needs_base_rates().filter(|(_, to)| *to > known.last_day())?;
+    let next = after(known.last_day(), &rules.creditor.zone);
+    let in_a_week = start_of(today.saturating_add(7.days()), &rules.creditor.zone);
+    Some(if next > now { next } else { in_a_week })
 }
 
 /// Waives what a claim still owes after a payment, where that is no more than the policy's

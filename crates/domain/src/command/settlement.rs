@@ -13,10 +13,10 @@ use crate::{book::Book, claim::Fee, event::*, money::Decimal, policy::Rules};
 /// differs is an event.
 pub(super) fn follow_up(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
     set_terms(raised, rules, today);
-    take_base_rates(raised, rules, today);
+    take_base_rates(raised, rules);
     settle(raised);
     // What is settled needs no later rates; what was settled and is open again by them does.
-    if take_base_rates(raised, rules, today) {
+    if take_base_rates(raised, rules) {
         settle(raised);
     }
 }

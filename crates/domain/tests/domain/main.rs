@@ -4,6 +4,7 @@
 mod arrangements;
 mod early_and_late;
 mod handoff;
+mod interest;
 mod kit;
 mod money;
 mod notices;

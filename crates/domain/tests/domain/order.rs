@@ -16,7 +16,7 @@ use kulanz_domain::{
 use proptest::{prelude::*, sample::select};
 
 use crate::{
-    story::{Story, no_cent_is_lost},
+    story::{Story, no_cent_is_lost, statements_add_up},
     world::*,
 };
 
@@ -280,6 +280,16 @@ fn told(history: &[Told]) -> Story {
     story
 }
 
+/// The same under a policy that claims interest, told late in the year.
+fn told_with_interest(history: &[Told]) -> Story {
+    let mut story = Story::new(rules([with_interest(), dollars()]));
+    story.now = at("2026-12-01");
+    for (fact, stamp) in history {
+        story.record_as(fact.clone(), stamp.clone()).expect("no fact contradicts another");
+    }
+    story
+}
+
 /// What the facts alone decide, claim by claim and in sum.
 fn balances(account: &Account) -> Vec<String> {
     let mut lines = Vec::new();
@@ -288,7 +298,7 @@ fn balances(account: &Account) -> Vec<String> {
         for column in &book.claims {
             lines.push(format!(
                 "{} {:?} principal {} credited {} remitted {} waived {} written off {} paid {} \
-                 fees {} of {} outstanding {} settled {:?}",
+                 fees {} of {} interest {} paid {} outstanding {} settled {:?}",
                 column.invoice,
                 column.due_on,
                 column.principal.normalize(),
@@ -299,6 +309,8 @@ fn balances(account: &Account) -> Vec<String> {
                 column.paid.normalize(),
                 column.fees.normalize(),
                 column.fees_charged.normalize(),
+                column.interest_on(day("2026-12-01")).normalize(),
+                column.interest_paid.normalize(),
                 column.outstanding.normalize(),
                 column.settled_on(),
             ));
@@ -495,10 +507,31 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_arrival_changes_no_interest(history in history(), keys in keys()) {
+        let straight = told_with_interest(&history);
+        let other = told_with_interest(&shuffled(&history, &keys));
+        prop_assert_eq!(balances(&straight.account), balances(&other.account));
+        // Which half-years were ever asked for may differ; what they say does not.
+        let but_for_rates = |story: Story| Account { base_rates: None, ..story.account };
+        prop_assert_eq!(but_for_rates(straight), but_for_rates(other));
+    }
+
+    #[test]
+    fn no_cent_is_lost_while_interest_runs(
+        history in history(), keys in keys(), deeds in deeds(),
+    ) {
+        let story = lived(&shuffled(&history, &keys), vec![with_interest(), dollars()], &deeds);
+        for on in ["2026-01-20", "2026-02-28", "2026-04-01", "2026-06-30"] {
+            statements_add_up(&Account::as_of(&story.log, day(on)), day(on));
+        }
+    }
+
+    #[test]
     fn no_fraction_of_a_cent_enters_the_books(
         history in history(), keys in keys(), fine in proptest::collection::vec(1i64..9999, 48),
     ) {
-        let mut story = Story::new(rules([shop_b2c()]));
+        let mut story = Story::new(rules([with_interest()]));
+        story.now = at("2026-12-01");
         for (at, (mut fact, stamp)) in shuffled(&history, &keys).into_iter().enumerate() {
             let finer = |amount: &mut Option<Decimal>| {
                 if let Some(amount) = amount {
@@ -526,6 +559,7 @@ proptest! {
             for one in &book.claims {
                 prop_assert!([
                     one.outstanding, one.fees, one.fees_charged, one.paid, one.fees_paid,
+                    one.interest_paid, one.interest_on(day("2026-11-30")), one.interest_given_up,
                     one.waived, one.written_off, one.remitted, one.credited,
                 ].into_iter().all(whole), "{one:?}");
             }

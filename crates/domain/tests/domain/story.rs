@@ -16,6 +16,7 @@ use kulanz_domain::{
     ids::*,
     money::{Currency, Decimal},
     policy::{Policy, Rules},
+    statement::Statement,
 };
 
 use crate::world::*;
@@ -361,8 +362,24 @@ fn decided_for_those_who_owe(
     }
 }
 
+/// The lines of a statement add up to what the books say is open, claim by claim.
+pub fn statements_add_up(account: &Account, on: jiff::civil::Date) {
+    for currency in account.currencies() {
+        let book = Book::of(account, currency);
+        let statement = Statement::of(account, currency, on);
+        assert_eq!(statement.claims.len(), book.claims.len());
+        for (claim, column) in statement.claims.iter().zip(&book.claims) {
+            let sum: Decimal = claim.lines.iter().map(|line| line.amount).sum();
+            assert_eq!(sum, column.open_on(on), "lines of {}: {claim:#?}", claim.invoice);
+            assert_eq!(claim.open, claim.principal + claim.fees + claim.interest);
+        }
+        assert_eq!(statement.open, book.open_on(on));
+    }
+}
+
 /// Money is conserved in each book, on whichever day.
 pub fn no_cent_is_lost(account: &Account) {
+    statements_add_up(account, day("2026-12-31"));
     for on in ["2026-01-10", "2026-04-30", "2026-12-31"] {
         no_cent_is_lost_on(account, day(on));
     }

@@ -180,6 +180,12 @@ pub fn shop_b2c() -> Policy {
     }
 }
 
+/// The same policy, with statutory interest.
+pub fn with_interest() -> Policy {
+    let interest = InterestPolicy { claimed: InterestClaimed::Statutory, ..Default::default() };
+    Policy { interest, ..shop_b2c() }
+}
+
 pub fn rules(policies: impl IntoIterator<Item = Policy>) -> Rules {
     let by_currency = policies.into_iter().map(|one| (one.currency.code(), Arc::new(one)));
     Rules { creditor: creditor(), policies: by_currency.collect::<BTreeMap<_, _>>() }
