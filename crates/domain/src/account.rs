@@ -196,6 +196,9 @@ pub struct Notice {
     pub sent_at: Option<Timestamp>,
     /// What the debtor was told to pay by.
     pub deadline: Option<Date>,
+    /// Claims for which it asked for too much: principal told, and owed on that day.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wrong: BTreeMap<InvoiceId, (Decimal, Decimal)>,
 }
 
 /// Where a message stands.

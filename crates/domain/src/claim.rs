@@ -221,6 +221,23 @@ impl Claim {
         (self.principal() - self.credited().max(self.remitted())).max(Decimal::ZERO)
     }
 
+    /// [`payable`](Self::payable) when the day began, by what is known now: a correction or credit
+    /// note counts from its own day on, what a dispute decided was never owed.
+    pub fn payable_before(&self, day: Date) -> Decimal {
+        let later = |on: &Date| *on >= day;
+        let moved = self.cancelled_on.iter().any(later)
+            || self.adjusted.iter().any(|(_, on, _)| later(on))
+            || self.credits.values().any(|(on, _)| later(on));
+        if !moved {
+            return self.payable();
+        }
+        let mut then = self.clone();
+        then.cancelled_on = self.cancelled_on.filter(|on| *on < day);
+        then.adjusted = self.adjusted.clone().filter(|(_, on, _)| *on < day);
+        then.credits.retain(|_, (on, _)| *on < day);
+        then.payable()
+    }
+
     /// An open dispute.
     pub fn disputed(&self) -> bool {
         self.disputes.values().any(|dispute| dispute.opened.is_some() && dispute.resolved.is_none())

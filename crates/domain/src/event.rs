@@ -382,6 +382,19 @@ pub enum AccountEvent {
         /// What.
         receipt: Receipt,
     },
+    /// By what we know today, a message that was sent asked for too much: a payment or a correction
+    /// of before came to us later. Told again where that changes; `right` equal to `told`: it was
+    /// no mistake after all.
+    NoticeWasWrong {
+        /// Which.
+        notice: NoticeId,
+        /// Claim.
+        invoice: InvoiceId,
+        /// Principal that it asked for.
+        told: Decimal,
+        /// Principal that was owed on that day.
+        right: Decimal,
+    },
     /// The shop or another system reminded the debtor.
     ReminderReported {
         /// The sender's id.

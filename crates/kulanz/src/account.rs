@@ -253,6 +253,9 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         },
         E::NoticeSuppressed { notice, reason } => format!("{notice}: {reason:?}"),
         E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => notice.to_string(),
+        E::NoticeWasWrong { notice, invoice, told, right } => {
+            format!("{notice} asked {told} for {invoice}; owed was {right}")
+        }
         E::NoticeReceipt { notice, receipt, .. } => format!("{notice}: {receipt:?}"),
         E::DisputeOpened { dispute, invoice, .. } => format!("{dispute} of {invoice}"),
         E::DisputeResolved { dispute, outcome, .. } => format!("{dispute}: {outcome:?}"),

@@ -1,6 +1,6 @@
 //! What each event does to the state: fields are copied, nothing is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -116,6 +116,7 @@ impl Account {
             | E::NoticeParked { .. }
             | E::NoticeDiscarded { .. }
             | E::NoticeReceipt { .. }
+            | E::NoticeWasWrong { .. }
             | E::ReminderReported { .. } => self.apply_notice(event),
             E::PromiseMade { .. }
             | E::PromiseKept { .. }
@@ -276,6 +277,7 @@ impl Account {
                     state: NoticeState::Decided,
                     sent_at: None,
                     deadline: None,
+                    wrong: BTreeMap::new(),
                 };
                 self.notices.insert(decided.notice.clone(), notice);
             }
@@ -339,6 +341,14 @@ impl Account {
                     }
                 }
             },
+            E::NoticeWasWrong { notice, invoice, told, right } => {
+                let Some(entry) = self.notices.get_mut(notice) else { return };
+                if told == right {
+                    entry.wrong.remove(invoice);
+                } else {
+                    entry.wrong.insert(invoice.clone(), (*told, *right));
+                }
+            }
             E::ReminderReported { notice, at, invoices, counts_as, .. } => {
                 self.contacted(*at);
                 self.reported.insert(notice.clone());

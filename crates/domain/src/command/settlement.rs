@@ -1,27 +1,74 @@
 //! What follows from the facts for the books: allocations, fees and settlement as events.
 
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 
 use super::{
     Raised,
     handoff::recall_overtaken,
     interest::{set_terms, take_base_rates},
 };
-use crate::{book::Book, claim::Fee, event::*, money::Decimal, policy::Rules};
+use crate::{
+    account::Account,
+    book::{Book, ClaimBook},
+    calendar::day_in,
+    claim::Fee,
+    event::*,
+    fact::Part,
+    ids::PaymentId,
+    money::Decimal,
+    policy::Rules,
+};
 
 /// Brings the terms of interest, allocations, fees and settlement in line with the facts; whatever
 /// differs is an event.
 pub(super) fn follow_up(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
+    let zone = &rules.creditor.zone;
     set_terms(raised, rules, today);
     take_base_rates(raised, rules);
-    settle(raised);
+    settle(raised, zone);
     // What is settled needs no later rates; what was settled and is open again by them does.
     if take_base_rates(raised, rules) {
-        settle(raised);
+        settle(raised, zone);
     }
 }
 
-fn settle(raised: &mut Raised<'_>) {
+/// Compares what messages asked for with what was owed on their day, by what is known now: money
+/// that was booked before that day, credit notes, corrections and disputes may come to us later.
+fn own_up(account: &Account, book: &Book<'_>, zone: &TimeZone, events: &mut Vec<AccountEvent>) {
+    for (id, notice) in &account.notices {
+        let Some(at) = notice.sent_at.filter(|_| notice.decided.currency == book.currency) else {
+            continue;
+        };
+        let on = day_in(at, zone);
+        for part in &notice.decided.claims {
+            let Some(column) = book.claim(&part.invoice) else { continue };
+            let right = part.principal.min(owed_before(account, book, column, on));
+            let known = notice.wrong.get(&part.invoice).map_or(part.principal, |(_, r)| *r);
+            if right != known {
+                events.push(AccountEvent::NoticeWasWrong {
+                    notice: id.clone(),
+                    invoice: part.invoice.clone(),
+                    told: part.principal,
+                    right,
+                });
+            }
+        }
+    }
+}
+
+/// Principal of a claim that was owed when the day `on` began, by what is known now.
+fn owed_before(account: &Account, book: &Book<'_>, column: &ClaimBook<'_>, on: Date) -> Decimal {
+    let booked_before = |id: &PaymentId| {
+        let received = account.payments.get(id).and_then(|payment| payment.received.as_ref());
+        received.is_some_and(|received| received.booked_on < on)
+    };
+    let used = book.used.iter().filter(|(id, _)| booked_before(id)).flat_map(|(_, parts)| parts);
+    let paid = used.filter(|one| one.part == Part::Principal && one.invoice == *column.invoice);
+    let paid: Decimal = paid.map(|one| one.amount).sum();
+    (column.claim.payable_before(on) - paid).max(Decimal::ZERO)
+}
+
+fn settle(raised: &mut Raised<'_>, zone: &TimeZone) {
     reverse_overtaken_fees(raised);
     for currency in raised.account.currencies() {
         let mut events = Vec::new();
@@ -51,6 +98,7 @@ fn settle(raised: &mut Raised<'_>) {
                 _ => {}
             }
         }
+        own_up(raised.account, &book, zone, &mut events);
         drop(book);
         for event in events {
             raised.raise(event);

@@ -46,6 +46,7 @@ impl AccountEvent {
             Self::NoticeParked { .. } => "NoticeParked",
             Self::NoticeDiscarded { .. } => "NoticeDiscarded",
             Self::NoticeReceipt { .. } => "NoticeReceipt",
+            Self::NoticeWasWrong { .. } => "NoticeWasWrong",
             Self::ReminderReported { .. } => "ReminderReported",
             Self::PromiseMade { .. } => "PromiseMade",
             Self::PromiseKept { .. } => "PromiseKept",

@@ -9,6 +9,7 @@ use kulanz_domain::{
     event::{ChannelGap, Suppression},
     fact::{Channel::*, *},
     ids::*,
+    money::Decimal,
     policy::{Anchor, Bundle},
 };
 
@@ -299,4 +300,49 @@ fn the_state_of_a_message_follows_its_receipts() {
     assert_eq!(state(&story), NoticeState::Delivered);
     let story = story.told(receipt(&notice, Email, "2026-03-19 09:07", Receipt::Bounced));
     assert_eq!(state(&story), NoticeState::Bounced);
+}
+
+#[test]
+fn a_payment_told_late_shows_that_a_mahnung_was_wrong() {
+    let story = given([issued("R-1", "89.90", "2026-03-15")])
+        .on("2026-03-19")
+        .takes("reminder", Email)
+        .on("2026-03-30")
+        .takes("mahnung", Email)
+        .on("2026-04-02")
+        .told(paid("P-1", "89.90", "2026-03-27", None))
+        .happened("NoticeWasWrong", 1);
+    let wrong = |story: &Story| -> Vec<(String, Decimal, Decimal)> {
+        let notices = story.account.notices.values().filter(|notice| !notice.wrong.is_empty());
+        let step = |notice: &kulanz_domain::account::Notice| notice.decided.step.to_string();
+        notices.map(|n| (step(n), n.wrong[&id("R-1")].0, n.wrong[&id("R-1")].1)).collect()
+    };
+    assert_eq!(wrong(&story), [("mahnung".into(), amount("89.90"), amount("0.00"))]);
+    // The money went back: it was owed after all.
+    let back = story.told(returned("P-1", "2026-04-03", None)).happened("NoticeWasWrong", 2);
+    assert_eq!(wrong(&back), []);
+}
+
+#[test]
+fn an_invoice_corrected_after_a_mahnung_shows_by_how_much_it_was_wrong() {
+    let story = given([issued("R-1", "89.90", "2026-03-15")])
+        .on("2026-03-19")
+        .takes("reminder", Email)
+        .on("2026-04-01")
+        .told(adjusted("R-1", "2026-03-18", "50.00"))
+        .happened("NoticeWasWrong", 1);
+    let notice = story.account.notices.values().next().unwrap();
+    assert_eq!(notice.wrong[&id("R-1")], (amount("89.90"), amount("50.00")));
+    // What was given back later was owed then, and money that crossed our message on its way is
+    // nobody's mistake.
+    given([issued("R-1", "89.90", "2026-03-15")])
+        .on("2026-03-19")
+        .takes("reminder", Email)
+        .told(credited("C-1", "R-1", "2026-03-25", "20.00"))
+        .happened("NoticeWasWrong", 0);
+    given([issued("R-1", "89.90", "2026-03-15")])
+        .on("2026-03-19")
+        .takes("reminder", Email)
+        .told(paid("P-1", "89.90", "2026-03-19", None))
+        .happened("NoticeWasWrong", 0);
 }

@@ -272,6 +272,11 @@ impl Rows<'_> {
             E::NoticeReceipt { notice, receipt, .. } => {
                 return self.notice(at, account, event, notice, Some(&word(receipt)));
             }
+            E::NoticeWasWrong { invoice, told, right, .. } => {
+                claim = Some(invoice);
+                amount = money(invoice, Some(*told - *right));
+                reason = format!("told {told}, owed {right}");
+            }
             E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => {
                 return self.notice(at, account, event, notice, None);
             }
