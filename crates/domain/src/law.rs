@@ -1,4 +1,4 @@
-//! The law that no policy can loosen: default, interest, fees, allocation.
+//! The law that no policy can loosen: default, interest, fees, allocation, limitation.
 //!
 //! State of 2026-11-21, see `docs/law.md` for sources and `GLOSSARY.md` for the German terms. Not
 //! legal advice. Each rule is a function with its paragraph; **[V]** behind it: read in a source,
@@ -10,9 +10,17 @@ pub mod allocation;
 mod default;
 mod fees;
 pub mod interest;
+mod limitation;
 pub mod rates;
 
-pub use self::{default::*, fees::*};
+pub use self::{
+    default::*,
+    fees::*,
+    limitation::{
+        Limitation, LimitationCase, LimitationError, LimitationStep, Period, Suspension,
+        SuspensionGround, limitation,
+    },
+};
 
 fn later(day: Date, days: i32) -> Date {
     day.checked_add(days.days()).unwrap_or(Date::MAX)
