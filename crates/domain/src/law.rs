@@ -7,14 +7,23 @@
 use jiff::{ToSpan, civil::Date};
 
 pub mod allocation;
+mod collection_cost;
 mod default;
+mod fee_table;
 mod fees;
 pub mod interest;
 mod limitation;
 pub mod rates;
 
 pub use self::{
+    collection_cost::{
+        CollectionCase, CollectionCost, CollectionCostError, EXPENSES_CAP, EXPENSES_SHARE,
+        EXTENSIVE_FACTOR, HIGHEST_FACTOR, HandoffCost, MINIMUM_FEE, SETTLEMENT_FACTOR,
+        SETTLEMENT_SHARE, SIMPLE_FACTOR, SettlementFee, UNDISPUTED_FACTOR, VAT_SHARE,
+        collection_cost, handoff_cost,
+    },
     default::*,
+    fee_table::{FeeStep, FeeTable, FeeTableError, Tariff},
     fees::*,
     limitation::{
         Limitation, LimitationCase, LimitationError, LimitationStep, Period, Suspension,
