@@ -15,7 +15,7 @@ use kulanz_engine::{Mode, clock::Clock};
 use crate::{
     account, backtest, book, client, demo, doctor, explain, handoff,
     house::{self, House, Places},
-    import, letters,
+    import, law, letters,
     orders::Order,
     outbox, policy,
     serve::Running,
@@ -110,6 +110,9 @@ enum Command {
     /// Policy files
     #[command(subcommand)]
     Policy(Policies),
+    /// The law that Kulanz keeps: ask it, check it
+    #[command(subcommand)]
+    Law(law::Law),
     /// What a policy would have done over a history
     #[command(after_help = "Example:\n  kulanz backtest --events fines.ndjson.gz --policy \
                             policies/road-fines --out result")]
@@ -504,6 +507,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
                 explain::run(&places, &account, json).await?;
             }
         },
+        Command::Law(command) => return law::run(&command),
         Command::Backtest(options) => backtest::run(&places, &options)?,
         Command::Rebuild { json } => doctor::rebuild(&places, json).await?,
         Command::Doctor { json } => return doctor::run(&places, json).await,

@@ -14,6 +14,7 @@ mod house;
 mod http;
 mod import;
 mod intake;
+mod law;
 mod letters;
 mod orders;
 mod outbox;

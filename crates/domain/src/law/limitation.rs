@@ -219,10 +219,9 @@ impl Period {
 /// - § 193 BGB moves the day by which to act, not the period's last day; that it applies to
 ///   limitation is settled in case law [M].
 pub fn limitation(case: &LimitationCase) -> Result<Limitation, LimitationError> {
-    let mut steps = Vec::new();
-    let suspensions = suspensions(&case.suspensions, &mut steps)?;
     let (mut first_day, mut last_day) = case.period.bounds();
-    steps.push(LimitationStep::Starts { period: case.period, first_day, last_day });
+    let mut steps = vec![LimitationStep::Starts { period: case.period, first_day, last_day }];
+    let suspensions = suspensions(&case.suspensions, &mut steps)?;
 
     let mut acknowledged = case.acknowledged_on.clone();
     acknowledged.sort_unstable();
