@@ -241,7 +241,7 @@ pub fn each_segment(
     }
     if rate.needs_base() {
         base_rates.percent_on(from)?;
-        base_rates.percent_on(to)?;
+        base_rates.percent_on(to.min(base_rates.first_missing()))?;
     }
     let mut begins = from;
     loop {

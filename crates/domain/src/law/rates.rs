@@ -112,7 +112,7 @@ pub enum RateUnknown {
          it with `kulanz law rates update`"
     )]
     NotPublished {
-        /// The first day asked for that has none.
+        /// First day of the first half-year asked for that has none.
         day: Date,
         /// Last day of the table.
         last: Date,
@@ -205,6 +205,11 @@ impl BaseRates {
         self.first.first_day()
     }
 
+    /// First day for which none is published yet.
+    pub fn first_missing(&self) -> Date {
+        self.after_last().first_day()
+    }
+
     /// Last day for which a rate is published.
     pub fn last_day(&self) -> Date {
         self.after_last().first_day().yesterday().unwrap_or(Date::MAX)
@@ -217,8 +222,8 @@ impl BaseRates {
         known.copied().ok_or_else(|| match at < 0 {
             true => RateUnknown::Before { day, first: self.first_day() },
             false => {
-                let first_missing = self.after_last().first_day();
-                RateUnknown::NotPublished { day: day.max(first_missing), last: self.last_day() }
+                let day = HalfYear::of(day).first_day();
+                RateUnknown::NotPublished { day, last: self.last_day() }
             }
         })
     }
@@ -303,7 +308,7 @@ mod tests {
         assert_eq!(percent("2025-07-01"), Ok("1.27".into()));
         assert_eq!(percent("2026-12-31"), Ok("1.52".into()));
         let unpublished = rates.percent_on(day("2027-03-04")).unwrap_err();
-        assert!(unpublished.to_string().contains("2027-03-04 is not published yet"));
+        assert!(unpublished.to_string().contains("2027-01-01 is not published yet"));
         let before = rates.percent_on(day("2001-12-31")).unwrap_err();
         assert!(before.to_string().contains("before 2002-01-01"));
         assert!(!rates.ends_soon(day("2026-11-30")));
