@@ -11,6 +11,7 @@ mod collection_cost;
 mod default;
 mod fee_table;
 mod fees;
+pub mod grounds;
 pub mod interest;
 mod limitation;
 pub mod rates;

@@ -138,6 +138,25 @@ impl FeeTable {
         }
     }
 
+    /// The table as a file that [`FeeTable::parse`] reads.
+    pub fn to_csv(&self) -> String {
+        let mut file = format!("{HEADER}\n");
+        for tariff in &self.tariffs {
+            let mut row =
+                |kind: &str, up_to: Option<Decimal>, each: Option<Decimal>, fee: Decimal| {
+                    let plain = |amount: Option<Decimal>| {
+                        amount.map_or_else(String::new, |amount| format!("{amount:.2}"))
+                    };
+                    let (from, up_to, each) = (tariff.valid_from, plain(up_to), plain(each));
+                    file += &format!("{from},{kind},{up_to},{each},{fee:.2}\n");
+                };
+            row("small_claim", Some(tariff.small_claim_up_to), None, tariff.small_claim_fee);
+            row("first", Some(tariff.first_up_to), None, tariff.first_fee);
+            tariff.steps.iter().for_each(|step| row("step", step.up_to, Some(step.each), step.fee));
+        }
+        file
+    }
+
     /// The tariff for a mandate given on `day` (§ 60 RVG); `None` before the first. [V]
     pub fn on(&self, day: Date) -> Option<&Tariff> {
         self.tariffs.iter().rev().find(|tariff| tariff.valid_from <= day)
@@ -342,6 +361,8 @@ mod tests {
             assert!(error.to_string().contains(reason), "{to}: {error}");
         }
         assert!(FeeTable::parse("").is_err());
+        let shipped = FeeTable::shipped().unwrap();
+        assert_eq!(FeeTable::parse(&shipped.to_csv()), Ok(shipped));
         assert!(FeeTable::parse(HEADER).is_err());
     }
 }
