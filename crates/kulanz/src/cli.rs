@@ -507,7 +507,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
                 explain::run(&places, &account, json).await?;
             }
         },
-        Command::Law(command) => return law::run(&command),
+        Command::Law(command) => return law::run(&places.data, &command),
         Command::Backtest(options) => backtest::run(&places, &options)?,
         Command::Rebuild { json } => doctor::rebuild(&places, json).await?,
         Command::Doctor { json } => return doctor::run(&places, json).await,

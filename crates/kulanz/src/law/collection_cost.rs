@@ -1,18 +1,23 @@
 //! `kulanz law collection-cost`.
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::Result;
 use clap::Args;
 use jiff::civil::Date;
 use kulanz_domain::{
     law::{
-        CollectionCase, CollectionCost, FeeTable, HandoffCost, MINIMUM_FEE, UNDISPUTED_FACTOR,
+        CollectionCase, CollectionCost, HandoffCost, MINIMUM_FEE, UNDISPUTED_FACTOR,
         collection_cost, handoff_cost,
     },
     money::{Currency, Decimal},
 };
 use serde_json::{Value, json};
 
-use super::derivation::{amount, cents, decimal, print, print_json, today};
+use super::{
+    derivation::{amount, cents, decimal, print, print_json, today},
+    rates,
+};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -52,8 +57,8 @@ pub struct Options {
 }
 
 /// Answers.
-pub fn run(options: &Options) -> Result<()> {
-    let table = FeeTable::shipped().context("the shipped fee table")?;
+pub fn run(data: &Path, options: &Options) -> Result<()> {
+    let table = rates::fees(data)?.table;
     let value = amount(&options.value, Currency::EUR)?;
     let mandated_on = options.mandated.unwrap_or_else(today);
     let Some(factor) = options.factor else {

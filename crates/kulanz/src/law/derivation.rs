@@ -81,6 +81,23 @@ pub fn days(number: i32) -> String {
     format!("{number} day{}", if number == 1 { "" } else { "s" })
 }
 
+/// Rows under a head, columns aligned to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let all: Vec<Vec<String>> = std::iter::once(head.iter().map(ToString::to_string).collect())
+        .chain(rows.iter().cloned())
+        .collect();
+    let width = |at: usize| {
+        let cells = all.iter().filter_map(|row| row.get(at));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}"));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    all.iter().map(line).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
