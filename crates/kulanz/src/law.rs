@@ -3,6 +3,7 @@
 
 mod allocate;
 mod business_day;
+mod check;
 mod collection_cost;
 mod default;
 mod derivation;
@@ -39,6 +40,9 @@ pub enum Law {
     /// Base rates and fees: the tables in use, and newer ones
     #[command(subcommand)]
     Rates(rates::Rates),
+    /// Runs a file of worked examples and prints each difference
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::Options),
 }
 
 /// Runs a command; `data` is the data folder, where newer tables lie.
@@ -51,6 +55,7 @@ pub fn run(data: &Path, command: &Law) -> Result<ExitCode> {
         Law::Limitation(options) => limitation::run(options)?,
         Law::CollectionCost(options) => collection_cost::run(data, options)?,
         Law::Rates(command) => rates::run(data, command)?,
+        Law::Check(options) => return check::run(data, options),
     }
     Ok(ExitCode::SUCCESS)
 }

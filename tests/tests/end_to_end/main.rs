@@ -10,6 +10,7 @@ mod events;
 mod histories;
 mod http;
 mod import;
+mod law;
 mod orders;
 mod privacy;
 mod processes;
