@@ -227,7 +227,7 @@ impl<'a> Book<'a> {
             let issued = self.claims[at].claim.invoice.as_ref().map_or(on, |i| i.issued_on);
             let on = on.max(issued);
             let debts = [self.claims[at].debt(on, true)];
-            let allocated = allocation::to_designated(&debts, 0, rest);
+            let allocated = allocation::rest_to(&debts, 0, rest);
             self.book(&allocated, &[at], on, true, parts);
             rest = allocated.rest;
         }

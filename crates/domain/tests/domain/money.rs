@@ -106,15 +106,15 @@ fn what_is_left_over_pays_the_other_claims() {
 }
 
 #[test]
-fn claims_of_the_same_age_share_and_the_odd_cents_go_to_the_first() {
+fn claims_of_the_same_age_share_to_the_cent_and_the_first_have_the_odd_ones() {
     given([
         issued("R-1", "10.00", "2026-02-01"),
         issued("R-2", "10.00", "2026-02-01"),
         issued("R-3", "10.00", "2026-02-01"),
     ])
     .told(paid("P-1", "20.00", "2026-02-10", None))
-    .owes("R-1", "3.32", "0.00")
-    .owes("R-2", "3.34", "0.00")
+    .owes("R-1", "3.33", "0.00")
+    .owes("R-2", "3.33", "0.00")
     .owes("R-3", "3.34", "0.00")
     .keeps_as_credit("0.00");
 }

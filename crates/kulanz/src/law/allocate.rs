@@ -5,7 +5,7 @@ use clap::Args;
 use jiff::civil::Date;
 use kulanz_domain::{
     fact::Part,
-    law::allocation::{Allocated, Debt, by_law, to_designated},
+    law::allocation::{Allocated, Debt, by_law, to_designated_first},
     money::{self, Currency, Decimal, Money},
 };
 use serde_json::{Value, json};
@@ -65,19 +65,10 @@ pub fn allocate(
     decimals: u32,
 ) -> Allocated {
     let plain: Vec<Debt> = debts.iter().map(|named| named.debt.clone()).collect();
-    let Some(at) = designated else { return by_law(&plain, payment, decimals) };
-    let mut allocated = to_designated(&plain, at, payment);
-    if allocated.rest > Decimal::ZERO {
-        let mut others = plain;
-        if let Some(paid) = others.get_mut(at) {
-            (paid.costs, paid.interest, paid.principal) = Default::default();
-        }
-        let rest = by_law(&others, allocated.rest, decimals);
-        allocated.applied.extend(rest.applied);
-        allocated.rest = rest.rest;
-        allocated.implied |= rest.implied;
+    match designated {
+        Some(at) => to_designated_first(&plain, at, payment, decimals),
+        None => by_law(&plain, payment, decimals),
     }
-    allocated
 }
 
 /// What of `allocated` went to a part of a debt.
