@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     book,
     house::{Places, load_policies, machine_day, open_store, read_store},
+    law::rates::Installed,
     progress,
     settings::Settings,
 };
@@ -66,6 +67,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
             }
         }),
     );
+    note("base rates", Installed::read(&places.data).map(|rates| rates.state(today)));
     match read_store(&places.data) {
         Err(error) => note("data", Err(error)),
         Ok(store) => {

@@ -1,7 +1,5 @@
 //! `kulanz policy explain`: the decision on an account as sentences, and as JSON.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, bail};
 use jiff::{Timestamp, tz::TimeZone};
 use kulanz_domain::{
@@ -15,6 +13,7 @@ use crate::{
     account::open,
     house::{Places, load_policies},
     http::shown,
+    law::rates::Installed,
 };
 
 /// Explains the account as it stands now.
@@ -22,7 +21,8 @@ pub async fn run(places: &Places, id: &AccountId, as_json: bool) -> Result<()> {
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let loaded = load_policies(&places.config, today)?;
-    let Some(rules) = loaded.rules.get(&id.creditor).map(Arc::clone) else {
+    let base_rates = Installed::read(&places.data)?;
+    let Some(rules) = loaded.rules.get(&id.creditor).map(|rules| base_rates.put_into(rules)) else {
         bail!("there is no file policies/creditors/{}.yaml", id.creditor);
     };
     let opened = open(places, id).await?;

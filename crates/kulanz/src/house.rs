@@ -18,7 +18,7 @@ use kulanz_engine::{Engine, Mode, SharedRules, clock::Clock, vault::Vault};
 use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
 use kulanz_store::{PolicyRow, Store, StoreError, sqlite::SqliteStore};
 
-use crate::settings::Settings;
+use crate::{law::rates::Installed, settings::Settings};
 
 /// Where everything is.
 #[derive(Debug, Clone)]
@@ -152,9 +152,16 @@ impl House {
         for policy in &loaded.policies {
             register(&*store, policy, clock.now()).await?;
         }
-        let rules = loaded.rules.iter();
-        let rules: HashMap<_, _> =
-            rules.map(|(id, rules)| (id.clone(), reachable(rules, &settings))).collect();
+        let base_rates = Installed::read(&places.data)?;
+        let laws = loaded.rules.values().map(|rules| rules.creditor.law);
+        for warning in base_rates.warnings(laws, today) {
+            tracing::warn!("{warning}");
+        }
+        let rules = loaded
+            .rules
+            .iter()
+            .map(|(id, rules)| (id.clone(), reachable(&base_rates.put_into(rules), &settings)));
+        let rules: HashMap<_, _> = rules.collect();
         let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
         let house = Self { places, settings, loaded, engine };
         crate::erasures::apply(&house).await?;

@@ -9,7 +9,7 @@ mod default;
 mod derivation;
 mod interest;
 mod limitation;
-mod rates;
+pub mod rates;
 
 use std::{path::Path, process::ExitCode};
 

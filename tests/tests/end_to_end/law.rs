@@ -164,8 +164,15 @@ fn a_newer_table_takes_its_place_or_is_refused_with_its_line() {
     assert_eq!(house.json(&["law", "rates", "show"])["last_day"], "2027-06-30");
     assert!(update("shorter.csv", &shipped, true).well().out.contains("Taken by force"));
     assert_eq!(house.json(&["law", "rates", "show"])["last_day"], "2026-12-31");
+    let checks = house.run(&["doctor", "--json"]).json();
+    let said = checks.as_array().unwrap().iter().find(|check| check["what"] == "base rates");
+    assert!(said.unwrap()["said"].as_str().unwrap().contains("law/base-rates-de.csv"), "{checks}");
     let left: Vec<_> = fs::read_dir(house.data().join("law")).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
+
+    fs::write(house.data().join("law/base-rates-de.csv"), "valid_from,percent\n2025-01-01\n")
+        .unwrap();
+    house.run(&words).refused(&["law/base-rates-de.csv", "line 2: a row is a day"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,7 @@ use kulanz_domain::{
         rates::{BaseRates, RateTable},
     },
     money::Decimal,
+    policy::{Law, Rules},
 };
 use serde_json::{Value, json};
 
@@ -123,6 +125,65 @@ pub fn base_rates(data: &Path, which: RateTable) -> Result<InUse<BaseRates>> {
             Ok(InUse { table, file: Some(path) })
         }
         None => Ok(InUse { table: which.shipped().context("the shipped table")?, file: None }),
+    }
+}
+
+/// The base rates of both countries in use.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    germany: InUse<Arc<BaseRates>>,
+    austria: InUse<Arc<BaseRates>>,
+}
+
+impl Installed {
+    /// Reads them.
+    pub fn read(data: &Path) -> Result<Self> {
+        let shared = |which| {
+            let InUse { table, file } = base_rates(data, which)?;
+            anyhow::Ok(InUse { table: Arc::new(table), file })
+        };
+        Ok(Self { germany: shared(RateTable::Germany)?, austria: shared(RateTable::Austria)? })
+    }
+
+    fn of(&self, law: Law) -> &InUse<Arc<BaseRates>> {
+        match law {
+            Law::At => &self.austria,
+            Law::De | Law::Ch | Law::None => &self.germany,
+        }
+    }
+
+    /// The rules with the base rates in use.
+    pub fn put_into(&self, rules: &Arc<Rules>) -> Arc<Rules> {
+        let used = self.of(rules.creditor.law);
+        if used.file.is_none() {
+            return Arc::clone(rules);
+        }
+        let mut rules = Rules::clone(rules);
+        rules.creditor.base_rates = Arc::clone(&used.table);
+        Arc::new(rules)
+    }
+
+    /// What to say of the tables that creditors under these laws need.
+    pub fn warnings(&self, laws: impl IntoIterator<Item = Law>, on: Date) -> Vec<String> {
+        let laws: Vec<Law> = laws.into_iter().collect();
+        let tables = [(Law::De, "Germany"), (Law::At, "Austria")];
+        let needed = tables.into_iter().filter(|(law, _)| laws.contains(law));
+        let found = needed.filter_map(|(law, country)| {
+            warning(&self.of(law).table, on).map(|said| format!("{country}: {said}"))
+        });
+        found.collect()
+    }
+
+    /// How long both last, and where they come from.
+    pub fn state(&self, on: Date) -> String {
+        let said =
+            [("Germany", &self.germany), ("Austria", &self.austria)].map(|(country, used)| {
+                match warning(&used.table, on) {
+                    Some(warning) => format!("{country}: {warning} ({})", used.origin()),
+                    None => format!("{country} to {} ({})", used.table.last_day(), used.origin()),
+                }
+            });
+        said.join("; ")
     }
 }
 
