@@ -2,7 +2,8 @@
 //!
 //! [`default_begins`](super::default_begins) applies these rules to a claim. Here each ground
 //! stands alone, with the reason where it does not bring default about. That the debtor is not at
-//! fault (§ 286 (4) BGB) is for the debtor to show, and never assumed.
+//! fault (§ 286 (4) BGB) is for the debtor to show, and never assumed: [`NoDefault::NotAtFault`]
+//! is for whoever knows it.
 
 use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
@@ -43,6 +44,9 @@ pub enum NoDefault {
     /// § 286 (1) BGB.
     #[error("a reminder brings default about only after the claim is due (§ 286 (1) BGB)")]
     ReminderBeforeDue,
+    /// § 286 (4) BGB.
+    #[error("the debtor is not at fault that nothing was paid (§ 286 (4) BGB)")]
+    NotAtFault,
     /// A friendly reminder demands nothing.
     #[error("a friendly reminder (Zahlungserinnerung) does not demand payment unmistakably")]
     FriendlyReminder,
@@ -116,6 +120,12 @@ pub fn by_refusal(refused_on: Date, due_on: Option<Date>) -> DefaultStart {
     at_once(next_day(due_on.map_or(refused_on, |due_on| due_on.max(refused_on))))
 }
 
+/// An action or a payment order was served, which stands beside a reminder (§ 286 (1) sentence 2
+/// BGB): the next day (§ 187 (1) BGB by analogy). [V]
+pub fn by_served_order(served_on: Date) -> DefaultStart {
+    at_once(next_day(served_on))
+}
+
 fn next_day(day: Date) -> Date {
     day.tomorrow().unwrap_or(day)
 }
@@ -182,6 +192,7 @@ mod tests {
     #[test]
     fn a_refusal_works_the_next_day_but_not_before_the_claim_is_due() {
         assert_eq!(by_refusal(day("2025-06-04"), None).first_day, day("2025-06-05"));
+        assert_eq!(by_served_order(day("2025-06-04")).first_day, day("2025-06-05"));
         let early = by_refusal(day("2025-06-04"), Some(day("2025-06-30")));
         assert_eq!(early.first_day, day("2025-07-01"));
     }

@@ -7,7 +7,8 @@ use kulanz_domain::{
     calendar::Region,
     fact::Supply,
     law::grounds::{
-        DefaultStart, NoDefault, by_agreed_date, by_event, by_refusal, by_reminder, by_thirty_days,
+        DefaultStart, NoDefault, by_agreed_date, by_event, by_refusal, by_reminder,
+        by_served_order, by_thirty_days,
     },
 };
 use serde_json::{Value, json};
@@ -66,6 +67,12 @@ pub struct Options {
     /// Day on which the debtor refused seriously and finally
     #[arg(long, value_name = "DATE")]
     refused: Option<Date>,
+    /// Day on which an action or a payment order was served
+    #[arg(long, value_name = "DATE")]
+    served: Option<Date>,
+    /// The debtor has shown not to be at fault
+    #[arg(long)]
+    not_at_fault: bool,
     /// States of both sides, whose holidays move a deadline
     #[arg(long, value_parser = region)]
     state: Vec<Region>,
@@ -111,6 +118,13 @@ impl Options {
             let start = by_refusal(refused_on, self.due);
             judge("refusal", "§ 286 (2) no. 3 BGB", Ok(start));
         }
+        if let Some(served_on) = self.served {
+            let start = by_served_order(served_on);
+            judge("served order", "§ 286 (1) sentence 2 BGB", Ok(start));
+        }
+        if self.not_at_fault {
+            all.iter_mut().for_each(|one| one.result = Err(NoDefault::NotAtFault));
+        }
         all
     }
 }
@@ -119,7 +133,7 @@ impl Options {
 pub fn run(options: &Options) -> Result<()> {
     let judged = options.judged();
     if judged.is_empty() {
-        bail!("name what happened: --due, --event, --reminder or --refused; see --help");
+        bail!("name what happened: --due, --event, --reminder, --refused or --served; see --help");
     }
     let begun = judged.iter().filter_map(|one| Some((one.ground, one.result.ok()?.first_day)));
     let first = begun.min_by_key(|(_, day)| *day);

@@ -65,7 +65,11 @@ impl<'a> Entry<'a> {
         let in_expected = &self.value["expected"];
         let places = [self.value, in_expected];
         let told = places.iter().flat_map(|place| [&place["expected_error"], &place["error"]]);
-        told.into_iter().find_map(Value::as_str)
+        let told = told.into_iter().find_map(Value::as_str);
+        // A payload that is null says the same.
+        told.or_else(|| {
+            self.value.get("payload").filter(|payload| payload.is_null()).map(|_| "none")
+        })
     }
 
     /// A member that is there and not null.

@@ -179,6 +179,27 @@ fn default_in_other_forms_is_understood() {
             "2026-03-17",
         ),
         (
+            json!({ "rule": "14 days after delivery", "shipped": "2026-03-02", "state": "NW" }),
+            "2026-03-17",
+        ),
+        (
+            json!({ "rule": "two weeks from receipt of the invoice, agreed",
+                 "invoice_received": "2026-03-02", "state": "NW" }),
+            "2026-03-17",
+        ),
+        (json!({ "rule": "no fault of the debtor", "due": "2026-03-02", "state": "NW" }), ""),
+        (json!({ "rule": "payment order", "served_on": "2026-03-02" }), "2026-03-03"),
+        (
+            json!({ "rule": "reminder received before the debt was due",
+                 "reminder_received": "2026-03-02" }),
+            "",
+        ),
+        (
+            json!({ "rule": "30-day rule, consumer, notice not on the invoice",
+                 "due_and_invoice_received": "2026-04-01" }),
+            "",
+        ),
+        (
             json!({ "rule": "date set by the creditor alone", "due": "2026-03-16", "state": "NW" }),
             "",
         ),
@@ -278,6 +299,13 @@ fn a_latin_1_payload_has_its_own_count_of_bytes() {
     let payload = "BCD\n002\n2\nSCT\n\nBäckerei\nDE89370400440532013000\nEUR1.00\n\n\nBrot";
     let bytes = payload.chars().count();
     passes("epc_qr", &json!({ "id": "X", "input": input, "payload": payload, "bytes": bytes }));
+    let both = json!({ "name": "Muster", "iban": "DE89370400440532013000", "text": "Brot",
+                       "reference": "RF18539007547034" });
+    passes("epc_qr", &json!({ "id": "X", "input": both, "payload": null }));
+    let one = json!({ "name": "Muster", "iban": "DE89370400440532013000" });
+    let line = "X expected_error: expected none, found {\"bytes\":";
+    let lines = told(&json!({ "epc_qr": [{ "id": "X", "input": one, "payload": null }] }));
+    assert!(lines[0].starts_with(line), "{lines:?}");
 }
 
 #[test]
