@@ -145,7 +145,7 @@ fn what_cannot_be_computed_is_refused_by_name() {
     assert!(said(of("100.00", five, "2001-12-31", "2002-02-01")).contains("before 2002-01-01"));
     assert!(
         said(of("100.00", five, "2026-12-01", "2027-01-15"))
-            .contains("2027-01-15 is not published")
+            .contains("2027-01-01 is not published")
     );
     assert!(said(of("-1.00", five, "2026-01-01", "2026-01-02")).contains("is no principal"));
     assert!(said(of("1.00001", five, "2026-01-01", "2026-01-02")).contains("is no principal"));
