@@ -264,21 +264,17 @@ impl<'a> Accrual<'a> {
 }
 
 impl Account {
-    /// The days for which base rates are needed: from the first day of default, known or foreseen,
-    /// of any claim; up to their end for settled ones, as far as there are any for others.
-    pub(crate) fn needs_base_rates(&self) -> Option<(Date, Date)> {
-        let mut needed: Option<(Date, Date)> = None;
-        for (id, claim) in &self.claims {
+    /// The first day for which base rates are needed: the first day of default, known or foreseen,
+    /// of any claim. Settled ones count as well: whether a claim is settled depends on how money is
+    /// allocated, and that on the rates.
+    pub(crate) fn needs_base_rates_from(&self) -> Option<Date> {
+        let claims = self.claims.iter();
+        let first = claims.filter_map(|(id, claim)| {
             let accrual = Accrual::of(self, id, claim, Decimal::ONE);
             let based = accrual.stretches.iter().filter(|stretch| stretch.rate.needs_base());
-            let Some(from) = based.map(|stretch| stretch.from).min() else { continue };
-            let to = claim.settled_on.unwrap_or(Date::MAX);
-            if from <= to {
-                let (first, last) = needed.unwrap_or((from, to));
-                needed = Some((first.min(from), last.max(to)));
-            }
-        }
-        needed
+            based.map(|stretch| stretch.from).min()
+        });
+        first.min()
     }
 }
 

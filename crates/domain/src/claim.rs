@@ -59,6 +59,9 @@ pub struct Claim {
     pub settled_on: Option<Date>,
     /// On its way to, or at, an agency.
     pub placement: Option<PlacementId>,
+    /// Last day on which the creditor can act, once it is near or over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barred_after: Option<Date>,
     /// Facts for the law of limitation, kept as told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limitation: Vec<LimitationFact>,

@@ -24,14 +24,17 @@ use self::{
 use crate::{
     account::*,
     arrangement,
+    book::Book,
     calendar::day_in,
-    decision::{Action, Decision, WaitReason, next_step_on},
+    claim::Claim,
+    decision::{Action, Decision, WaitReason, next_step_on, start_of},
     event::*,
     fact::*,
     ids::*,
     law,
     money::{Currency, Decimal, Money},
     policy::{InterestClaimed, Release, Rules},
+    watch::{Watch, watch},
 };
 
 /// A command. Time, ids and the rules in force arrive with it.
@@ -321,7 +324,7 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
     let today = day_in(now, &rules.creditor.zone);
     let review_again = review(raised, rules, now, today);
     refresh_handoffs(raised, rules);
-    complete_automatic(raised, today, now);
+    complete_automatic(raised, rules, today, now);
     let mut number = 0u32;
     loop {
         let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else { return None };
@@ -380,7 +383,41 @@ fn review(
         follow_up(raised, rules, today);
     }
     let rates = look_for_rates(raised.account, rules, now, today);
-    [again, rates].into_iter().flatten().min()
+    let barred = watch_limitation(raised, rules, today);
+    [again, rates, barred].into_iter().flatten().min()
+}
+
+/// Tells people of claims that are barred soon; when to look again.
+fn watch_limitation(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Option<Timestamp> {
+    let (seat, mut next) = (rules.creditor.seat(), None::<Date>);
+    let mut told = Vec::new();
+    let open = |claim: &Claim| claim.invoice.is_some() && claim.settled_on.is_none();
+    for currency in raised.account.currencies() {
+        let mut book = None;
+        let claims = raised.account.claims.iter();
+        for (invoice, claim) in claims.filter(|(_, one)| one.currency() == Some(currency)) {
+            if !open(claim) && claim.barred_after.is_none() {
+                continue;
+            }
+            let book = book.get_or_insert_with(|| Book::of(raised.account, currency));
+            let (near, look) = match watch(raised.account, invoice, book, seat, today) {
+                Watch::Later(day) => (None, Some(day)),
+                Watch::Near(day) => (Some(day), day.tomorrow().ok()),
+                Watch::Barred(day) => (Some(day), None),
+                Watch::NoEnd => (None, None),
+            };
+            let near = near.filter(|_| open(claim));
+            if near != claim.barred_after {
+                let invoice = invoice.clone();
+                told.push(AccountEvent::LimitationNear { invoice, act_by: near });
+            }
+            next = [next, look.filter(|_| open(claim))].into_iter().flatten().min();
+        }
+    }
+    for event in told {
+        raised.raise(event);
+    }
+    next.map(|day| start_of(day, &rules.creditor.zone))
 }
 
 /// Puts claims that were old when they were met on the list of what waits for a person.

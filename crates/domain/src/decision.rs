@@ -109,6 +109,8 @@ pub enum WaitReason {
     NoticeParked(NoticeId),
     /// Disputed.
     Disputed,
+    /// Barred since this day: the debtor may refuse to pay (§ 214 BGB).
+    TimeBarred(Date),
     /// Below the policy's minimum: shown, not dunned.
     BelowMinimum,
     /// Was old already when the policy met it: a person admits it.

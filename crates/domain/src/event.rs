@@ -316,6 +316,15 @@ pub enum AccountEvent {
         rates: Vec<(Date, Decimal)>,
     },
 
+    // ---- limitation
+    /// The claim is barred soon, or is barred (§§ 195, 214 BGB); absent: it is not near any more.
+    LimitationNear {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Last day on which the creditor can act.
+        act_by: Option<Date>,
+    },
+
     // ---- policy
     /// A policy looked at the account for the first time, or in a new version.
     PolicyMet {

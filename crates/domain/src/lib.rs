@@ -22,6 +22,7 @@ pub mod money;
 pub mod policy;
 pub mod reference;
 pub mod statement;
+pub mod watch;
 
 pub use account::Account;
 pub use command::{Command, Executed, Refusal};

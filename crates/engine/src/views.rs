@@ -211,6 +211,12 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
             );
             row("old_claim", invoice.as_str(), since, detail);
         }
+        if let Some(act_by) = claim.barred_after.filter(|_| claim.settled_on.is_none()) {
+            let detail = format!(
+                "the last day to act is {act_by} (§§ 195, 214 BGB); after it nobody is dunned"
+            );
+            row("limitation", invoice.as_str(), day(act_by), detail);
+        }
         for (dispute, entry) in &claim.disputes {
             let (Some((on, _)), None) = (entry.opened, entry.resolved) else { continue };
             row("dispute", dispute.as_str(), day(on), format!("of invoice {invoice}"));

@@ -253,6 +253,10 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         },
         E::NoticeSuppressed { notice, reason } => format!("{notice}: {reason:?}"),
         E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => notice.to_string(),
+        E::LimitationNear { invoice, act_by } => match act_by {
+            Some(day) => format!("{invoice}, last day to act {day}"),
+            None => format!("{invoice}: not near any more"),
+        },
         E::NoticeWasWrong { notice, invoice, told, right } => {
             format!("{notice} asked {told} for {invoice}; owed was {right}")
         }

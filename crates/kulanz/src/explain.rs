@@ -167,6 +167,9 @@ pub fn words(reason: &WaitReason, rules: &Rules) -> String {
             format!("message {notice} is stuck; see `kulanz outbox list --stuck`")
         }
         WaitReason::Disputed => "it is disputed".to_owned(),
+        WaitReason::TimeBarred(on) => {
+            format!("it is barred: the last day to act was {on} (§ 214 BGB)")
+        }
         WaitReason::BelowMinimum => "it is below the policy's minimum".to_owned(),
         WaitReason::OldClaim => {
             "it was overdue for more than 60 days when first met; a person lets it in \

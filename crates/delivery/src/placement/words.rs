@@ -294,7 +294,10 @@ impl From<Suppression> for RecallReason {
             Suppression::Insolvent => Self::Insolvent,
             Suppression::Deceased => Self::Deceased,
             Suppression::Erased => Self::Erased,
-            Suppression::ChannelGone | Suppression::Placed | Suppression::Person => Self::Creditor,
+            Suppression::ChannelGone
+            | Suppression::Placed
+            | Suppression::Person
+            | Suppression::TimeBarred => Self::Creditor,
         }
     }
 }

@@ -101,6 +101,7 @@ impl Account {
             | E::DefaultBegins { .. }
             | E::FeeCharged { .. }
             | E::FeeReversed { .. }
+            | E::LimitationNear { .. }
             | E::ClaimHeldBack { .. }
             | E::ClaimAdmitted { .. } => self.apply_claim(event),
             E::PaymentReceived { .. }
@@ -220,6 +221,7 @@ impl Account {
                     fee.reversed |= fee.notice == *notice;
                 }
             }
+            E::LimitationNear { invoice, act_by } => self.claim(invoice).barred_after = *act_by,
             E::ClaimHeldBack { invoice } => self.claim(invoice).held_back = true,
             E::ClaimAdmitted { invoice, .. } => {
                 let claim = self.claim(invoice);

@@ -11,6 +11,7 @@ use crate::{
     fact::Channel,
     ids::*,
     policy::{Creditor, Release, Rules},
+    watch::{Watch, watch},
 };
 
 pub(super) fn release(
@@ -30,7 +31,7 @@ pub(super) fn release(
     if due.approved_by.contains(by) {
         return Err(Refusal::SamePerson(by.to_owned()));
     }
-    if let Some(reason) = unfit(raised.account, due, day_in(now, &rules.creditor.zone)) {
+    if let Some(reason) = unfit(raised.account, due, rules, day_in(now, &rules.creditor.zone)) {
         return Err(Refusal::Blocked(reason));
     }
     let first_of_two = due.release == Release::FourEyes && due.approved_by.is_empty();
@@ -69,7 +70,12 @@ pub(super) fn go_out(
 }
 
 /// Why the claims of a placement must not go to, or stay with, an agency.
-fn unfit(account: &Account, placement: &Placement, today: Date) -> Option<Suppression> {
+fn unfit(
+    account: &Account,
+    placement: &Placement,
+    rules: &Rules,
+    today: Date,
+) -> Option<Suppression> {
     if account.insolvent_on.is_some() {
         return Some(Suppression::Insolvent);
     }
@@ -97,10 +103,15 @@ fn unfit(account: &Account, placement: &Placement, today: Date) -> Option<Suppre
         if plans.any(|p| p.standing == Standing::Open && p.claims.contains(invoice)) {
             return Some(Suppression::Planned);
         }
-        let book = claim.currency().map(|currency| Book::of(account, currency));
-        if book.is_some_and(|b| b.claim(invoice).is_some_and(|c| b.unallocated >= c.open_on(today)))
-        {
+        let Some(book) = claim.currency().map(|currency| Book::of(account, currency)) else {
+            continue;
+        };
+        if book.claim(invoice).is_some_and(|c| book.unallocated >= c.open_on(today)) {
             return Some(Suppression::CreditCovers);
+        }
+        if matches!(watch(account, invoice, &book, rules.creditor.seat(), today), Watch::Barred(_))
+        {
+            return Some(Suppression::TimeBarred);
         }
     }
     None
@@ -150,12 +161,17 @@ pub(super) fn refresh_handoffs(raised: &mut Raised<'_>, rules: &Rules) {
 }
 
 /// Placements that need no person go out once nothing is missing any more.
-pub(super) fn complete_automatic(raised: &mut Raised<'_>, today: Date, now: Timestamp) {
+pub(super) fn complete_automatic(
+    raised: &mut Raised<'_>,
+    rules: &Rules,
+    today: Date,
+    now: Timestamp,
+) {
     let complete = |placement: &Placement| {
         placement.state == PlacementState::Due
             && placement.release == Release::Automatic
             && placement.missing.is_empty()
-            && unfit(raised.account, placement, today).is_none()
+            && unfit(raised.account, placement, rules, today).is_none()
     };
     let placements = raised.account.placements.iter().filter(|(_, one)| complete(one));
     let ready: Vec<PlacementId> = placements.map(|(id, _)| id.clone()).collect();

@@ -46,20 +46,15 @@ pub(super) fn take_base_rates(raised: &mut Raised<'_>, rules: &Rules) -> bool {
     if raised.account.interest.is_empty() {
         return false;
     }
-    let Some((from, to)) = raised.account.needs_base_rates() else { return false };
-    let (from, to) = (HalfYear::of(from).first_day(), to);
-    let known = raised.account.base_rates.as_ref();
-    let rates: Vec<(Date, Decimal)> = match known {
-        None => {
-            rules.creditor.base_rates.rows().filter(|(on, _)| from <= *on && *on <= to).collect()
-        }
-        Some(known) => {
-            let (first, last) = (known.first_day(), known.last_day());
-            let missing = |on: Date| (from <= on && on < first) || (last < on && on <= to);
-            // Between what is known and what is asked there is no gap: tables have none.
-            rules.creditor.base_rates.rows().filter(|(on, _)| missing(*on)).collect()
-        }
-    };
+    let Some(from) = raised.account.needs_base_rates_from() else { return false };
+    let from = HalfYear::of(from).first_day();
+    let known =
+        raised.account.base_rates.as_ref().map(|known| (known.first_day(), known.last_day()));
+    // Between what is known and what is asked there is no gap: tables have none.
+    let missing =
+        |on: Date| from <= on && known.is_none_or(|(first, last)| on < first || last < on);
+    let table = rules.creditor.base_rates.rows();
+    let rates: Vec<(Date, Decimal)> = table.filter(|(on, _)| missing(*on)).collect();
     if rates.is_empty() {
         return false;
     }
@@ -76,7 +71,8 @@ pub(super) fn look_for_rates(
     today: Date,
 ) -> Option<Timestamp> {
     let known = account.base_rates.as_ref()?;
-    account.needs_base_rates().filter(|(_, to)| *to > known.last_day())?;
+    account.needs_base_rates_from()?;
+    account.claims.values().find(|claim| claim.settled_on.is_none())?;
     let next = after(known.last_day(), &rules.creditor.zone);
     let in_a_week = start_of(today.saturating_add(7.days()), &rules.creditor.zone);
     Some(if next > now { next } else { in_a_week })

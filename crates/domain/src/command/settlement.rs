@@ -26,10 +26,6 @@ pub(super) fn follow_up(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
     set_terms(raised, rules, today);
     take_base_rates(raised, rules);
     settle(raised, zone);
-    // What is settled needs no later rates; what was settled and is open again by them does.
-    if take_base_rates(raised, rules) {
-        settle(raised, zone);
-    }
 }
 
 /// Compares what messages asked for with what was owed on their day, by what is known now: money

@@ -25,6 +25,7 @@ use crate::{
     law,
     money::Decimal,
     policy::*,
+    watch::{Watch, watch},
 };
 
 /// A claim whose step is due now.
@@ -147,6 +148,9 @@ impl<'a> Case<'a> {
         if let Some((plan, _)) = in_plan {
             return Some((WaitReason::Planned(plan.clone()), None)); // ends by `review`
         }
+        if let Watch::Barred(on) = self.watch(column.invoice) {
+            return Some((WaitReason::TimeBarred(on), None));
+        }
         if column.open_on(self.today) < self.policy.minimum {
             return Some((WaitReason::BelowMinimum, None));
         }
@@ -157,6 +161,10 @@ impl<'a> Case<'a> {
             return Some((WaitReason::CreditCovers, None));
         }
         None
+    }
+
+    fn watch(&self, invoice: &InvoiceId) -> Watch {
+        watch(self.account, invoice, self.book, self.rules.creditor.seat(), self.today)
     }
 
     /// The claim was overdue for longer than the policy takes without asking, on the day on

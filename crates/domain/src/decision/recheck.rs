@@ -13,6 +13,7 @@ use crate::{
     ladder,
     money::Decimal,
     policy::*,
+    watch::{Watch, watch},
 };
 
 /// What to do with a decided message at the moment of sending.
@@ -73,6 +74,10 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
         }
         if account.hold_on(Some(&part.invoice), today).is_some() {
             return Recheck::Suppress(Suppression::OnHold);
+        }
+        let seat = rules.creditor.seat();
+        if matches!(watch(account, &part.invoice, &book, seat, today), Watch::Barred(_)) {
+            return Recheck::Suppress(Suppression::TimeBarred);
         }
         if column.claim.placement.is_some() {
             return Recheck::Suppress(Suppression::Placed);

@@ -150,6 +150,8 @@ pub enum Suppression {
     Placed,
     /// A person stopped it.
     Person,
+    /// The claim is barred (§ 214 BGB).
+    TimeBarred,
 }
 
 /// What a fee is for.

@@ -37,6 +37,7 @@ impl AccountEvent {
             Self::FeeReversed { .. } => "FeeReversed",
             Self::InterestTermsSet(_) => "InterestTermsSet",
             Self::BaseRatesTaken { .. } => "BaseRatesTaken",
+            Self::LimitationNear { .. } => "LimitationNear",
             Self::PolicyMet { .. } => "PolicyMet",
             Self::ClaimHeldBack { .. } => "ClaimHeldBack",
             Self::ClaimAdmitted { .. } => "ClaimAdmitted",

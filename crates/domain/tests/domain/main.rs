@@ -6,6 +6,7 @@ mod early_and_late;
 mod handoff;
 mod interest;
 mod kit;
+mod limitation;
 mod money;
 mod notices;
 mod order;

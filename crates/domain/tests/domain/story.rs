@@ -198,8 +198,10 @@ impl Story {
         self
     }
 
+    /// But for limitation, which is looked at years later, nothing is planned.
     pub fn until_something_happens(self) -> Self {
-        assert_eq!(self.wake.map(show), None);
+        let soon = self.wake.filter(|wake| *wake < at("2029-01-01"));
+        assert_eq!(soon.map(show), None);
         self
     }
 

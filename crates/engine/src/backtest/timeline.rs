@@ -207,6 +207,10 @@ impl Rows<'_> {
                 claim = Some(invoice);
                 reason = format!("due on {due_on}");
             }
+            E::LimitationNear { invoice, act_by } => {
+                claim = Some(invoice);
+                reason = act_by.map_or_else(String::new, |day| format!("act by {day}"));
+            }
             E::DefaultDeclared { invoice, from, .. } | E::DefaultBegins { invoice, from, .. } => {
                 claim = Some(invoice);
                 reason = format!("from {from}");
