@@ -240,7 +240,8 @@ pub fn run(data: &Path, options: &Options) -> Result<()> {
         Law::At => RateTable::Austria,
         _ => RateTable::Germany,
     };
-    let base_rates = rates::base_rates(data, which)?.table;
+    let used = rates::base_rates(data, which)?;
+    let base_rates = &used.table;
     let obligation = Obligation {
         debtor: options.debtor.kind(),
         supply: if options.other { Supply::Other } else { Supply::GoodsServices },
@@ -255,7 +256,7 @@ pub fn run(data: &Path, options: &Options) -> Result<()> {
         principal: amount(&options.principal, currency)?,
         rate,
         days: (options.from, options.to),
-        base_rates: &base_rates,
+        base_rates,
         decimals: money::decimals(currency).unwrap_or(2),
     };
     let count = options.count.day_count();
@@ -271,7 +272,7 @@ pub fn run(data: &Path, options: &Options) -> Result<()> {
         print(&lines);
     }
     if rate.needs_base()
-        && let Some(warning) = rates::warning(&base_rates, today())
+        && let Some(warning) = rates::warning(&used, which, today())
     {
         eprintln!("warning: {warning}");
     }

@@ -1,16 +1,17 @@
 //! `kulanz law rates`: the tables in use, and how a newer one takes their place.
 //!
-//! A table in the data folder goes before the shipped one. A new one is checked completely first,
-//! written beside its place, synced and renamed: whoever reads sees the old or the new one, whole.
+//! A table in the data folder goes before the shipped one.
+
+mod update;
 
 use std::{
-    fs::{self, File},
-    io::Write,
+    borrow::Borrow,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use kulanz_domain::{
@@ -30,14 +31,6 @@ Examples:
   kulanz law rates show
   kulanz law rates show --table rvg --json";
 
-pub const UPDATE_EXAMPLES: &str = "\
-Example:
-  kulanz law rates show --csv > base-rates.csv   # add the line `2027-01-01,…` to it
-  kulanz law rates update base-rates.csv
-
-The columns are those of the shipped table, `valid_from,percent`. A table that ends earlier than
-the one in use, or changes a figure of it, is refused; --force takes it.";
-
 /// Commands of `kulanz law rates`.
 #[derive(Debug, Subcommand)]
 pub enum Rates {
@@ -45,8 +38,8 @@ pub enum Rates {
     #[command(after_help = SHOW_EXAMPLES)]
     Show(Show),
     /// Puts a newer table into the data folder
-    #[command(after_help = UPDATE_EXAMPLES)]
-    Update(Update),
+    #[command(after_help = update::EXAMPLES)]
+    Update(update::Options),
 }
 
 /// Which table.
@@ -69,22 +62,6 @@ pub struct Show {
     /// Print it as a file that `kulanz law rates update` takes
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// What to put in its place.
-#[derive(Debug, Args)]
-pub struct Update {
-    /// New table
-    file: PathBuf,
-    /// Table
-    #[arg(long, value_enum, default_value = "de")]
-    table: Which,
-    /// Also where it ends earlier, or changes a figure in use
-    #[arg(long)]
-    force: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -166,23 +143,26 @@ impl Installed {
     /// What to say of the tables that creditors under these laws need.
     pub fn warnings(&self, laws: impl IntoIterator<Item = Law>, on: Date) -> Vec<String> {
         let laws: Vec<Law> = laws.into_iter().collect();
-        let tables = [(Law::De, "Germany"), (Law::At, "Austria")];
-        let needed = tables.into_iter().filter(|(law, _)| laws.contains(law));
-        let found = needed.filter_map(|(law, country)| {
-            warning(&self.of(law).table, on).map(|said| format!("{country}: {said}"))
+        let needed = self.both().into_iter().filter(|(law, ..)| laws.contains(law));
+        let found = needed.filter_map(|(_, country, which, used)| {
+            warning(used, which, on).map(|said| format!("{country}: {said}"))
         });
         found.collect()
     }
 
+    fn both(&self) -> [(Law, &str, RateTable, &InUse<Arc<BaseRates>>); 2] {
+        [
+            (Law::De, "Germany", RateTable::Germany, &self.germany),
+            (Law::At, "Austria", RateTable::Austria, &self.austria),
+        ]
+    }
+
     /// How long both last, and where they come from.
     pub fn state(&self, on: Date) -> String {
-        let said =
-            [("Germany", &self.germany), ("Austria", &self.austria)].map(|(country, used)| {
-                match warning(&used.table, on) {
-                    Some(warning) => format!("{country}: {warning} ({})", used.origin()),
-                    None => format!("{country} to {} ({})", used.table.last_day(), used.origin()),
-                }
-            });
+        let said = self.both().map(|(_, country, which, used)| match warning(used, which, on) {
+            Some(warning) => format!("{country}: {warning} ({})", used.origin()),
+            None => format!("{country} to {} ({})", used.table.last_day(), used.origin()),
+        });
         said.join("; ")
     }
 }
@@ -198,18 +178,27 @@ pub fn fees(data: &Path) -> Result<InUse<FeeTable>> {
     }
 }
 
-/// What to say where base rates end soon, or have ended.
-pub fn warning(rates: &BaseRates, on: Date) -> Option<String> {
-    let (last_day, left) = (rates.last_day(), (rates.last_day() - on).get_days());
-    let ends = match left {
-        _ if !rates.ends_soon(on) => return None,
-        ..0 => "ended",
-        _ => "end",
+/// What to say where the base rates in use end soon, or have ended.
+pub fn warning<T: Borrow<BaseRates>>(
+    used: &InUse<T>,
+    which: RateTable,
+    on: Date,
+) -> Option<String> {
+    let table: &BaseRates = used.table.borrow();
+    let last_day = table.last_day();
+    if !table.ends_soon(on) {
+        return None;
+    }
+    let ends = if last_day < on { "ended" } else { "end" };
+    let longer = which.shipped().map(|shipped| shipped.last_day()).ok();
+    let way = match (&used.file, longer.filter(|day| *day > last_day)) {
+        (Some(path), Some(day)) => {
+            format!("this release has them to {day}: remove {} to use those", path.display())
+        }
+        _ => "add the next half-year's and put it in place with `kulanz law rates update FILE`"
+            .into(),
     };
-    Some(format!(
-        "the base rates {ends} on {last_day}: add the next half-year's and put it in place with \
-         `kulanz law rates update FILE`"
-    ))
+    Some(format!("the base rates {ends} on {last_day}: {way}"))
 }
 
 impl Which {
@@ -234,16 +223,16 @@ impl Which {
 pub fn run(data: &Path, command: &Rates) -> Result<()> {
     match command {
         Rates::Show(options) => match options.table.base_rates() {
-            Some(which) => show_rates(&base_rates(data, which)?, options),
+            Some(which) => show_rates(&base_rates(data, which)?, which, options),
             None => show_fees(&fees(data)?, options),
         },
-        Rates::Update(options) => update(data, options),
+        Rates::Update(options) => update::run(data, options),
     }
 }
 
-fn show_rates(rates: &InUse<BaseRates>, options: &Show) -> Result<()> {
+fn show_rates(rates: &InUse<BaseRates>, which: RateTable, options: &Show) -> Result<()> {
     let (last_day, today) = (rates.table.last_day(), today());
-    let warning = warning(&rates.table, today);
+    let warning = warning(rates, which, today);
     let left = (last_day - today).get_days();
     if options.csv {
         println!("valid_from,percent");
@@ -305,90 +294,28 @@ fn show_fees(fees: &InUse<FeeTable>, options: &Show) -> Result<()> {
     Ok(())
 }
 
-fn update(data: &Path, options: &Update) -> Result<()> {
-    let path = options.file.display();
-    let text =
-        fs::read_to_string(&options.file).with_context(|| format!("{path} cannot be read"))?;
-    let (last, faults) = match options.table.base_rates() {
-        Some(which) => {
-            let new = BaseRates::parse(&text).with_context(|| path.to_string())?;
-            (Some(new.last_day()), rate_faults(&base_rates(data, which)?.table, &new))
-        }
-        None => {
-            let new = FeeTable::parse(&text).with_context(|| path.to_string())?;
-            (None, fee_faults(&fees(data)?.table, &new))
-        }
-    };
-    if let Some(first) = faults.first()
-        && !options.force
-    {
-        let more = match faults.len() {
-            1 => String::new(),
-            number => format!(" (and {} more)", number - 1),
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn used(rows: &str, file: Option<&str>) -> InUse<BaseRates> {
+        let table = BaseRates::parse(&format!("valid_from,percent\n{rows}")).unwrap();
+        InUse { table, file: file.map(PathBuf::from) }
+    }
+
+    #[test]
+    fn a_table_that_ends_soon_is_warned_about_with_the_way_out() {
+        let own = used("2026-01-01,1.27\n", Some("data/law/base-rates-de.csv"));
+        let told = |used: &InUse<BaseRates>, on: &str| {
+            warning(used, RateTable::Germany, on.parse().unwrap())
         };
-        bail!("{path}: {first}{more}. Nothing was changed; --force takes it all the same");
+        assert_eq!(told(&own, "2026-05-30"), None);
+        let ends = told(&own, "2026-05-31").unwrap();
+        assert!(ends.starts_with("the base rates end on 2026-06-30: this release has them to"));
+        assert!(ends.ends_with("remove data/law/base-rates-de.csv to use those"), "{ends}");
+        let far = used("2090-01-01,1.27\n", None);
+        let ended = told(&far, "2090-07-01").unwrap();
+        assert!(ended.starts_with("the base rates ended on 2090-06-30: add the next"), "{ended}");
     }
-    let file = put(&data.join("law"), options.table.file_name(), text.as_bytes())?;
-    if options.json {
-        return print_json(&json!({ "file": file, "last_day": last, "overridden": faults }));
-    }
-    for fault in &faults {
-        println!("Taken by force: {fault}");
-    }
-    let lasts = last.map_or_else(String::new, |day| format!(", lasts to {day}"));
-    println!("{} is in place{lasts}", file.display());
-    println!("Commands use it now, a server from its next start.");
-    Ok(())
-}
-
-/// What a newer table may not do without being told so.
-fn rate_faults(used: &BaseRates, new: &BaseRates) -> Vec<String> {
-    let mut faults = Vec::new();
-    if new.last_day() < used.last_day() {
-        let (ends, in_use) = (new.last_day(), used.last_day());
-        faults.push(format!("it ends on {ends}, the one in use on {in_use}"));
-    }
-    if new.first_day() > used.first_day() {
-        let (begins, in_use) = (new.first_day(), used.first_day());
-        faults.push(format!("it begins on {begins}, the one in use on {in_use}"));
-    }
-    let changed = used.rows().filter_map(|(day, percent)| {
-        let other = new.percent_on(day).ok().filter(|other| *other != percent)?;
-        Some(format!("the rate from {day} is {other}, in use is {percent}"))
-    });
-    faults.extend(changed);
-    faults
-}
-
-fn fee_faults(used: &FeeTable, new: &FeeTable) -> Vec<String> {
-    let faults = used.tariffs().iter().filter_map(|tariff| {
-        let from = tariff.valid_from;
-        match new.tariffs().iter().find(|other| other.valid_from == from) {
-            None => Some(format!("the tariff from {from} is missing")),
-            Some(other) if other != tariff => Some(format!("the tariff from {from} is another")),
-            Some(_) => None,
-        }
-    });
-    faults.collect()
-}
-
-/// Puts a file in its place at once or not at all.
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-    let place = folder.join(name);
-    let fresh = folder.join(format!(".{name}.{}", std::process::id()));
-    let done = fs::create_dir_all(folder)
-        .and_then(|()| write_synced(&fresh, bytes))
-        .and_then(|()| fs::rename(&fresh, &place))
-        .and_then(|()| File::open(folder)?.sync_all());
-    if done.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    done.with_context(|| format!("{} cannot be written", place.display()))?;
-    Ok(place)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use jiff::civil::date;
+use proptest::prelude::*;
 
 use super::{LimitationStep as Step, *};
 
@@ -246,4 +247,37 @@ fn the_worked_examples_come_out_to_the_day() {
         seen += 1;
     }
     assert_eq!(seen, 7);
+}
+
+/// The same end by another road: a day at a time, counting those on which nothing stood still.
+fn day_by_day(due_on: Date, stood_still: &[(Date, Date)]) -> Date {
+    let (first_day, last_day) = Period::Standard { due_on }.bounds();
+    let length = (last_day - first_day).get_days() + 1;
+    let runs = |day: &Date| !stood_still.iter().any(|(from, to)| from <= day && day <= to);
+    let days = first_day.series(1.days()).filter(runs);
+    days.take(usize::try_from(length).unwrap()).last().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn suspensions_in_any_order_leave_the_period_its_days(
+        due in 0..400_i32,
+        given in prop::collection::vec((0..2_000_i32, 0..500_i32), 0..6),
+    ) {
+        let on = |days: i32| date(2022, 1, 1).saturating_add(days.days());
+        let spans: Vec<(Date, Date)> =
+            given.iter().map(|(from, length)| (on(*from), on(from + length))).collect();
+        let suspensions = spans.iter().map(|&(from, to)| Suspension {
+            from,
+            to: Some(to),
+            ground: SuspensionGround::Deferral,
+        });
+        let case = LimitationCase {
+            period: Period::Standard { due_on: on(due) },
+            suspensions: suspensions.collect(),
+            ..standard("2022-05-10")
+        };
+        let found = limitation(&case).unwrap();
+        prop_assert_eq!(found.last_day, Some(day_by_day(on(due), &spans)));
+    }
 }
