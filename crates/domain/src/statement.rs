@@ -14,7 +14,7 @@ use crate::{
     event::{AccountEvent, Allocation, FeeKind},
     fact::Part,
     ids::*,
-    law::{DefaultGround, DefaultPeriod, default_periods, interest::in_cents},
+    law::{DefaultGround, DefaultPeriod, Seat, default_periods, interest::in_cents},
     money::{Currency, Decimal, decimals},
 };
 
@@ -181,10 +181,11 @@ pub struct PaymentLine {
 }
 
 impl Statement {
-    /// The statement of `account` in `currency`, with interest up to `as_of`.
-    pub fn of(account: &Account, currency: Currency, as_of: Date) -> Self {
+    /// The statement of `account` in `currency`, with interest up to `as_of`; `seat` is the
+    /// creditor's, for when default began.
+    pub fn of(account: &Account, currency: Currency, seat: Seat, as_of: Date) -> Self {
         let book = Book::of(account, currency);
-        let claims = book.claims.iter().map(|column| claim(account, &book, column, as_of));
+        let claims = book.claims.iter().map(|column| claim(account, &book, column, seat, as_of));
         Self {
             as_of,
             currency,
@@ -201,6 +202,7 @@ fn claim(
     account: &Account,
     book: &Book<'_>,
     column: &ClaimBook<'_>,
+    seat: Seat,
     as_of: Date,
 ) -> ClaimStatement {
     let issued_on = column.claim.invoice.as_ref().map_or(column.due_on, |one| one.issued_on);
@@ -211,10 +213,9 @@ fn claim(
     gone(account, book, column, &mut lines);
     lines.retain(|line| !line.amount.is_zero());
     lines.sort_by_key(|line| line.on); // stable: of one day what is owed comes before what is paid
-    let seat = account.interest.iter().rev().find(|terms| terms.currency == book.currency);
-    let periods = seat.map(|terms| default_periods(column.claim, terms.seat, account.profile()));
+    let periods = default_periods(column.claim, seat, account.profile());
     let line = |one: &DefaultPeriod| DefaultLine { from: one.from, to: one.to, ground: one.ground };
-    let begun = periods.iter().flatten().filter(|period| period.from <= as_of);
+    let begun = periods.iter().filter(|period| period.from <= as_of);
     ClaimStatement {
         invoice: column.invoice.clone(),
         issued_on,

@@ -19,7 +19,7 @@ use crate::{
     orders::Order,
     outbox, policy,
     serve::Running,
-    token,
+    statement, token,
 };
 
 /// Dunning and collections that treat debtors with respect.
@@ -172,6 +172,23 @@ enum Accounts {
     Show {
         /// creditor/debtor
         account: AccountId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Each line that makes up what is owed: invoices, fees, interest by the day, payments
+    #[command(
+        after_help = "Examples:\n  kulanz account statement lindenmoor/K-1\n  kulanz account \
+                            statement lindenmoor/K-1 --as-of 2026-06-30 --json\n\nThe lines of a \
+                            claim add up to what is open of it. A day in the past is told by what \
+                            is known today."
+    )]
+    Statement {
+        /// creditor/debtor
+        account: AccountId,
+        /// The day, also one in the past or to come; today where left out
+        #[arg(long, value_name = "DATE")]
+        as_of: Option<Date>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -525,6 +542,9 @@ async fn order(places: &Places, order: Order, by: By) -> Result<()> {
 async fn accounts(places: &Places, command: Accounts) -> Result<()> {
     match command {
         Accounts::Show { account, json } => account::show(places, &account, json).await,
+        Accounts::Statement { account, as_of, json } => {
+            statement::run(places, &account, as_of, json).await
+        }
         Accounts::Timeline { account, json } => account::timeline(places, &account, json).await,
         Accounts::Export { account } => account::export(places, &account).await,
         Accounts::Hold { account, invoice, until, reason, by } => {

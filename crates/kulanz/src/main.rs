@@ -23,6 +23,7 @@ mod policy;
 mod progress;
 mod serve;
 mod settings;
+mod statement;
 mod token;
 
 use std::{io::IsTerminal, process::ExitCode};

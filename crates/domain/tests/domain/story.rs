@@ -368,7 +368,7 @@ fn decided_for_those_who_owe(
 pub fn statements_add_up(account: &Account, on: jiff::civil::Date) {
     for currency in account.currencies() {
         let book = Book::of(account, currency);
-        let statement = Statement::of(account, currency, on);
+        let statement = Statement::of(account, currency, creditor().seat(), on);
         assert_eq!(statement.claims.len(), book.claims.len());
         for (claim, column) in statement.claims.iter().zip(&book.claims) {
             let sum: Decimal = claim.lines.iter().map(|line| line.amount).sum();

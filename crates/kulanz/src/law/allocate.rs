@@ -10,7 +10,8 @@ use kulanz_domain::{
 };
 use serde_json::{Value, json};
 
-use super::derivation::{amount, decimal, print, print_json, table, today};
+use super::derivation::{amount, decimal, print, print_json, table};
+use crate::house::machine_day;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +81,7 @@ pub fn applied(allocated: &Allocated, debt: usize, part: Part) -> Decimal {
 /// Answers.
 pub fn run(options: &Options) -> Result<()> {
     let currency = money::currency(&options.currency)?;
-    let on = options.on.unwrap_or_else(today);
+    let on = options.on.unwrap_or_else(machine_day);
     let payment = amount(&options.payment, currency).context("payment")?;
     let mut debts: Vec<Named> = Vec::new();
     for (at, text) in options.debts.iter().enumerate() {

@@ -15,9 +15,10 @@ use kulanz_domain::{
 use serde_json::{Value, json};
 
 use super::{
-    derivation::{amount, cents, decimal, print, print_json, today},
+    derivation::{amount, cents, decimal, print, print_json},
     rates,
 };
+use crate::house::machine_day;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -60,7 +61,7 @@ pub struct Options {
 pub fn run(data: &Path, options: &Options) -> Result<()> {
     let table = rates::fees(data)?.table;
     let value = amount(&options.value, Currency::EUR)?;
-    let mandated_on = options.mandated.unwrap_or_else(today);
+    let mandated_on = options.mandated.unwrap_or_else(machine_day);
     let Some(factor) = options.factor else {
         let both = handoff_cost(value, mandated_on, options.vat, &table)?;
         return match options.json {

@@ -1,7 +1,7 @@
 //! How an answer is shown: lines that a person can follow, or JSON.
 
 use anyhow::{Result, bail};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::civil::Date;
 use kulanz_domain::{
     calendar::Region,
     money::{Currency, Decimal, Money},
@@ -10,11 +10,6 @@ use serde::Serialize;
 
 /// The last line of each answer.
 pub const CLOSING: &str = "Not legal advice.";
-
-/// The machine's date: these commands only look.
-pub fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
-}
 
 /// Prints JSON.
 pub fn print_json(answer: &impl Serialize) -> Result<()> {

@@ -20,9 +20,10 @@ use kulanz_domain::{
 use serde_json::{Value, json};
 
 use super::{
-    derivation::{amount, days, decimal, print, print_json, table, today},
+    derivation::{amount, days, decimal, print, print_json, table},
     rates,
 };
+use crate::house::machine_day;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -245,7 +246,8 @@ pub fn run(data: &Path, options: &Options) -> Result<()> {
     let obligation = Obligation {
         debtor: options.debtor.kind(),
         supply: if options.other { Supply::Other } else { Supply::GoodsServices },
-        arose_on: options.arose,
+        // What bears interest arose before it did.
+        arose_on: options.arose.or(Some(options.from)),
         performed_on: options.performed,
     };
     let Some(rate) = options.rate.map(Rate::Fixed).or_else(|| statutory_rate(law, obligation))
@@ -272,7 +274,7 @@ pub fn run(data: &Path, options: &Options) -> Result<()> {
         print(&lines);
     }
     if rate.needs_base()
-        && let Some(warning) = rates::warning(&used, which, today())
+        && let Some(warning) = rates::warning(&used, which, machine_day())
     {
         eprintln!("warning: {warning}");
     }

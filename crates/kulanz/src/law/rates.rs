@@ -24,7 +24,8 @@ use kulanz_domain::{
 };
 use serde_json::{Value, json};
 
-use super::derivation::{cents, days, print_json, table, today};
+use super::derivation::{cents, days, print_json, table};
+use crate::house::machine_day;
 
 pub const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -231,7 +232,7 @@ pub fn run(data: &Path, command: &Rates) -> Result<()> {
 }
 
 fn show_rates(rates: &InUse<BaseRates>, which: RateTable, options: &Show) -> Result<()> {
-    let (last_day, today) = (rates.table.last_day(), today());
+    let (last_day, today) = (rates.table.last_day(), machine_day());
     let warning = warning(rates, which, today);
     let left = (last_day - today).get_days();
     if options.csv {

@@ -102,7 +102,8 @@ fn statutory(entry: &Entry<'_>, law: Law) -> Result<Rate, Odd> {
     let obligation = Obligation {
         debtor,
         supply,
-        arose_on: entry.any_day(&["contract_date", "arose_on"])?,
+        // What bears interest arose before it did.
+        arose_on: entry.any_day(&["contract_date", "arose_on", "interest_from", "from"])?,
         performed_on: entry.any_day(&["performed_on", "performed"])?,
     };
     statutory_rate(law, obligation).ok_or_else(|| Odd::unclear("no law gives a rate"))
