@@ -1,12 +1,13 @@
 //! `make bench`: speed and memory, each figure as a ratio to a limit or to a peer in the same run.
 //!
-//! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`.
+//! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`.
 //! `KULANZ_HISTORIES` names the folder of the road fines; without it an invented history of the
 //! same size and shape is used. Figures go to `target/bench/NAME.json`.
 
 mod child;
 mod history;
 mod import;
+mod law;
 mod page;
 mod recorder;
 mod report;
@@ -30,7 +31,7 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 4] = ["backtest", "import", "page", "growth"];
+const NAMES: [&str; 5] = ["backtest", "import", "page", "growth", "law"];
 /// Accounts of the invented history that stands in for the road fines.
 const FINES: u32 = 50_137;
 /// Accounts in the store that answers pages.
@@ -62,6 +63,7 @@ fn main() -> Result<()> {
             "backtest" => bench.back_test()?,
             "import" => runtime.block_on(bench.import())?,
             "page" => runtime.block_on(bench.page())?,
+            "law" => law()?,
             _ => runtime.block_on(bench.growth())?,
         };
         report::write(&bench_folder(), name, &figures)?;
@@ -104,6 +106,21 @@ impl Drop for Scratch {
             eprintln!("{} could not be removed: {error}", self.0.display());
         }
     }
+}
+
+/// A million computations of interest over ten half-years on one core.
+fn law() -> Result<Vec<Figure>> {
+    let took: Vec<f64> = (0..RUNS).map(|_| law::a_million()).collect::<Result<_>>()?;
+    let (seconds, spread) = middle(&took);
+    Ok(vec![Figure {
+        name: "interest_1m_s",
+        value: seconds,
+        unit: "s",
+        ratio: seconds / 2.0,
+        against: "at most 2 s for a million over ten half-years, one core".to_owned(),
+        spread,
+        held: seconds <= 2.0,
+    }])
 }
 
 struct Bench {

@@ -8,6 +8,7 @@ use jiff::{ToSpan, civil::Date};
 
 pub mod allocation;
 mod collection_cost;
+mod contact;
 mod default;
 mod fee_table;
 mod fees;
@@ -23,6 +24,7 @@ pub use self::{
         SETTLEMENT_SHARE, SIMPLE_FACTOR, SettlementFee, UNDISPUTED_FACTOR, VAT_SHARE,
         collection_cost, handoff_cost,
     },
+    contact::contact_limits,
     default::*,
     fee_table::{FeeStep, FeeTable, FeeTableError, Tariff},
     fees::*,

@@ -12,7 +12,7 @@ use kulanz_domain::{
     calendar::{Region, Span},
     contact::{ContactCap, ContactWindow, Preset, preset},
     ids::{CreditorId, PolicyName},
-    law::{interest::DayCount, rates::MOST_DECIMALS},
+    law::{self, interest::DayCount, rates::MOST_DECIMALS},
     money::{self, Currency, Decimal},
     policy::{Bundle, InterestClaimed, InterestPolicy, Law, Policy, PolicyRef},
 };
@@ -231,11 +231,7 @@ fn interest(doc: &PolicyDoc, context: &mut Context<'_>) -> Option<InterestPolicy
 
 /// What the creditor's law (or, without one, a preset or decency) allows at most.
 fn law_limits(law: Law, chosen: Option<Preset>) -> Preset {
-    let of_law = match law {
-        // Austria and Switzerland set no hours either: ours for Germany are safe there.
-        Law::De | Law::At | Law::Ch => preset("de"),
-        Law::None => chosen.or_else(|| preset("none")),
-    };
+    let of_law = law::contact_limits(law).or_else(|| chosen.or_else(|| preset("none")));
     // `de` and `none` are presets that exist; the fallback is the narrowest reading of them.
     of_law.unwrap_or(Preset {
         window: ContactWindow::law_default_de(),

@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
@@ -193,4 +193,22 @@ fn a_newer_fee_table_takes_its_place_or_is_refused_with_its_line() {
     update("older.csv", &shipped).refused(&["the tariff from 2030-01-01 is missing"]);
     let cut = shipped.replace("2025-06-01,step,,50000.00,175.00\n", "");
     update("cut.csv", &cut).refused(&["cut.csv", "line 18", "lacks a last step"]);
+}
+
+/// The holidays of an independent package, for all states and years, against ours.
+#[test]
+fn an_independent_calendar_knows_the_same_holidays() {
+    let house = Installation::new();
+    let setup = repository().join("crates/delivery/tests/tools/setup.sh");
+    let target = repository().join("target");
+    let made = Command::new("sh").arg(&setup).arg(&target).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let python = String::from_utf8(made.stdout).unwrap();
+    let script = repository().join("tests/tools/holiday_examples.py");
+    let told = Command::new(python.trim()).arg(&script).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let file = house.file("holidays.json", String::from_utf8(told.stdout).unwrap());
+    let said = house.run(&["law", "check", &file.display().to_string()]);
+    // Sixteen states, Austria and Switzerland, 17 years.
+    assert_eq!((said.code, said.out.as_str()), (0, "306 passed, 0 failed\n"));
 }

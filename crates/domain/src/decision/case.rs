@@ -262,7 +262,11 @@ impl<'a> Case<'a> {
         let Some(lead) = due.first() else { return };
         let (invoice, step) = (lead.column.invoice, &self.policy.steps[lead.rung]);
         let (window, zone) = self.window(persona);
-        let cap = self.policy.cap.next_allowed(&self.contacts(), self.now);
+        let contacts = self.contacts();
+        let mut cap = self.policy.cap.next_allowed(&contacts, self.now);
+        if let Some(limits) = law::contact_limits(self.rules.creditor.law) {
+            cap = cap.max(limits.cap.next_allowed(&contacts, self.now));
+        }
         let reason =
             if cap > self.now { WaitReason::ContactCap } else { WaitReason::OutsideWindow };
         let open_at = window.next_open(cap.max(self.now), &zone);

@@ -8,6 +8,7 @@ use crate::{
     contact::{ContactWindow, Hours},
     event::ChannelGap,
     fact::{Channel, DebtorProfile},
+    law,
     policy::*,
 };
 
@@ -31,7 +32,10 @@ pub(super) fn debtors_window(
         .filter(|name| creditor.zone.iana_name() != Some(name))
         .and_then(|name| TimeZone::get(name).ok())
         .unwrap_or_else(|| creditor.zone.clone());
-    let mut window = base;
+    let mut window = match law::contact_limits(creditor.law) {
+        Some(limits) => base.intersect(&limits.window),
+        None => base,
+    };
     if let Some(region) = Region::of(&debtor.country, debtor.region.as_deref()) {
         window = window.without_holidays_of(region);
     }
@@ -42,6 +46,14 @@ pub(super) fn debtors_window(
         }
     }
     (window, zone)
+}
+
+/// Where no policy narrows it.
+pub(super) fn decent_window(creditor: &Creditor) -> ContactWindow {
+    let limits = law::contact_limits(creditor.law);
+    limits
+        .map_or_else(ContactWindow::decency_default, |limits| limits.window)
+        .without_holidays_of(creditor.region)
 }
 
 /// Why `channel` cannot reach the debtor; `None`: it can.

@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{WaitReason, block, channel_gap, reach::debtors_window};
+use super::{
+    WaitReason, block, channel_gap,
+    reach::{debtors_window, decent_window},
+};
 use crate::{
     account::{Account, NoticeState, Standing},
     book::Book,
     calendar::day_in,
-    contact::ContactWindow,
     event::Suppression,
     ids::NoticeId,
     ladder,
@@ -103,20 +105,11 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
     let personas = rules.policy(decided.currency).map_or(&[][..], |policy| &policy.personas);
     let persona = personas.iter().find(|one| one.name == decided.persona);
     let persona = persona.or_else(|| personas.last());
-    let base = persona.map_or_else(|| lawful_window(&rules.creditor), |persona| persona.window);
+    let base = persona.map_or_else(|| decent_window(&rules.creditor), |persona| persona.window);
     let (window, zone) = debtors_window(base, debtor, &rules.creditor);
     match window.next_open(now, &zone) {
         Some(open) if open > now => Recheck::Later(open),
         Some(_) => Recheck::Send,
         None => Recheck::Suppress(Suppression::ChannelGone),
     }
-}
-
-/// Where no policy narrows it.
-fn lawful_window(creditor: &Creditor) -> ContactWindow {
-    match creditor.law {
-        Law::None => ContactWindow::decency_default(),
-        Law::De | Law::At | Law::Ch => ContactWindow::law_default_de(),
-    }
-    .without_holidays_of(creditor.region)
 }

@@ -1,6 +1,9 @@
 //! Whatever happened to an account, the table, the JSON, the manifest and the books agree.
 
-use kulanz_domain::{event::AccountEvent as E, fact::*};
+use kulanz_domain::{
+    accrual::InterestTerms, event::AccountEvent as E, fact::*, law::interest::DayCount,
+    policy::InterestClaimed, statement::Statement,
+};
 use proptest::{collection::vec, prelude::*};
 
 use super::{read, story::*};
@@ -128,16 +131,40 @@ fn sum_of(claims: &[&Value], member: &str) -> Decimal {
     claims.iter().map(|claim| claim[member].as_str().unwrap().parse::<Decimal>().unwrap()).sum()
 }
 
+/// Interest runs on all claims since 20 January.
+fn bears_interest(story: &mut Story) {
+    for currency in [Currency::EUR, Currency::JPY] {
+        story.account.apply_event(&E::InterestTermsSet(InterestTerms {
+            currency,
+            from: jiff::civil::Date::MIN,
+            seat: story.creditor.seat(),
+            claimed: InterestClaimed::Statutory,
+            count: DayCount::ActAct,
+            last_day_counts: true,
+        }));
+    }
+    let rates = story.creditor.base_rates.rows().filter(|(day, _)| day.year() >= 2026).collect();
+    story.account.apply_event(&E::BaseRatesTaken { rates });
+    for at in 0..6 {
+        let (invoice, from) = (name(at), id("2026-01-20"));
+        story.account.apply_event(&E::DefaultDeclared { invoice, from, ground: "x".to_owned() });
+    }
+}
+
 proptest! {
     #[test]
     fn table_json_manifest_and_books_have_the_same_sums(
         invoiced in vec(1..30_000i64, 6),
         things in vec(thing(), 0..40),
         placed in proptest::sample::subsequence(vec![0u8, 1, 2, 3, 4, 5], 1..=6),
+        interest in any::<bool>(),
     ) {
         let mut story = Story::empty();
         for (at, cents) in (0u8..).zip(&invoiced) {
             story.invoice(&format!("R-{at}"), amount(at, *cents));
+        }
+        if interest {
+            bears_interest(&mut story);
         }
         for (number, thing) in things.iter().enumerate() {
             happen(&mut story, number, thing);
@@ -162,20 +189,28 @@ proptest! {
             prop_assert_eq!(totals["claims"].as_u64().unwrap() as usize, columns.len());
             let principal: Decimal = columns.iter().map(|column| column.outstanding).sum();
             let fees: Decimal = columns.iter().map(|column| column.fees).sum();
+            let today = jiff::civil::date(2026, 4, 2);
+            let owed: Decimal = columns.iter().map(|column| column.interest_on(today)).sum();
+            let statement = Statement::of(&story.account, currency, story.creditor.seat(), today);
+            let placed = statement.claims.iter().filter(|claim| claims.contains(&claim.invoice));
+            prop_assert_eq!(placed.map(|claim| claim.open).sum::<Decimal>(), principal + fees + owed);
             for (member, column, booked) in [
                 ("principal", "open_principal", principal),
                 ("fees", "open_fees", fees),
-                ("total", "open_total", principal + fees),
+                ("interest", "interest", owed),
+                ("total", "open_total", principal + fees + owed),
             ] {
                 prop_assert_eq!(told(member), booked, "manifest {}", member);
                 prop_assert_eq!(sum(&read.rows, currency, column), booked, "csv {}", column);
-                prop_assert_eq!(sum_of(&entries, column), booked, "json {}", column);
+                if column != "interest" {
+                    prop_assert_eq!(sum_of(&entries, column), booked, "json {}", column);
+                }
             }
-            prop_assert_eq!(told("interest"), Decimal::ZERO);
             let paid = Story::used(&book, &claims);
             prop_assert_eq!(told("payments"), paid);
             let paid_columns = sum(&read.rows, currency, "paid_principal")
-                + sum(&read.rows, currency, "paid_fees");
+                + sum(&read.rows, currency, "paid_fees")
+                + sum(&read.rows, currency, "paid_interest");
             prop_assert_eq!(paid_columns, paid);
             seen += columns.len();
         }
@@ -186,8 +221,14 @@ proptest! {
             let costs: Vec<&Value> = claim["costs"].as_array().unwrap().iter().collect();
             prop_assert_eq!(sum_of(&costs, "amount"), of("fees_charged"));
             let gone = ["credited", "remitted", "waived", "written_off", "paid_principal",
-                "paid_fees", "open_principal", "open_fees"].map(of).iter().sum::<Decimal>();
-            prop_assert_eq!(of("principal") + of("fees_charged"), gone);
+                "paid_fees", "paid_interest", "open_principal", "open_fees"];
+            let owed: Vec<&Value> = vec![&claim["interest"]];
+            let gone = gone.map(of).iter().sum::<Decimal>() + sum_of(&owed, "amount");
+            let charged = of("principal") + of("fees_charged") + of("interest_charged");
+            prop_assert_eq!(charged, gone);
+            let segments = claim["interest"]["segments"].as_array().unwrap();
+            let segments: Vec<&Value> = segments.iter().collect();
+            prop_assert_eq!(sum_of(&segments, "amount"), of("interest_charged"));
         }
     }
 
