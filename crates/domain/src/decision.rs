@@ -135,6 +135,8 @@ pub enum WaitReason {
     TopOfLadder,
     /// Outside the contact window.
     OutsideWindow,
+    /// Messages of a day are spread over some time: its own moment has not come.
+    Spread,
     /// As many contacts as allowed in the span.
     ContactCap,
     /// No channel can reach the debtor.

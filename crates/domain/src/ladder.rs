@@ -34,7 +34,8 @@ pub(crate) enum Rung {
 
 /// Looks for the lowest step above the claim's level that is due.
 pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Rung {
-    let ladder = Ladder { case, column, persona, latest_on: OnceCell::new() };
+    let entry = case.entry(column);
+    let ladder = Ladder { case, column, persona, entry, latest_on: OnceCell::new() };
     let mut found = Vec::new();
     for (at, step) in case.policy.steps.iter().enumerate().skip(ladder.next_rung()) {
         if step.action == StepAction::Notice && case.today >= column.due_on {
@@ -52,6 +53,10 @@ pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) 
         if day > case.today {
             found.push((Some(at), WaitReason::NotBefore, ladder.opening(step, day)));
             return Rung::Waits(found);
+        }
+        if step.expires.is_some_and(|span| span.after(day, case.policy.region) < case.today) {
+            found.push((Some(at), WaitReason::Expired, None));
+            continue;
         }
         if let Some(when) = &step.when
             && !ladder.holds(when, case.today)
@@ -107,6 +112,8 @@ struct Ladder<'c, 'a> {
     case: &'c Case<'a>,
     column: &'c ClaimBook<'c>,
     persona: &'c Persona,
+    /// Where it enters, and from which day on, if it was old when the policy met it.
+    entry: Option<(usize, Date)>,
     /// The day on which the last step happened.
     latest_on: OnceCell<Option<Date>>,
 }
@@ -125,7 +132,8 @@ impl Ladder<'_, '_> {
             .steps
             .iter()
             .filter_map(|taken| self.steps().iter().position(|step| step.name == taken.step));
-        reached.max().map_or(0, |highest| highest + 1)
+        let above = reached.max().map_or(0, |highest| highest + 1);
+        self.entry.map_or(above, |(step, _)| above.max(step))
     }
 
     /// The day on which the step at `at` happened.
@@ -165,6 +173,11 @@ impl Ladder<'_, '_> {
             let seat = self.case.rules.creditor.seat();
             let overdue = seat.day_after(self.column.due_on, Some(self.case.debtor));
             due = due.max(overdue);
+        }
+        if let Some((step, day)) = self.entry
+            && at == step
+        {
+            due = due.max(day);
         }
         due = self.apart(at, due);
         let told = self.column.claim.told_deadline();

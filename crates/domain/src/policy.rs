@@ -114,8 +114,14 @@ pub struct Policy {
     pub in_flight: Span,
     /// A debtor may promise a date at most this far ahead.
     pub promise_within: Span,
-    /// Claims overdue for longer when the policy first meets them wait for a person.
+    /// Claims overdue for longer when the policy first meets them wait for a person, or enter as
+    /// `entry` says.
     pub meets_overdue_days: i32,
+    /// Where such claims enter the ladder; absent: a person lets them in.
+    pub entry: Option<Entry>,
+    /// Messages of a day are spread over so many minutes from the opening of the window on, so that
+    /// they do not all leave at once.
+    pub spread_minutes: u32,
     /// First match wins; the last one has no condition.
     pub personas: Vec<Persona>,
     /// The ladder, lowest first.
@@ -149,6 +155,15 @@ impl Default for InterestPolicy {
     fn default() -> Self {
         Self { claimed: InterestClaimed::None, count: DayCount::default(), last_day_counts: true }
     }
+}
+
+/// How claims that are long overdue when a policy first meets them enter its ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Place of the step that they enter at; lower ones are passed over.
+    pub step: usize,
+    /// They are spread over this time, by account.
+    pub over: Span,
 }
 
 /// How claims that are due at the same time share messages.
@@ -205,6 +220,8 @@ pub struct Step {
     pub fee: Decimal,
     /// The lump sum of § 288 (5) BGB is charged with it, as far as the law lets it.
     pub lump_sum: bool,
+    /// It does not happen any more so long after its day; absent: however late.
+    pub expires: Option<Span>,
     /// Absent: always.
     pub when: Option<Condition>,
     /// Name of the text that it sends.

@@ -206,7 +206,7 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
         if claim.held_back && claim.settled_on.is_none() {
             let since = claim.recorded_at.unwrap_or(Timestamp::UNIX_EPOCH);
             let detail = format!(
-                "overdue for more than 60 days when first met; let it in with \
+                "long overdue when the policy first met it; let it in with \
                  `kulanz account release {id} --claim {invoice}`"
             );
             row("old_claim", invoice.as_str(), since, detail);

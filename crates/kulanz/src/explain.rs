@@ -172,7 +172,7 @@ pub fn words(reason: &WaitReason, rules: &Rules) -> String {
         }
         WaitReason::BelowMinimum => "it is below the policy's minimum".to_owned(),
         WaitReason::OldClaim => {
-            "it was overdue for more than 60 days when first met; a person lets it in \
+            "it was long overdue when the policy first met it; a person lets it in \
              (`kulanz account release … --claim`)"
                 .to_owned()
         }
@@ -187,6 +187,7 @@ pub fn words(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::StepMissing(step) => format!("it insists on `{step}`, which never happened"),
         WaitReason::NotInDefault => "the debtor is not in default yet".to_owned(),
         WaitReason::TopOfLadder => "all steps are done".to_owned(),
+        WaitReason::Spread => "messages of a day are spread; its moment has not come".to_owned(),
         WaitReason::OutsideWindow => "the contact window is closed".to_owned(),
         WaitReason::ContactCap => "as many contacts as allowed were made".to_owned(),
         WaitReason::NoChannel => "no channel can reach the debtor".to_owned(),

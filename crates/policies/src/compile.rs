@@ -14,7 +14,7 @@ use kulanz_domain::{
     ids::{CreditorId, PolicyName},
     law::{self, interest::DayCount, rates::MOST_DECIMALS},
     money::{self, Currency, Decimal},
-    policy::{Bundle, InterestClaimed, InterestPolicy, Law, Policy, PolicyRef},
+    policy::{Bundle, Entry, InterestClaimed, InterestPolicy, Law, Policy, PolicyRef},
 };
 
 pub use self::moment::parse_moment;
@@ -103,6 +103,14 @@ pub(crate) fn compile(
     let minimum = amount(context, &doc.minimum);
     let rest_waived = amount(context, &doc.rest_waived);
     let interest = interest(doc, context);
+    let start = start(doc, context);
+    let spread_minutes = doc.spread_minutes.as_ref().map_or(Some(0), |at| {
+        if at.value > 600 {
+            context.error(at.place, "messages are spread over ten hours at most", "write 60");
+            return None;
+        }
+        Some(at.value)
+    });
     let (personas, persona_conditions) = persona::personas(
         &doc.personas,
         &persona::Defaults { window: &window, creditor, languages: &languages },
@@ -137,7 +145,9 @@ pub(crate) fn compile(
         rest_waived: rest_waived?,
         in_flight: in_flight?,
         promise_within: promise_within?,
-        meets_overdue_days: MEETS_OVERDUE_DAYS,
+        meets_overdue_days: start?.0,
+        entry: start?.1,
+        spread_minutes: spread_minutes?,
         personas: personas?,
         steps: steps?,
     };
@@ -176,23 +186,6 @@ fn without_effect(doc: &PolicyDoc, context: &mut Context<'_>) {
     let note = |context: &mut Context<'_>, place: Place, key: &str, instead: &str| {
         context.note(place, format!("`{key}` has no effect in this release"), instead);
     };
-    if let Some(start) = &doc.start {
-        let until = format!(
-            "claims overdue for more than {MEETS_OVERDUE_DAYS} days when the policy first meets \
-             them wait for a person"
-        );
-        note(context, start.place, "start", &until);
-        context.read::<Span>(&start.overdue_longer_than, start.overdue_longer_than.place);
-        if let Some(over) = &start.over {
-            context.read::<Span>(over, over.place);
-        }
-        let steps = || doc.steps.iter().map(|step| step.step.as_str());
-        if !steps().any(|step| step == start.enter_at.as_str()) {
-            let message = format!("there is no step `{}`", short(&start.enter_at));
-            let help = did_you_mean(&start.enter_at, steps()).unwrap_or_default();
-            context.error(start.enter_at.place, message, &help);
-        }
-    }
     if let Some(brake) = &doc.brake {
         note(context, brake.place, "brake", "");
     }
@@ -200,6 +193,38 @@ fn without_effect(doc: &PolicyDoc, context: &mut Context<'_>) {
         note(context, experiments.place, "experiments", "every account is treated alike");
         for experiment in &experiments.value {
             context.percent(&experiment.share, experiment.share.place);
+        }
+    }
+}
+
+/// From how many days overdue on a claim is old when the policy first meets it, and where such
+/// claims enter; `None` where it is not well-formed.
+fn start(doc: &PolicyDoc, context: &mut Context<'_>) -> Option<(i32, Option<Entry>)> {
+    let Some(start) = &doc.start else { return Some((MEETS_OVERDUE_DAYS, None)) };
+    let longer = context.read::<Span>(&start.overdue_longer_than, start.overdue_longer_than.place);
+    let days = longer.and_then(|span| match span {
+        Span::Days(n) => Some(n),
+        Span::Weeks(n) => Some(n.saturating_mul(7)),
+        Span::BusinessDays(_) => {
+            let message = "how long a claim is overdue is counted in days or weeks";
+            context.error(start.overdue_longer_than.place, message, "write 60d");
+            None
+        }
+    });
+    let over = match &start.over {
+        Some(over) => context.read::<Span>(over, over.place),
+        None => Some(Span::Days(0)),
+    };
+    let Some(enter_at) = &start.enter_at else { return Some((days?, None)) };
+    let mut steps = doc.steps.iter();
+    match steps.position(|step| step.step.as_str() == enter_at.as_str()) {
+        Some(step) => Some((days?, Some(Entry { step, over: over? }))),
+        None => {
+            let message = format!("there is no step `{}`", short(enter_at));
+            let steps = doc.steps.iter().map(|step| step.step.as_str());
+            let help = did_you_mean(enter_at, steps).unwrap_or_default();
+            context.error(enter_at.place, message, &help);
+            None
         }
     }
 }

@@ -128,6 +128,7 @@ fn a_policy_becomes_what_its_file_says() {
     assert_eq!((policy.bundle, policy.in_flight), (Bundle::Account, Span::BusinessDays(2)));
     assert_eq!(policy.promise_within, Span::Days(30));
     assert_eq!((policy.region, policy.meets_overdue_days), (Region::DeNw, 60));
+    assert_eq!((policy.entry, policy.spread_minutes), (None, 0));
     assert_eq!((policy.cap.times.get(), policy.cap.within_days.get()), (2, 7));
     let [regular, everyone] = policy.personas.as_slice() else { panic!("two personas") };
     assert_eq!(regular.window.hours_on(Weekday::Friday).unwrap().to_string(), "17:00-19:00");

@@ -45,6 +45,19 @@ impl Span {
         }
     }
 
+    /// A part of the span, from nothing to all of it, by a number: equal numbers give equal parts.
+    pub fn share(self, number: u64) -> Self {
+        let part = |n: i32| {
+            let parts = u64::from(n.unsigned_abs()) + 1;
+            i32::try_from(number % parts).unwrap_or(0)
+        };
+        match self {
+            Self::Days(n) => Self::Days(part(n)),
+            Self::BusinessDays(n) => Self::BusinessDays(part(n)),
+            Self::Weeks(n) => Self::Days(part(n.saturating_mul(7))),
+        }
+    }
+
     /// The span at another pace, rounded up to whole days: `3d` at 1.5 is `5d`, `1w` is `11d`,
     /// `2bd` is `3bd`. `pace` is positive; 1 changes nothing.
     pub fn paced(self, pace: Decimal) -> Self {

@@ -154,7 +154,7 @@ impl<'a> Case<'a> {
         if column.open_on(self.today) < self.policy.minimum {
             return Some((WaitReason::BelowMinimum, None));
         }
-        if !claim.admitted && self.was_old(column) {
+        if self.policy.entry.is_none() && !claim.admitted && self.was_old(column) {
             return Some((WaitReason::OldClaim, None));
         }
         if self.book.unallocated >= column.open_on(self.today) {
@@ -169,14 +169,48 @@ impl<'a> Case<'a> {
 
     /// The claim was overdue for longer than the policy takes without asking, on the day on
     /// which the policy and the claim first met.
-    fn was_old(&self, column: &ClaimBook<'_>) -> bool {
-        let met = self.account.met.get(&self.policy.reference.name).map_or(self.now, |(at, _)| *at);
-        let met = column.claim.recorded_at.map_or(met, |recorded| recorded.max(met));
+    pub(crate) fn was_old(&self, column: &ClaimBook<'_>) -> bool {
+        let met = self.met_at(column);
         let too_long =
             |day: Date| (day - column.due_on).get_days() > self.policy.meets_overdue_days;
         // No zone is ahead of this day: it answers for most claims without asking the zone.
         let latest = Offset::UTC.to_datetime(met).date().tomorrow().unwrap_or(Date::MAX);
         too_long(latest) && too_long(day_in(met, &self.rules.creditor.zone))
+    }
+
+    /// When the policy and the claim first met.
+    fn met_at(&self, column: &ClaimBook<'_>) -> Timestamp {
+        let met = self.account.met.get(&self.policy.reference.name).map_or(self.now, |(at, _)| *at);
+        column.claim.recorded_at.map_or(met, |recorded| recorded.max(met))
+    }
+
+    /// The step at which a claim that was old when it was met enters, and the first day for that;
+    /// the accounts are spread over the time that the policy gives.
+    pub(crate) fn entry(&self, column: &ClaimBook<'_>) -> Option<(usize, Date)> {
+        let entry = self.policy.entry.filter(|_| !column.claim.admitted && self.was_old(column))?;
+        let met = day_in(self.met_at(column), &self.rules.creditor.zone);
+        let after = entry.over.share(self.share());
+        Some((entry.step, after.after(met, self.policy.region)))
+    }
+
+    /// A number that is the account's own and spreads accounts evenly: FNV-1a of its first claim.
+    fn share(&self) -> u64 {
+        let first = self.account.claims.keys().next().map_or("", InvoiceId::as_str);
+        first.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// Not before this moment of today, where the policy spreads messages; `None`: now.
+    fn spread(&self, window: &ContactWindow, zone: &TimeZone) -> Option<Timestamp> {
+        let minutes = i64::from(self.policy.spread_minutes);
+        if minutes == 0 {
+            return None;
+        }
+        let seconds = i64::try_from(self.share() % (60 * minutes.unsigned_abs())).unwrap_or(0);
+        let opening = window.opening_of(day_in(self.now, zone), zone)?;
+        let own = opening.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?;
+        (own > self.now && window.is_open(own, zone)).then_some(own)
     }
 
     /// The first persona that matches. The last one always does.
@@ -272,6 +306,10 @@ impl<'a> Case<'a> {
         let open_at = window.next_open(cap.max(self.now), &zone);
         if open_at != Some(self.now) {
             decision.wait(Some(invoice), Some(&step.name), reason, open_at);
+            return;
+        }
+        if let Some(own) = self.spread(&window, &zone) {
+            decision.wait(Some(invoice), Some(&step.name), WaitReason::Spread, Some(own));
             return;
         }
         let mut passed_over = Vec::new();

@@ -12,6 +12,7 @@ mod money;
 mod notices;
 mod order;
 mod refusals;
+mod start;
 mod story;
 mod timelines;
 mod vectors;

@@ -67,7 +67,17 @@ pub fn moment(anchor: Anchor, days: i32) -> Moment {
 
 pub fn rung(name: &str, action: StepAction, at: Moment) -> Step {
     let (deadline, fee, when) = (None, Decimal::ZERO, None);
-    Step { name: step(name), action, at, deadline, fee, lump_sum: false, when, text: name.into() }
+    Step {
+        name: step(name),
+        action,
+        at,
+        deadline,
+        fee,
+        lump_sum: false,
+        expires: None,
+        when,
+        text: name.into(),
+    }
 }
 
 pub fn window() -> ContactWindow {
@@ -166,6 +176,8 @@ pub fn shop_b2c() -> Policy {
         in_flight: Span::BusinessDays(2),
         promise_within: Span::Days(30),
         meets_overdue_days: 60,
+        entry: None,
+        spread_minutes: 0,
         personas: vec![
             Persona {
                 tone: "warm".into(),

@@ -27,6 +27,7 @@ fn step(name: &str, action: StepAction, anchor: Anchor, days: i32) -> Step {
         deadline: None,
         fee: Decimal::ZERO,
         lump_sum: false,
+        expires: None,
         when: None,
         text: name.into(),
     }
@@ -71,6 +72,8 @@ fn rules() -> SharedRules {
         in_flight: Span::Days(0),
         promise_within: Span::Days(30),
         meets_overdue_days: 60,
+        entry: None,
+        spread_minutes: 0,
         personas: vec![persona],
         steps: vec![
             step("reminder", StepAction::Reminder, Anchor::Due, 5),

@@ -138,6 +138,7 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
         deadline: None,
         fee: Decimal::ZERO,
         lump_sum: false,
+        expires: None,
         when: None,
         text: "offer".into(),
     };
@@ -166,6 +167,8 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
         in_flight: Span::BusinessDays(2),
         promise_within: Span::Days(14),
         meets_overdue_days: 3650,
+        entry: None,
+        spread_minutes: 0,
         personas: vec![Persona {
             name: PersonaName::new("everyone").unwrap(),
             when: None,

@@ -113,6 +113,10 @@ fn step(
         }
         at.value
     });
+    let expires = match &doc.expires {
+        Some(at) => context.read::<Span>(at, at.place).map(Some),
+        None => Some(None),
+    };
     let text = doc.text.as_ref().map_or(doc.step.as_str(), |text| text.as_str());
     if let Some(at) = &doc.text
         && StepName::new(text).is_err()
@@ -127,6 +131,7 @@ fn step(
         deadline: deadline?,
         fee: fee?,
         lump_sum,
+        expires: expires?,
         when: bare(condition),
         text: arc(text),
     })

@@ -35,9 +35,13 @@ pub(crate) struct PolicyDoc {
     pub languages: At<Vec<At<LanguageCode>>>,
     /// The first day on which it is in force; of several that have begun, the latest is.
     pub valid_from: Option<At<Day>>,
-    /// Going live on an existing book. Has no effect in this release: claims that are overdue for
-    /// more than 60 days when the policy first meets them wait for a person.
+    /// Going live on an existing book: where claims enter that are long overdue when the policy
+    /// first meets them. Left out: those overdue for more than 60 days wait for a person.
     pub start: Option<At<StartDoc>>,
+    /// Messages of a day leave over so many minutes from the opening of the contact window on, by
+    /// account, not all at once. 0 where left out.
+    #[schemars(range(max = 600))]
+    pub spread_minutes: Option<At<u32>>,
     /// More messages than this stop and ask. Has no effect in this release.
     pub brake: Option<At<BrakeDoc>>,
     /// Zone and holidays by which days are counted; the creditor's where left out.
@@ -79,11 +83,11 @@ pub(crate) struct PolicyDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartDoc {
-    /// Claims overdue for longer than this.
+    /// Claims overdue for longer than this, in days or weeks.
     pub overdue_longer_than: At<Days>,
-    /// Enter the ladder at this step.
-    pub enter_at: At<Name>,
-    /// Spread over this time.
+    /// Enter the ladder at this step; lower ones are passed over. Left out: they wait for a person.
+    pub enter_at: Option<At<Name>>,
+    /// Spread over this time, by account; all on the first day where left out.
     pub over: Option<At<Days>>,
 }
 
@@ -303,6 +307,8 @@ pub(crate) struct StepDoc {
     /// Charges the lump sum of 40 euros with a mahnung, as far as the law lets it: once a claim,
     /// in default, never to consumers (§ 288 (5) BGB).
     pub lump_sum: Option<At<bool>>,
+    /// It does not happen any more so long after its day. However late where left out.
+    pub expires: Option<At<Days>>,
     /// For which claims; always where left out. Tried again until a later step has happened.
     pub when: Option<At<Cel>>,
     /// Instalment plans to choose from, with `send: offer`.
