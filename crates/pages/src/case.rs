@@ -184,6 +184,21 @@ impl<'a> Case<'a> {
         found
     }
 
+    /// Interest runs on something that is open, or will unless it is paid before.
+    pub(crate) fn bears_interest(&self) -> bool {
+        self.sections.iter().flat_map(Section::claims).any(ClaimBook::bears_interest)
+    }
+
+    /// Interest is added today.
+    pub(crate) fn accrues_today(&self) -> bool {
+        self.sections.iter().any(|section| {
+            section.claims().any(|column| {
+                let last = column.interest_segments(section.today).into_iter().next_back();
+                last.is_some_and(|one| one.segment.to == section.today)
+            })
+        })
+    }
+
     /// Ways to pay in the order of the persona: as the last message said, else as the policy has
     /// it for everybody, with the debtor's own wishes first.
     pub(crate) fn pay_with(&self, rules: &Rules, currency: Currency) -> Vec<PayWith> {

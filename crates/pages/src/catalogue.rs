@@ -68,6 +68,8 @@ catalogue! {
                sagen Sie es uns weiter unten.",
         "Something is still open at {shop}. You can pay now. Is something not right? Tell us \
          further down.";
+    OpenInterest: "Jeden Tag kommen Zinsen dazu, bis Ihr Geld bei uns ist.",
+        "Interest is added every day until your money reaches us.";
     PaidTitle: "Es ist alles bezahlt", "Everything is paid";
     PaidText: "Danke! Bei {shop} ist nichts mehr offen.", "Thank you! Nothing is open at {shop}.";
     PaidNext: "Sie müssen nichts mehr tun. Zahlen Sie bitte nicht noch einmal.",
@@ -78,16 +80,23 @@ catalogue! {
     DisputedNext: "Bis dahin müssen Sie nicht zahlen. Wir mahnen Sie auch nicht. Dann melden wir \
                    uns bei Ihnen.",
         "You need not pay until then. We will not send reminders. Then you will hear from us.";
+    DisputeInterest: "In der Zeit zählen Zinsen weiter. Haben Sie recht, fallen sie dafür weg.",
+        "Interest goes on meanwhile. If you are right, you owe none on that part.";
     PromisedTitle: "Sie wollen bis zum {date} zahlen", "You will pay by {date}";
     PromisedText: "Danke, dass Sie uns den Tag genannt haben.",
         "Thank you for telling us the day.";
     PromisedNext: "Bis zum {date} mahnen wir Sie nicht. Sie können auch schon jetzt zahlen.",
         "We will not send reminders until {date}. You can also pay now.";
+    PromisedInterest: "Zahlen Sie bis dahin alles, kommen keine Zinsen mehr dazu. Sonst zählen wir \
+                       sie auch für diese Zeit.",
+        "If you pay all of it by then, no interest is added. If not, it counts for this time too.";
     PlannedTitle: "Sie zahlen in Raten", "You pay in instalments";
     PlannedText: "So haben wir es mit Ihnen fest gemacht. Zahlen Sie jede Rate bis zu ihrem Tag.",
         "This is what we agreed with you. Pay each instalment by its day.";
     PlannedNext: "So lange das klappt, mahnen wir Sie nicht.",
         "As long as that works, we will not send reminders.";
+    PlannedInterest: "So lange Sie die Raten zahlen, kommen keine Zinsen dazu.",
+        "As long as you pay the instalments, no interest is added.";
     NextRate: "Als Nächstes sind {amount} bis zum {date} dran.", "Next: {amount} by {date}.";
     SearchTitle: "Wir suchen Ihre Zahlung", "We are looking for your payment";
     SearchText: "Sie haben uns gesagt, dass Sie schon gezahlt haben. Wir sehen bis zum {date} bei \
@@ -98,6 +107,9 @@ catalogue! {
         "You told us that you have paid. We are now checking with the bank.";
     SearchNext: "Bis dahin mahnen wir Sie nicht. Zahlen Sie bitte nicht noch einmal.",
         "We will not send reminders until then. Please do not pay again.";
+    SearchInterest: "Für Ihr Geld zählt der Tag, an dem es bei uns ankam. Ab dann kommen darauf \
+                     keine Zinsen dazu.",
+        "What counts is the day on which your money reached us. From then on it bears no interest.";
     HardshipTitle: "Wir machen eine Pause", "We are taking a break";
     HardshipText: "Sie haben uns gesagt, dass Sie nicht zahlen können. Wir mahnen Sie bis zum \
                    {date} nicht.",
@@ -111,6 +123,7 @@ catalogue! {
     HeldText: "Wir mahnen Sie bis zum {date} nicht.", "We will not send reminders until {date}.";
     HeldTextOpen: "Wir mahnen Sie zur Zeit nicht.", "We will not send reminders for now.";
     HeldNext: "Sie können aber zahlen, wenn Sie mögen.", "You can still pay if you like.";
+    HoldInterest: "In der Zeit können Zinsen dazu kommen.", "Interest may be added meanwhile.";
     PlacedTitle: "Bitte zahlen Sie hier nicht mehr", "Please do not pay here any more";
     PlacedText: "Wir haben den Fall an ein Büro für Inkasso gegeben. Zahlen Sie bitte nur noch \
                  dort.",
@@ -141,8 +154,8 @@ catalogue! {
     Total: "Offen sind {amount}", "Open: {amount}";
     SumCaption: "So kommt die Summe zustande", "How the sum comes about";
     Principal: "Laut Rechnung", "Invoiced";
-    Fees: "Gebühren", "Fees";
-    Interest: "Zinsen bis heute", "Interest to date";
+    Fees: "Kosten", "Costs";
+    Interest: "Zinsen bis {date}", "Interest up to {date}";
     CreditNotes: "Gutschrift", "Credit notes";
     GivenUp: "Erlassen", "No longer asked for";
     Paid: "Schon bezahlt", "Already paid";
@@ -165,6 +178,73 @@ catalogue! {
     PaymentsTitle: "Das haben Sie gezahlt", "What you have paid";
     PaymentLine: "{amount} am {date}", "{amount} on {date}";
     AsOf: "Stand: {moment}", "As of {moment}";
+
+    // ---- line by line
+    StatementTitle: "Alle Posten und Zahlungen ansehen", "See every item and payment";
+    StatementIntro: "Hier steht jeder Posten mit Tag und Summe. Zinsen sind bis zum {date} \
+                     gezählt.",
+        "Here is each item with its day and amount. Interest is counted up to {date}.";
+    StatementIntroPlain: "Hier steht jeder Posten mit Tag und Summe. Stand ist der {date}.",
+        "Here is each item with its day and amount, as of {date}.";
+    RatesEnd: "Für die Tage danach ist der Basiszins noch nicht bekannt. Wir rechnen sie aus, \
+               wenn er da ist.",
+        "For the days after, the base rate is not known yet. We add them once it is published.";
+    LineDay: "Tag", "Day";
+    LineWhat: "Was", "What";
+    LineInvoiced: "Rechnung", "Invoice";
+    LineAdjusted: "Rechnung geändert", "Invoice changed";
+    LineCancelled: "Rechnung gilt nicht mehr", "Invoice cancelled";
+    LineCredited: "Gutschrift", "Credit note";
+    LineRemitted: "Ihr Einwand war richtig", "Your objection was right";
+    LineFee: "Kosten für unsere Mahnung", "Cost of our reminder";
+    LineLumpSum: "Pauschale für Firmen im Verzug (§ 288 (5) BGB)",
+        "Lump sum for businesses in default (§ 288 (5) BGB)";
+    LineBankFee: "Kosten der Bank: Ihre Zahlung ging zurück",
+        "Bank charge: your payment was returned";
+    LineInterest: "Zinsen vom {from} bis {to}", "Interest from {from} to {to}";
+    InterestOn: "{days} auf {amount}, im Jahr {percent}.",
+        "{days} on {amount}, {percent} a year.";
+    InterestOverBase: "{days} auf {amount}, im Jahr {percent}. Das ist der Basiszins von {base} \
+                       plus {points}.",
+        "{days} on {amount}, {percent} a year. That is the base rate of {base} plus {points}.";
+    OneDay: "1 Tag", "1 day";
+    Days: "{count} Tage", "{count} days";
+    LinePaid: "Ihre Zahlung", "Your payment";
+    LinePaidFees: "Ihre Zahlung, für Kosten", "Your payment, for costs";
+    LinePaidInterest: "Ihre Zahlung, für Zinsen", "Your payment, for interest";
+    LineWaived: "Erlassen", "Waived";
+    LineWaivedFees: "Kosten erlassen", "Costs waived";
+    LineWaivedInterest: "Zinsen erlassen", "Interest waived";
+    LineWrittenOff: "Fordern wir nicht mehr", "No longer asked for";
+    LineWrittenOffFees: "Kosten fordern wir nicht mehr", "Costs no longer asked for";
+    LineWrittenOffInterest: "Zinsen fordern wir nicht mehr", "Interest no longer asked for";
+    SumAll: "Für alles zusammen sind {amount} offen.", "For all of it, {amount} is open.";
+    UsedTitle: "So haben wir Ihr Geld verwendet", "How we used your money";
+    UsedFor: "{amount} für die Rechnung {invoice}", "{amount} for invoice {invoice}";
+    UsedForFees: "{amount} für Kosten der Rechnung {invoice}",
+        "{amount} for costs of invoice {invoice}";
+    UsedForInterest: "{amount} für Zinsen der Rechnung {invoice}",
+        "{amount} for interest on invoice {invoice}";
+    UsedImplied: "Sie haben keine Rechnung genannt. Die Summe passte genau zu dieser.",
+        "You named no invoice. The amount was exactly that of this one.";
+    WentBack: "{amount} gingen an Sie zurück", "{amount} went back to you";
+    NotUsed: "{amount} haben wir noch nicht verwendet", "{amount} is not used yet";
+
+    // ---- why there is interest
+    DefaultNotice: "Ihr Verzug begann am {date}, weil die Frist aus unserer Mahnung vorbei war.",
+        "Your default began on {date}, since the deadline in our formal reminder had passed.";
+    DefaultMahnung: "Ihr Verzug begann am {date}, weil wir Sie gemahnt hatten.",
+        "Your default began on {date}, since we had sent you a formal reminder.";
+    DefaultAgreed: "Ihr Verzug begann am {date}, weil der Tag vorbei war, den wir fest vereinbart \
+                    hatten.",
+        "Your default began on {date}, since the day that we had agreed on had passed.";
+    DefaultThirtyDays: "Ihr Verzug begann am {date}, weil die 30 Tage vorbei waren, die das Gesetz \
+                        gibt.",
+        "Your default began on {date}, since the 30 days that the law gives had passed.";
+    DefaultDeclared: "Ihr Verzug begann am {date}. Fragen Sie uns gern nach dem Grund.",
+        "Your default began on {date}. Please ask us for the reason.";
+    DefaultEnded: "Er war am {date} zu Ende, weil Sie dann mehr Zeit zum Zahlen bekamen.",
+        "It was over on {date}, since you then got more time to pay.";
 
     // ---- ways to pay
     ToPay: "So können Sie zahlen", "Ways to pay";
@@ -224,6 +304,10 @@ catalogue! {
     LaterIntro: "Wann können Sie alles zahlen? Der letzte Tag, der geht, ist der {date}. Es \
                  kostet Sie nichts.",
         "When can you pay all of it? The last possible day is {date}. It costs you nothing.";
+    LaterInterest: "Zahlen Sie bis zu Ihrem Tag alles, kommen ab heute keine Zinsen dazu. Sonst \
+                    zählen sie so, als gäbe es den Tag nicht.",
+        "If you pay all of it by your day, no interest is added from today. If not, it counts as \
+         if there were no such day.";
     LaterUntil: "Ich zahle bis zum", "I will pay by";
     LaterButton: "Das sage ich zu", "I promise";
     HelpIntro: "Das kann jedem mal so gehen. Wir mahnen Sie für 30 Tage nicht. Ein Mensch sucht \

@@ -77,10 +77,22 @@ impl FormPage<'_> {
     fn simple(&self, html: &mut Html, case: &Case<'_>, exit: Exit) {
         let visit = self.visit;
         let today = visit.today.to_string();
+        let on_interest = match exit {
+            Exit::Paid => Text::SearchInterest,
+            Exit::Disagree => Text::DisputeInterest,
+            Exit::Later => Text::LaterInterest,
+            Exit::Help | Exit::Plan => Text::HoldInterest,
+        };
         html.raw("<div id=\"form\">");
+        let on_interest = |html: &mut Html| {
+            if case.bears_interest() {
+                html.raw("<p>").raw(visit.t(on_interest)).raw("</p>");
+            }
+        };
         match exit {
             Exit::Paid => {
                 html.raw("<p>").raw(visit.t(Text::PaidIntro)).raw("</p>");
+                on_interest(html);
                 self.open(html, exit);
                 self.input(
                     html,
@@ -103,6 +115,7 @@ impl FormPage<'_> {
             }
             Exit::Disagree => {
                 html.raw("<p>").raw(visit.t(Text::DisagreeIntro)).raw("</p>");
+                on_interest(html);
                 self.open(html, exit);
                 self.claims(html, case);
                 self.area(html, Text::DisagreeReason, Text::ReasonHint);
@@ -112,13 +125,16 @@ impl FormPage<'_> {
                 let gaps = [("date", visit.lang.date(last))];
                 let gaps = gaps.each_ref().map(|(name, value)| (*name, value.as_str()));
                 html.element("p", visit.fill(Text::LaterIntro, &gaps));
+                on_interest(html);
                 self.open(html, exit);
                 let last = last.to_string();
                 let bounds = [("min", today.as_str()), ("max", last.as_str())];
                 self.input(html, "until", "date", Text::LaterUntil, Some(Text::DateHint), &bounds);
             }
             Exit::Help | Exit::Plan => {
-                html.raw("<p>").raw(visit.t(Text::HelpIntro)).raw("</p><p>");
+                html.raw("<p>").raw(visit.t(Text::HelpIntro)).raw("</p>");
+                on_interest(html);
+                html.raw("<p>");
                 html.raw(visit.t(Text::HelpAdvice)).raw(" <a href=\"#counselling\">");
                 html.raw(visit.t(Text::CounsellingTitle)).raw("</a></p>");
                 self.open(html, exit);

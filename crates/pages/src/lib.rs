@@ -28,6 +28,7 @@ mod html;
 mod overview;
 mod plans;
 mod sandbox;
+mod statement;
 mod style;
 mod text;
 mod transfer;

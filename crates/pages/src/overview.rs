@@ -21,6 +21,7 @@ use crate::{
     catalogue::Text,
     frame::{Frame, stopped, web},
     html::Html,
+    statement,
     text::in_fours,
     transfer,
     visit::{Ask, Stop, Visit},
@@ -135,6 +136,9 @@ fn content(
         };
         html.element("p", visit.fill(text, &gaps));
     }
+    if let Some(text) = on_interest(case) {
+        html.element("p", visit.t(text));
+    }
     if case.state == CaseState::Planned {
         rates_ahead(&mut html, visit, case);
     }
@@ -160,6 +164,21 @@ fn content(
     }
     exits(&mut html, visit, case);
     html
+}
+
+/// What becomes of interest while things stand as they do; nothing where none can run.
+fn on_interest(case: &Case<'_>) -> Option<Text> {
+    use CaseState as S;
+    let text = match case.state {
+        S::Open if case.accrues_today() => Text::OpenInterest,
+        S::Disputed => Text::DisputeInterest,
+        S::Promised => Text::PromisedInterest,
+        S::Planned => Text::PlannedInterest,
+        S::PaymentSearch => Text::SearchInterest,
+        S::Hardship | S::Held => Text::HoldInterest,
+        _ => return None,
+    };
+    case.bears_interest().then_some(text)
 }
 
 /// An answer to what was sent just now, where the account says that it is so.
@@ -254,6 +273,7 @@ fn owed(
         html.raw("</p>");
     }
     payments(html, visit, case, section);
+    statement::fold_out(html, visit, case, section);
     html.raw("</section>");
 }
 
@@ -276,6 +296,8 @@ fn breakdown(html: &mut Html, visit: &Visit, section: &Section<'_>) {
         (Text::Paid, -sum(|column| column.paid + column.fees_paid + column.interest_paid)),
     ];
     let money = |amount| visit.lang.money(section.money(amount));
+    let interest_to = section.claims().filter_map(|column| column.interest_to(section.today)).max();
+    let day = visit.lang.date(interest_to.unwrap_or(section.today));
     html.raw("<table class=\"breakdown\"><caption>").raw(visit.t(Text::SumCaption));
     html.raw("</caption><tbody>");
     for (number, (label, amount)) in lines.into_iter().enumerate() {
@@ -283,8 +305,8 @@ fn breakdown(html: &mut Html, visit: &Visit, section: &Section<'_>) {
         if number > 1 && amount.is_zero() {
             continue;
         }
-        html.raw("<tr><th scope=\"row\">").raw(visit.t(label)).raw("</th><td class=\"sum\">");
-        html.text(money(amount)).raw("</td></tr>");
+        html.raw("<tr><th scope=\"row\">").text(visit.fill(label, &[("date", &day)]));
+        html.raw("</th><td class=\"sum\">").text(money(amount)).raw("</td></tr>");
     }
     html.raw("</tbody><tfoot><tr><th scope=\"row\">").raw(visit.t(Text::SumOpen)).raw("</th>");
     html.raw("<td class=\"sum\">").text(money(section.open)).raw("</td></tr></tfoot></table>");

@@ -61,7 +61,11 @@ pub(crate) fn form(html: &mut Html, page: &FormPage<'_>, case: &Case<'_>, ask: &
         html.raw("<section class=\"card\"><h2>");
         html.text(visit.fill(Text::PlanTitle, &[("count", &count)])).raw("</h2>");
         rate_table(html, visit, *currency, rates);
-        html.raw("<p>").raw(visit.t(Text::NoExtraCost)).raw("</p>");
+        html.raw("<p>").raw(visit.t(Text::NoExtraCost));
+        if case.bears_interest() {
+            html.raw(" ").raw(visit.t(Text::PlannedInterest));
+        }
+        html.raw("</p>");
         page.open(html, Exit::Plan);
         html.hidden("first", &first_on.to_string());
         html.hidden("offer", &offer(*currency, number, rates));

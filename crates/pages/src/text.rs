@@ -92,6 +92,28 @@ impl Lang {
         }
     }
 
+    /// `12.3.2026` or `12 Mar 2026`, for tables.
+    pub(crate) fn short_date(self, day: Date) -> String {
+        if self == Self::De {
+            return format!("{}.{}.{}", day.day(), day.month(), day.year());
+        }
+        let long = self.date(day);
+        let short = |word: &str| match word.chars().all(char::is_alphabetic) {
+            true => word.chars().take(3).collect(),
+            false => word.to_owned(),
+        };
+        long.split(' ').map(short).collect::<Vec<String>>().join(" ")
+    }
+
+    /// `6,27 %` or `6.27%`, without zeros at the end.
+    pub(crate) fn percent(self, percent: Decimal) -> String {
+        let number = percent.normalize().to_string().replace('-', "\u{2212}");
+        match self {
+            Self::De => format!("{}\u{a0}%", number.replace('.', ",")),
+            Self::En => format!("{number}%"),
+        }
+    }
+
     /// A moment in a zone: `12. März 2026, 17:30 Uhr`.
     pub(crate) fn moment(self, at: jiff::Timestamp, zone: &TimeZone) -> String {
         let local = at.to_zoned(zone.clone());
@@ -192,6 +214,10 @@ mod tests {
         assert_eq!(Lang::En.money(francs), "CHF\u{a0}999.00");
         assert_eq!(Lang::De.date(date(2026, 3, 12)), "12. März 2026");
         assert_eq!(Lang::En.date(date(2026, 12, 1)), "1 December 2026");
+        assert_eq!(Lang::De.short_date(date(2026, 3, 12)), "12.3.2026");
+        assert_eq!(Lang::En.short_date(date(2026, 9, 1)), "1 Sep 2026");
+        assert_eq!(Lang::De.percent(Decimal::new(-880, 3)), "\u{2212}0,88\u{a0}%");
+        assert_eq!(Lang::En.percent(Decimal::new(500, 2)), "5%");
         assert_eq!(in_fours("DE02120300000000202051"), "DE02 1203 0000 0000 2020 51");
     }
 

@@ -138,8 +138,8 @@ impl<'a> ClaimBook<'a> {
         self.accrual.segments(self.until(day))
     }
 
-    /// Interest can run on it.
-    pub(super) fn bears_interest(&self) -> bool {
+    /// Interest runs on it, or may: it is in default or will be unless it is paid before.
+    pub fn bears_interest(&self) -> bool {
         !self.accrual.is_none()
     }
 

@@ -11,6 +11,14 @@ fn ordinary(text: Text, lang: Lang) -> String {
         ("date", "12. März"),
         ("moment", "12. März, 17 Uhr"),
         ("count", "3"),
+        ("from", "12.3.2026"),
+        ("to", "30.6.2026"),
+        ("days", "81 Tage"),
+        ("percent", "6,27 %"),
+        ("base", "1,27 %"),
+        ("points", "5"),
+        ("invoice", "R-1"),
+        ("right", "20 Euro"),
     ];
     text.filled(lang, &gaps)
 }

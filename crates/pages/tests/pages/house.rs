@@ -125,7 +125,17 @@ fn card() -> CreditorCard {
     }
 }
 
-fn policy(currency: Currency, hand_off: bool) -> Policy {
+/// What the policy of a house does beside its offers, which nobody gets soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ladder {
+    Quiet,
+    /// An agency, five days after the due date.
+    HandsOff,
+    /// A Mahnung five days after the due date, another ten days later, and interest.
+    Charges,
+}
+
+fn policy(currency: Currency, ladder: Ladder) -> Policy {
     let limits = preset("de").unwrap();
     let plans = vec![
         PlanTerms { rates: 3, first_percent: None, at_least: Decimal::from(20) },
@@ -143,7 +153,14 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
         text: "offer".into(),
     };
     let mut steps = Vec::new();
-    if hand_off {
+    if ladder == Ladder::Charges {
+        for (name, days) in [("mahnung", 5), ("last-call", 15)] {
+            let deadline = Some(Span::Days(10));
+            let fee = Decimal::new(250, 2);
+            steps.push(Step { deadline, fee, ..step(name, StepAction::Mahnung, days) });
+        }
+    }
+    if ladder == Ladder::HandsOff {
         let agency = AgencyId::new("nordinkasso").unwrap();
         steps.push(step("inkasso", StepAction::HandOff { agency, release: Release::Automatic }, 5));
     }
@@ -162,7 +179,13 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
         cap: limits.cap,
         minimum: Decimal::ZERO,
         bundle: Bundle::Account,
-        interest: kulanz_domain::policy::InterestPolicy::default(),
+        interest: InterestPolicy {
+            claimed: match ladder {
+                Ladder::Charges => InterestClaimed::Statutory,
+                _ => InterestClaimed::None,
+            },
+            ..InterestPolicy::default()
+        },
         rest_waived: Decimal::ZERO,
         in_flight: Span::BusinessDays(2),
         promise_within: Span::Days(14),
@@ -185,10 +208,10 @@ fn policy(currency: Currency, hand_off: bool) -> Policy {
 
 impl House {
     pub async fn new() -> Self {
-        Self::with(false, None).await
+        Self::with(Ladder::Quiet, None).await
     }
 
-    pub async fn with(hand_off: bool, renew: Option<Renew>) -> Self {
+    pub async fn with(ladder: Ladder, renew: Option<Renew>) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -206,7 +229,7 @@ impl House {
             base_rates: kulanz_domain::law::rates::RateTable::Germany.shipped().unwrap().into(),
         };
         let policies = [Currency::EUR, Currency::USD]
-            .map(|currency| (currency.code(), Arc::new(policy(currency, hand_off))));
+            .map(|currency| (currency.code(), Arc::new(policy(currency, ladder))));
         let rules = Rules { creditor, policies: BTreeMap::from(policies) };
         let rules = HashMap::from([(CreditorId::new("shop").unwrap(), Arc::new(rules))]);
         let engine = Engine::start(
@@ -238,8 +261,12 @@ impl House {
     }
 
     pub async fn debtor(&self, language: &str, represented: bool) {
+        self.debtor_of(DebtorKind::Consumer, language, represented).await;
+    }
+
+    pub async fn debtor_of(&self, kind: DebtorKind, language: &str, represented: bool) {
         let profile = DebtorProfile {
-            kind: DebtorKind::Consumer,
+            kind,
             language: language.into(),
             country: "DE".into(),
             region: Some("NW".into()),
@@ -281,6 +308,11 @@ impl House {
     }
 
     pub async fn invoice_for(&self, id: &str, amount: Money, description: &str) {
+        self.invoice_as(id, amount, description, false).await;
+    }
+
+    /// `agreed`: the due date was agreed, so that default needs no Mahnung.
+    pub async fn invoice_as(&self, id: &str, amount: Money, description: &str, agreed: bool) {
         let invoice = Invoice {
             invoice: InvoiceId::new(id).unwrap(),
             issued_on: day("2026-02-20"),
@@ -290,7 +322,7 @@ impl House {
             contract_object_known: true,
             contract_rate: None,
             received_on: None,
-            due_date_agreed: false,
+            due_date_agreed: agreed,
             late_payment_notice: false,
             supply: Supply::GoodsServices,
             consumer_credit: false,
@@ -301,9 +333,18 @@ impl House {
     }
 
     pub async fn payment(&self, id: &str, amount: Money, invoice: Option<&str>) {
+        self.payment_on(id, amount, invoice, day("2026-03-10")).await;
+    }
+
+    pub async fn payment_on(
+        &self,
+        id: &str,
+        amount: Money,
+        invoice: Option<&str>,
+        booked_on: Date,
+    ) {
         let payment = PaymentId::new(id).unwrap();
         let invoice = invoice.map(|id| InvoiceId::new(id).unwrap());
-        let booked_on = day("2026-03-10");
         let method = "transfer".into();
         self.tell(Fact::PaymentReceived { payment, booked_on, amount, method, invoice }).await;
     }
@@ -312,6 +353,25 @@ impl House {
         let hold = HoldId::new(&format!("H-{owner}")).unwrap();
         let until = until.map(day);
         self.tell(Fact::HoldPlaced { hold, invoice: None, owner: owner.into(), until }).await;
+    }
+
+    /// Lets time pass; what is due by then is done, and a gateway takes the messages.
+    pub async fn on(&self, moment: &str) {
+        self.clock.set(moment.parse().unwrap());
+        self.engine.run_due().await.unwrap();
+        self.gateway_takes_all().await;
+    }
+
+    /// A gateway takes the messages that were decided.
+    pub async fn gateway_takes_all(&self) {
+        let rules = self.engine.rules(&self.account.creditor).unwrap();
+        for (notice, known) in self.loaded().await.notices {
+            if known.state == kulanz_domain::account::NoticeState::Decided {
+                let (at, rules) = (self.clock.now(), Arc::clone(&rules));
+                let sent = kulanz_domain::Command::ConfirmSent { notice, at, rules };
+                self.engine.execute(&self.account, sent, "test").await.unwrap();
+            }
+        }
     }
 
     /// A link that opens for 30 days; its path.

@@ -88,7 +88,7 @@ async fn an_expired_link_shows_nothing_and_is_renewed_to_the_address_on_file_alo
         kept.lock().unwrap().push(link.account.to_string());
         Box::pin(async { Ok(()) })
     });
-    let house = House::with(false, Some(renew)).await;
+    let house = House::with(Ladder::Quiet, Some(renew)).await;
     house.invoice("R-1", eur("100.00")).await;
     let link = house.link().await;
     house.clock.set(later(30));

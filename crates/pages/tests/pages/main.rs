@@ -6,3 +6,4 @@ mod exits;
 mod house;
 mod links;
 mod overview;
+mod statement;

@@ -236,7 +236,7 @@ async fn who_acts_for_the_debtor_may_pay_and_disagree() {
 
 #[tokio::test]
 async fn a_placed_claim_is_paid_to_the_agency() {
-    let house = House::with(true, None).await;
+    let house = House::with(Ladder::HandsOff, None).await;
     house.invoice("R-1", eur("150.00")).await;
     let invoice = InvoiceId::new("R-1").unwrap();
     let ground = "refusal".to_owned();
