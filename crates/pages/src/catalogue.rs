@@ -246,6 +246,22 @@ catalogue! {
     DefaultEnded: "Er war am {date} zu Ende, weil Sie dann mehr Zeit zum Zahlen bekamen.",
         "It was over on {date}, since you then got more time to pay.";
 
+    // ---- what we got wrong
+    ApologyTitle: "Wir haben einen Fehler gemacht", "We made a mistake";
+    ApologyWhich: "In unserer Nachricht vom {date} stand eine falsche Summe. Das tut uns leid.",
+        "The amount in our message of {date} was wrong. We are sorry.";
+    ApologyNothing: "Für die Rechnung {invoice} stand dort {amount}. Dabei war an dem Tag davon \
+                     nichts mehr offen.",
+        "It said {amount} for invoice {invoice}. In fact nothing of it was open on that day.";
+    ApologyLess: "Für die Rechnung {invoice} stand dort {amount}. Richtig waren nur {right}.",
+        "It said {amount} for invoice {invoice}. Only {right} was right.";
+    ApologyWithout: "Zinsen und Kosten sind hier nicht mit gezählt.",
+        "Interest and costs are not counted here.";
+    ApologyDone: "Dafür müssen Sie nichts mehr zahlen. Unser Fehler kostet Sie nichts.",
+        "There is nothing left to pay for it. Our mistake costs you nothing.";
+    ApologyOpen: "Dafür sind jetzt noch {amount} offen. Unser Fehler kostet Sie nichts.",
+        "Of it, {amount} is open now. Our mistake costs you nothing.";
+
     // ---- ways to pay
     ToPay: "So können Sie zahlen", "Ways to pay";
     PayTitle: "Jetzt {amount} zahlen", "Pay {amount} now";

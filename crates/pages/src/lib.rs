@@ -17,6 +17,7 @@ use kulanz_domain::ids::{AccountId, AgencyId, CreditorId};
 use kulanz_engine::Engine;
 use kulanz_store::Paylink;
 
+mod apology;
 mod case;
 mod catalogue;
 mod checkout;

@@ -16,7 +16,7 @@ use kulanz_domain::{
 use serde_json::Value;
 
 use crate::{
-    App,
+    App, apology,
     case::{Case, CaseState, Deed, Section, placed},
     catalogue::Text,
     frame::{Frame, stopped, web},
@@ -143,6 +143,9 @@ fn content(
         rates_ahead(&mut html, visit, case);
     }
     html.raw("</div>");
+    if case.state.allows(Deed::See) {
+        apology::own_up(&mut html, visit, case);
+    }
     if case.state == CaseState::Placed {
         agencies(&mut html, visit, case);
     }
