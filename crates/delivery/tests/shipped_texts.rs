@@ -1,7 +1,10 @@
 //! Every text that is shipped renders, also for the longest message that is to be expected.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use kulanz_delivery::render::{
     Content, Creditor, Occasion, Templates, TextKey, TextSource, samples,
@@ -35,36 +38,47 @@ fn texts(folder: &Path) -> Vec<(TextKey, TextSource)> {
     texts
 }
 
-#[test]
-fn every_shipped_text_renders_and_holds_the_link() {
-    let creditor = Creditor {
+const POLICIES: [&str; 4] = ["shop-b2c", "shop-b2b", "wholesale", "road-fines"];
+
+fn folder(policy: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies").join(policy).join("templates")
+}
+
+fn creditor() -> Creditor {
+    Creditor {
         name: "Stadtwerke Lindenmoor".to_owned(),
         support_email: Some("forderungen@lindenmoor.example".to_owned()),
         support_phone: Some("+49 221 1234567".to_owned()),
         iban: Some("DE02120300000000202051".to_owned()),
         imprint: Some("Lindenmoor Versand GmbH, Münster".to_owned()),
         colour: Default::default(),
-    };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    }
+}
+
+fn occasion<'a>(policy: &str, creditor: &'a Creditor) -> Occasion<'a> {
+    Occasion {
+        creditor,
+        currency: if policy == "wholesale" { Currency::USD } else { Currency::EUR },
+        deadline: true,
+        plans: &[3, 6],
+        base_url: "https://zahlen.lindenmoor.example",
+    }
+}
+
+#[test]
+fn every_shipped_text_renders_and_holds_the_link() {
+    let creditor = creditor();
     let mut problems = Vec::new();
     let mut checked = 0;
-    for policy in ["shop-b2c", "shop-b2b", "wholesale", "road-fines"] {
-        let texts = texts(&root.join(policy).join("templates"));
-        let templates = match Templates::compile(texts) {
+    for policy in POLICIES {
+        let templates = match Templates::compile(texts(&folder(policy))) {
             Ok(templates) => templates,
             Err(found) => {
                 problems.extend(found);
                 continue;
             }
         };
-        let occasion = Occasion {
-            creditor: &creditor,
-            currency: if policy == "wholesale" { Currency::USD } else { Currency::EUR },
-            deadline: true,
-            plans: &[3, 6],
-            base_url: "https://zahlen.lindenmoor.example",
-        };
-        let samples = samples(&occasion);
+        let samples = samples(&occasion(policy, &creditor));
         for key in templates.keys() {
             problems.extend(templates.check(key, &samples));
             for sample in &samples {
@@ -85,4 +99,102 @@ fn every_shipped_text_renders_and_holds_the_link() {
     let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{}", shown.join("\n"));
     assert!(checked >= 40, "only {checked} texts found");
+}
+
+/// Paragraphs and points of lists, without tables, links, greeting and signature.
+fn prose(text: &str) -> String {
+    let lines = text.lines().map(|line| line.trim_start_matches("- ").trim_end());
+    let lines = lines.filter(|line| line.ends_with(['.', '!', '?', ':']));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+fn words(text: &str) -> Vec<&str> {
+    let parts = text.split(|c: char| c.is_whitespace() || c == '/');
+    let bare = parts.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    bare.filter(|word| !word.is_empty()).collect()
+}
+
+fn sentences(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (at, end) in text.match_indices(['.', '!', '?', ':']) {
+        // "12. März" ends no sentence, "2026." may.
+        let digits = text[..at].bytes().rev().take_while(u8::is_ascii_digit).count();
+        let number = end == "." && (1..=2).contains(&digits);
+        let last = text.len() == at + 1;
+        if last || (text[at + 1..].starts_with(' ') && !number) {
+            found.push(&text[start..=at]);
+            start = at + 1;
+        }
+    }
+    found.push(&text[start..]);
+    found.retain(|sentence| !words(sentence).is_empty());
+    found
+}
+
+/// Vowels with those that belong to them.
+fn syllables(word: &str) -> usize {
+    const ONE: [&str; 11] = ["ie", "ei", "eu", "au", "äu", "ai", "ee", "aa", "oo", "ui", "ou"];
+    let word = word.to_lowercase();
+    let mut rest = word.as_str();
+    let mut count = 0;
+    while let Some(first) = rest.chars().next() {
+        let pair = ONE.iter().find(|pair| rest.starts_with(**pair));
+        count += usize::from("aeiouyäöü".contains(first));
+        rest = &rest[pair.map_or(first.len_utf8(), |pair| pair.len())..];
+    }
+    count.max(1)
+}
+
+/// The first Wiener Sachtextformel: years of school that a reader needs.
+fn wiener(text: &str) -> f64 {
+    let words = words(text);
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap());
+    let share = |is: fn(&&&str) -> bool| {
+        100.0 * number(words.iter().filter(is).count()) / number(words.len())
+    };
+    0.1935 * share(|word| syllables(word) >= 3)
+        + 0.1672 * number(words.len()) / number(sentences(text).len())
+        + 0.1297 * share(|word| word.chars().count() > 6)
+        - 0.0327 * share(|word| syllables(word) == 1)
+        - 0.875
+}
+
+#[test]
+fn shipped_texts_are_plain() {
+    let creditor = creditor();
+    let (mut hard, mut measured) = (Vec::new(), 0);
+    for policy in POLICIES {
+        let templates = Templates::compile(texts(&folder(policy))).unwrap();
+        let samples = samples(&occasion(policy, &creditor));
+        for key in templates.keys() {
+            // The third one is long for length's sake.
+            for sample in &samples[..2] {
+                let text = match templates.render(key, sample).unwrap() {
+                    Content::Email(document) | Content::Letter(document) => prose(&document.text),
+                    Content::Sms(_) => continue,
+                };
+                measured += 1;
+                let long = sentences(&text).into_iter().filter(|one| words(one).len() > 20);
+                hard.extend(long.map(|sentence| format!("{policy} {key}: {sentence}")));
+                if key.language == "de" && wiener(&text) > 9.0 {
+                    hard.push(format!("{policy} {key}: {:.1}", wiener(&text)));
+                }
+            }
+        }
+    }
+    assert!(hard.is_empty(), "{}", hard.join("\n"));
+    assert!(measured >= 80, "only {measured} texts measured");
+}
+
+#[test]
+fn plainness_is_measured_as_its_authors_do() {
+    assert_eq!(["Rechnung", "bezahlen", "heute", "Gebühren"].map(syllables), [2, 3, 2, 3]);
+    // Ten words in two sentences, one of three syllables, two longer than six letters, six of one.
+    let text = "Der Hund ist da. Die Katze will nicht heute bezahlen.";
+    assert_eq!((words(text).len(), sentences(text).len()), (10, 2));
+    let exact = 0.1935 * 10.0 + 0.1672 * 5.0 + 0.1297 * 10.0 - 0.0327 * 70.0 - 0.875;
+    assert!((wiener(text) - exact).abs() < 1e-9, "{}", wiener(text));
+    assert_eq!(sentences("Bis zum 12. März 2026. Dann nicht.").len(), 2);
+    assert_eq!(prose("Guten Tag,\n\n- Ja.\nR-1  2 €\nhttps://x.example/p\n"), "Ja.");
 }
