@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 target=$1
 
-chromium() {
+has_chromium() {
     [ -n "${KULANZ_CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser ||
         command -v google-chrome
 }
@@ -20,7 +20,7 @@ missing=()
 python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3 python3-venv)
 node_is_new_enough >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
-chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+has_chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
