@@ -20,14 +20,15 @@ pub(crate) fn own_up(html: &mut Html, visit: &Visit, case: &Case<'_>) {
     html.raw("<section class=\"state apology\" id=\"apology\" aria-labelledby=\"apology-title\">");
     html.raw("<h2 id=\"apology-title\">").raw(visit.t(Text::ApologyTitle)).raw("</h2>");
     html.element("p", visit.fill(Text::ApologyWhich, &[("date", &visit.lang.date(on))]));
-    html.raw("<ul>");
+    let (list, item) = if notice.wrong.len() > 1 { (true, "li") } else { (false, "p") };
+    html.raw(if list { "<ul>" } else { "" });
     for (invoice, (told, right)) in &notice.wrong {
         let text = if right.is_zero() { Text::ApologyNothing } else { Text::ApologyLess };
         let (told, right) = (money(*told), money(*right));
         let gaps = [("invoice", invoice.as_str()), ("amount", &told), ("right", &right)];
-        html.element("li", visit.fill(text, &gaps));
+        html.element(item, visit.fill(text, &gaps));
     }
-    html.raw("</ul><p>");
+    html.raw(if list { "</ul><p>" } else { "<p>" });
     let more = |part: &kulanz_domain::event::NoticeClaim| part.fees + part.interest;
     let with_more = notice
         .decided

@@ -189,8 +189,7 @@ catalogue! {
     RatesEnd: "Für die Tage danach ist der Basiszins noch nicht bekannt. Wir rechnen sie aus, \
                wenn er da ist.",
         "For the days after, the base rate is not known yet. We add them once it is published.";
-    LineDay: "Tag", "Day";
-    LineWhat: "Was", "What";
+    LineWhat: "Tag und Posten", "Day and item";
     LineInvoiced: "Rechnung", "Invoice";
     LineAdjusted: "Rechnung geändert", "Invoice changed";
     LineCancelled: "Rechnung gilt nicht mehr", "Invoice cancelled";

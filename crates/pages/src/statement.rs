@@ -19,7 +19,7 @@ use crate::{
     visit::Visit,
 };
 
-/// Claims that were settled longer ago are left out.
+/// For so long after all was paid its claims are shown; while some are open, only these.
 const SETTLED_DAYS: i64 = 90;
 
 /// All lines of a section, folded; nothing where no claim is open or was lately.
@@ -28,11 +28,12 @@ pub(crate) fn fold_out(html: &mut Html, visit: &Visit, case: &Case<'_>, section:
     let all = Statement::of(case.account, section.book.currency, seat, section.today);
     let since = section.today.saturating_sub(SETTLED_DAYS.days());
     let settled_on = |id: &InvoiceId| section.book.claim(id).and_then(|one| one.settled_on());
-    let recent = |claim: &&ClaimStatement| match settled_on(&claim.invoice) {
-        Some(day) => day >= since,
-        None => claim.open > Decimal::ZERO,
-    };
-    let claims: Vec<&ClaimStatement> = all.claims.iter().filter(recent).collect();
+    let mut claims: Vec<&ClaimStatement> =
+        all.claims.iter().filter(|claim| claim.open > Decimal::ZERO).collect();
+    if claims.is_empty() {
+        let lately = |claim: &&ClaimStatement| settled_on(&claim.invoice) >= Some(since);
+        claims = all.claims.iter().filter(lately).collect();
+    }
     if claims.is_empty() {
         return;
     }
@@ -92,20 +93,14 @@ impl Fold<'_> {
         let visit = self.visit;
         html.raw("<table><caption>").raw(visit.t(Text::Invoice)).raw(" ");
         html.text(claim.invoice.as_str()).raw("</caption><thead><tr>");
-        for (label, class) in
-            [(Text::LineDay, "day"), (Text::LineWhat, "what"), (Text::Amount, "sum")]
-        {
-            html.raw("<th scope=\"col\" class=\"").raw(class).raw("\">").raw(visit.t(label));
-            html.raw("</th>");
-        }
+        self.columns(html);
         html.raw("</tr></thead><tbody>");
         for line in &claim.lines {
-            html.raw("<tr><td class=\"day\">").text(visit.lang.short_date(line.on));
-            html.raw("</td><td class=\"what\">");
+            html.raw("<tr><td>");
             self.what(html, line);
             html.raw("</td><td class=\"sum\">").text(self.money(line.amount)).raw("</td></tr>");
         }
-        html.raw("</tbody><tfoot><tr><th scope=\"row\" colspan=\"2\">");
+        html.raw("</tbody><tfoot><tr><th scope=\"row\">");
         html.raw(visit.t(Text::SumOpen)).raw("</th><td class=\"sum\">");
         html.text(self.money(claim.open)).raw("</td></tr></tfoot></table>");
         self.default(html, account, claim);
@@ -139,7 +134,20 @@ impl Fold<'_> {
                 Part::Principal => Text::LineWrittenOff,
             },
         };
+        self.day(html, line.on);
         html.raw(visit.t(text));
+    }
+
+    fn day(&self, html: &mut Html, on: Date) {
+        html.raw("<span class=\"soft day\">").text(self.visit.lang.short_date(on));
+        html.raw("</span> ");
+    }
+
+    /// Two columns, so that there is room on a phone.
+    fn columns(&self, html: &mut Html) {
+        html.raw("<th scope=\"col\">").raw(self.visit.t(Text::LineWhat)).raw("</th>");
+        html.raw("<th scope=\"col\" class=\"sum\">").raw(self.visit.t(Text::Amount));
+        html.raw("</th>");
     }
 
     fn interest(&self, html: &mut Html, line: &InterestLine) {
@@ -164,14 +172,23 @@ impl Fold<'_> {
         html.raw("<br><span class=\"soft\">").text(visit.fill(text, &gaps)).raw("</span>");
     }
 
-    /// Since when the debtor is in default and why, in a sentence a stretch.
+    /// Since when the debtor is in default and why, in a sentence a stretch; only of stretches with
+    /// interest: where a claim was paid or put off in time there is nothing to explain.
     fn default(&self, html: &mut Html, account: &Account, claim: &ClaimStatement) {
-        if claim.default.is_empty() {
+        let bore_interest = |from: Date, to: Option<Date>| {
+            claim.lines.iter().any(|line| match &line.what {
+                What::Interest(days) => from <= days.to && to.is_none_or(|to| days.from <= to),
+                _ => false,
+            })
+        };
+        let told = claim.default.iter().filter(|line| bore_interest(line.from, line.to));
+        let told: Vec<_> = told.collect();
+        if told.is_empty() {
             return;
         }
         let visit = self.visit;
         html.raw("<p class=\"default\">");
-        for line in &claim.default {
+        for line in told {
             let text = match line.ground {
                 DefaultGround::Notice if by_deadline(account, claim, line.from) => {
                     Text::DefaultNotice
@@ -196,16 +213,12 @@ impl Fold<'_> {
         }
         let visit = self.visit;
         html.raw("<table><caption>").raw(visit.t(Text::UsedTitle)).raw("</caption><thead><tr>");
-        for (label, class) in
-            [(Text::LineDay, "day"), (Text::LineWhat, "what"), (Text::Amount, "sum")]
-        {
-            html.raw("<th scope=\"col\" class=\"").raw(class).raw("\">").raw(visit.t(label));
-            html.raw("</th>");
-        }
+        self.columns(html);
         html.raw("</tr></thead><tbody>");
         for payment in payments {
-            html.raw("<tr><td class=\"day\">").text(visit.lang.short_date(payment.booked_on));
-            html.raw("</td><td class=\"what\"><ul>");
+            html.raw("<tr><td>");
+            self.day(html, payment.booked_on);
+            html.raw("<ul>");
             for part in &payment.used {
                 let text = match part.part {
                     Part::Fees => Text::UsedForFees,

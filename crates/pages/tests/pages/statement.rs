@@ -156,6 +156,20 @@ async fn how_money_was_used_is_told_for_some_time_after_all_is_paid() {
     assert!(!house.get(&house.link().await).await.has("<details"));
 }
 
+#[tokio::test]
+async fn what_was_paid_in_time_is_not_called_late() {
+    let house = House::with(Ladder::Charges, None).await;
+    house.invoice_as("R-1", eur("30.00"), "Gartenbank Eiche", true).await;
+    house.payment_on("Z-1", eur("30.00"), Some("R-1"), day("2026-03-06")).await;
+    let page = house.get(&house.link().await).await;
+    assert!(fold_out(&page).contains("Ihre Zahlung") && !page.has("Verzug"), "{}", page.body);
+    // Beside what is open it is not listed any more.
+    house.invoice("R-2", eur("12.00")).await;
+    let page = house.get(&house.link().await).await;
+    assert_eq!(adds_up(&page), eur("12.00").amount);
+    assert!(!fold_out(&page).contains("R-1"));
+}
+
 /// Numbers that look random and are the same in every run (Lehmer).
 struct Numbers(u64);
 
