@@ -6,6 +6,7 @@
 //
 // A page is opened twice: as it is served, with its content security policy in force, to see
 // faults, sideways scrolling and its looks; then with axe in it, which the policy would not allow.
+// What is folded is looked at folded and then open, and a second picture shows it open.
 
 import { createRequire } from "node:module";
 import { existsSync } from "node:fs";
@@ -54,21 +55,49 @@ async function look(browser, url, looks, picture) {
     const answer = await page.goto(url, { waitUntil: "load" });
     if (answer.status() !== 200) faults.push(`answers ${answer.status()}`);
     const seen = await page.evaluate(() => ({
-      width: document.documentElement.clientWidth,
-      content: document.documentElement.scrollWidth,
       scripts: document.scripts.length,
       title: document.title.trim(),
     }));
-    if (seen.content > seen.width) {
-      faults.push(`scrolls sideways: ${seen.content} px of content on ${seen.width} px`);
-    }
     if (seen.scripts > 0) faults.push("has a script");
     if (!seen.title) faults.push("has no title");
-    await page.screenshot({ path: picture, fullPage: true });
+    faults.push(...(await sideways(page, "")));
+    await page.screenshot({ path: `${picture}.png`, fullPage: true });
+    if (await unfold(page, faults)) {
+      faults.push(...(await sideways(page, "unfolded, ")));
+      await page.screenshot({ path: `${picture}-open.png`, fullPage: true });
+    }
   } finally {
     await context.close();
   }
   return faults;
+}
+
+/** Whether the page is wider than its window; `when` says in which form. */
+async function sideways(page, when) {
+  const [width, content] = await page.evaluate(() => [
+    document.documentElement.clientWidth,
+    document.documentElement.scrollWidth,
+  ]);
+  return content > width ? [`${when}scrolls sideways: ${content} px of content on ${width} px`] : [];
+}
+
+/** Folds opened so far, on all pages. */
+let unfolded = 0;
+
+/** Opens all that is folded, with the keyboard as a reader might; whether there is anything. */
+async function unfold(page, faults) {
+  const folds = page.locator("details");
+  const count = await folds.count();
+  for (let at = 0; at < count; at += 1) {
+    const summary = folds.nth(at).locator("summary");
+    await summary.focus();
+    await page.keyboard.press("Enter");
+    if (!(await folds.nth(at).evaluate((one) => one.open))) faults.push("does not unfold");
+    const { height } = await summary.boundingBox();
+    unfolded += 1;
+    if (height < 44) faults.push(`unfolds at a target of ${height} px`);
+  }
+  return count > 0;
 }
 
 /** What axe finds wrong with `url` by WCAG 2.2 A and AA. */
@@ -78,17 +107,24 @@ async function axe(browser, url, looks) {
     const page = await context.newPage();
     await page.goto(url, { waitUntil: "load" });
     await page.addScriptTag({ path: AXE });
-    const { violations } = await page.evaluate(
-      (rules) => window.axe.run(document, { runOnly: rules }),
-      RULES,
-    );
-    return violations.map((one) => {
-      const where = one.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ");
-      return `axe ${one.id} (${one.impact}): ${one.help}, at ${where}`;
-    });
+    const faults = await axed(page);
+    if (await unfold(page, faults)) faults.push(...(await axed(page)));
+    return faults;
   } finally {
     await context.close();
   }
+}
+
+/** What axe finds wrong with a page that it is in already. */
+async function axed(page) {
+  const { violations } = await page.evaluate(
+    (rules) => window.axe.run(document, { runOnly: rules }),
+    RULES,
+  );
+  return violations.map((one) => {
+    const where = one.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ");
+    return `axe ${one.id} (${one.impact}): ${one.help}, at ${where}`;
+  });
 }
 
 /** Looks at each page in each form and plays the flows; how many are right and how many not. */
@@ -107,7 +143,7 @@ async function run(pages, flowsAt) {
           const name = `${state.replace(/[^A-Za-z0-9_-]+/g, "-")}-${width}-${colorScheme}`;
           const faults = [];
           try {
-            faults.push(...(await look(browser, url, looks, `${options.screenshots}/${name}.png`)));
+            faults.push(...(await look(browser, url, looks, `${options.screenshots}/${name}`)));
             faults.push(...(await axe(browser, url, looks)));
           } catch (error) {
             faults.push(error.message);
@@ -119,6 +155,10 @@ async function run(pages, flowsAt) {
       }
     }
     if (flowsAt) {
+      if (unfolded === 0) {
+        console.log("page of the demo with a statement to unfold ... MISSING");
+        count.failed += 1;
+      }
       const flows = await playFlows(browser, flowsAt);
       count.passed += flows.passed;
       count.failed += flows.failed;

@@ -432,7 +432,7 @@ async fn links(running: &Running) -> Result<Vec<serde_json::Value>> {
         let Some(last) = page.last().cloned() else { break };
         for id in page {
             let Some(loaded) = engine.load(&id).await? else { continue };
-            let state = state(&loaded.account);
+            let state = state(&loaded.account, TODAY);
             if let Some(state) = state.filter(|state| !found.contains_key(state)) {
                 let expires = engine.clock().now().checked_add(SignedDuration::from_hours(2400))?;
                 let (token, link) = engine.new_paylink(&id, None, expires)?;
@@ -446,7 +446,8 @@ async fn links(running: &Running) -> Result<Vec<serde_json::Value>> {
         after = Some(last);
     }
     let mut links: Vec<_> = found.into_values().collect();
-    let open = links.iter().find(|link| link["state"] == "open_several").cloned();
+    let open = ["open_interest", "open_several"];
+    let open = open.iter().find_map(|one| links.iter().find(|link| link["state"] == *one)).cloned();
     if let Some(url) = open.as_ref().and_then(|link| link["url"].as_str()) {
         for form in ["paid", "disagree", "later", "plan", "help"] {
             links.push(json!({ "state": format!("form_{form}"), "url": format!("{url}/{form}") }));
@@ -457,7 +458,7 @@ async fn links(running: &Running) -> Result<Vec<serde_json::Value>> {
 }
 
 /// The state that a debtor's page would show, as far as the demo tells them apart.
-fn state(account: &Account) -> Option<&'static str> {
+fn state(account: &Account, today: Date) -> Option<&'static str> {
     account.profile()?;
     if account.erased_at.is_some() || account.claims.is_empty() {
         return None;
@@ -481,6 +482,11 @@ fn state(account: &Account) -> Option<&'static str> {
         "disputed"
     } else if open.is_empty() {
         "paid"
+    } else if account.currencies().into_iter().any(|currency| {
+        let book = Book::of(account, currency);
+        book.claims.iter().any(|column| column.interest_on(today) > Decimal::ZERO)
+    }) {
+        "open_interest"
     } else if open.len() > 1 {
         "open_several"
     } else if account.contacts.is_empty() {
