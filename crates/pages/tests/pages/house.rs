@@ -157,7 +157,8 @@ fn policy(currency: Currency, ladder: Ladder) -> Policy {
         for (name, days) in [("mahnung", 5), ("last-call", 15)] {
             let deadline = Some(Span::Days(10));
             let fee = Decimal::new(250, 2);
-            steps.push(Step { deadline, fee, ..step(name, StepAction::Mahnung, days) });
+            let lump_sum = name == "last-call";
+            steps.push(Step { deadline, fee, lump_sum, ..step(name, StepAction::Mahnung, days) });
         }
     }
     if ladder == Ladder::HandsOff {

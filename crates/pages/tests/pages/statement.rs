@@ -157,6 +157,23 @@ async fn how_money_was_used_is_told_for_some_time_after_all_is_paid() {
 }
 
 #[tokio::test]
+async fn a_business_sees_what_the_lump_sum_is() {
+    let house = House::with(Ladder::Charges, None).await;
+    house.debtor_of(DebtorKind::Business, "de", false).await;
+    house.invoice_as("R-1", eur("1000.00"), "Gartenbank Eiche", true).await;
+    house.gateway_takes_all().await;
+    house.on("2026-04-10T09:00:00Z").await;
+    let page = house.get(&house.link().await).await;
+    adds_up(&page);
+    let fold = fold_out(&page);
+    assert!(fold.contains("Kosten für unsere Mahnung"), "{fold}");
+    // 40.00 less what the first Mahnung cost.
+    let lump = "Pauschale für Firmen im Verzug (§ 288 (5) BGB)</td><td class=\"sum\">37,50";
+    assert!(fold.contains(lump), "{fold}");
+    assert!(fold.contains("Das ist der Basiszins von 1,27\u{a0}% plus 9\u{a0}%."), "{fold}");
+}
+
+#[tokio::test]
 async fn what_was_paid_in_time_is_not_called_late() {
     let house = House::with(Ladder::Charges, None).await;
     house.invoice_as("R-1", eur("30.00"), "Gartenbank Eiche", true).await;
