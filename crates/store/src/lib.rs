@@ -14,6 +14,7 @@ use kulanz_domain::{
 };
 use thiserror::Error;
 
+mod code;
 pub mod contract;
 mod rows;
 pub mod sqlite;

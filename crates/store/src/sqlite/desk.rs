@@ -4,10 +4,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    code::{self, Columns},
+    code,
     read::{all, first},
 };
-use crate::{CheckoutRow, DeadLetter, PlacementRow, PolicyRow, StoreError, TokenRow};
+use crate::{CheckoutRow, DeadLetter, PlacementRow, PolicyRow, StoreError, TokenRow, code as rows};
 use kulanz_domain::ids::AccountId;
 
 pub(super) fn put_dead_letter(
@@ -43,18 +43,7 @@ pub(super) fn dead_letters(
     } else {
         "SELECT * FROM dead_letters ORDER BY number LIMIT ?1"
     };
-    all(connection, statement, [limit], |row| {
-        Ok(DeadLetter {
-            number: row.count("number")?,
-            received_at: row.moment("received_at")?,
-            origin: row.get("origin")?,
-            reason: row.get("reason")?,
-            detail: row.get("detail")?,
-            sealed: row.get("sealed")?,
-            account: row.parsed_if_any("account")?,
-            open: row.get("open")?,
-        })
-    })
+    all(connection, statement, [limit], rows::dead_letter)
 }
 
 pub(super) fn close_dead_letter(connection: &Connection, number: u64) -> Result<bool, StoreError> {
@@ -80,26 +69,16 @@ pub(super) fn put_token(connection: &Connection, token: &TokenRow) -> Result<(),
     Ok(())
 }
 
-fn token_row(row: &Columns<'_, '_>) -> Result<TokenRow, StoreError> {
-    Ok(TokenRow {
-        token_hash: row.hash("token_hash")?,
-        person: row.get("person")?,
-        role: row.get("role")?,
-        creditor: row.parsed_if_any("creditor")?,
-        created_at: row.moment("created_at")?,
-    })
-}
-
 pub(super) fn token(
     connection: &Connection,
     token_hash: [u8; 32],
 ) -> Result<Option<TokenRow>, StoreError> {
-    first(connection, "SELECT * FROM tokens WHERE token_hash = ?1", [token_hash], token_row)
+    first(connection, "SELECT * FROM tokens WHERE token_hash = ?1", [token_hash], rows::token)
 }
 
 pub(super) fn tokens(connection: &Connection) -> Result<Vec<TokenRow>, StoreError> {
     let statement = "SELECT * FROM tokens ORDER BY created_at, person, token_hash";
-    all(connection, statement, [], token_row)
+    all(connection, statement, [], rows::token)
 }
 
 /// The first content of a version stays: later ones read it back instead of their own.
@@ -129,15 +108,7 @@ pub(super) fn policy(
     version: u32,
 ) -> Result<Option<PolicyRow>, StoreError> {
     let statement = "SELECT * FROM policies WHERE name = ?1 AND version = ?2";
-    first(connection, statement, params![name, version], |row| {
-        Ok(PolicyRow {
-            name: row.get("name")?,
-            version: row.get("version")?,
-            hash: row.get("hash")?,
-            sources: row.get("sources")?,
-            registered_at: row.moment("registered_at")?,
-        })
-    })
+    first(connection, statement, params![name, version], rows::policy)
 }
 
 pub(super) fn put_placement(
@@ -163,15 +134,7 @@ pub(super) fn put_placement(
 
 pub(super) fn placements(connection: &Connection) -> Result<Vec<PlacementRow>, StoreError> {
     let statement = "SELECT * FROM placements ORDER BY changed_at DESC, placement DESC";
-    all(connection, statement, [], |row| {
-        Ok(PlacementRow {
-            placement: row.parsed("placement")?,
-            account: row.parsed("account")?,
-            agency: row.get("agency")?,
-            state: row.get("state")?,
-            changed_at: row.moment("changed_at")?,
-        })
-    })
+    all(connection, statement, [], rows::placement)
 }
 
 pub(super) fn put_checkout(
@@ -201,19 +164,6 @@ pub(super) fn put_checkout(
     Ok(())
 }
 
-fn checkout_row(row: &Columns<'_, '_>) -> Result<CheckoutRow, StoreError> {
-    Ok(CheckoutRow {
-        checkout: row.get("checkout")?,
-        account: row.parsed("account")?,
-        provider: row.get("provider")?,
-        amount: row.get("amount")?,
-        currency: row.currency("currency")?,
-        state: row.get("state")?,
-        created_at: row.moment("created_at")?,
-        changed_at: row.moment("changed_at")?,
-    })
-}
-
 pub(super) fn checkouts(
     connection: &Connection,
     account: &AccountId,
@@ -222,7 +172,7 @@ pub(super) fn checkouts(
         connection,
         "SELECT * FROM checkouts WHERE account = ?1 ORDER BY created_at DESC, checkout DESC",
         [account.to_string()],
-        checkout_row,
+        rows::checkout,
     )
 }
 
@@ -230,7 +180,7 @@ pub(super) fn checkout(
     connection: &Connection,
     checkout: &str,
 ) -> Result<Option<CheckoutRow>, StoreError> {
-    first(connection, "SELECT * FROM checkouts WHERE checkout = ?1", [checkout], checkout_row)
+    first(connection, "SELECT * FROM checkouts WHERE checkout = ?1", [checkout], rows::checkout)
 }
 
 pub(super) fn meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
@@ -299,7 +249,7 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<String>, StoreError> 
              WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE number = account)",
         ),
     ] {
-        let found: Vec<String> = all(connection, statement, [], |row| row.get("name"))?;
+        let found: Vec<String> = all(connection, statement, [], |row| row.text("name"))?;
         wrong.extend(found.into_iter().map(|name| format!("{what}: {name}")));
     }
     Ok(wrong)

@@ -4,16 +4,14 @@
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
-use kulanz_domain::{
-    fact::Channel,
-    ids::{AccountId, CreditorId, NoticeId, StepName},
-};
+use kulanz_domain::ids::{AccountId, CreditorId, NoticeId};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::code::{self, Columns};
+use super::code::{self, SqliteRow};
 use crate::{
     BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Paylink, Secret,
     StoreError, StoredEvent, WorkRow,
+    code::{self as rows, Columns, NoticeCount},
 };
 
 /// All rows of `statement`, decoded by `decode`.
@@ -21,13 +19,13 @@ pub(super) fn all<T>(
     connection: &Connection,
     statement: &str,
     params: impl Params,
-    decode: impl Fn(&Columns<'_, '_>) -> Result<T, StoreError>,
+    decode: impl Fn(&dyn Columns) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut prepared = connection.prepare_cached(statement)?;
     let mut rows = prepared.query(params)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(decode(&Columns(row))?);
+        found.push(decode(&SqliteRow(row))?);
     }
     Ok(found)
 }
@@ -37,11 +35,11 @@ pub(super) fn first<T>(
     connection: &Connection,
     statement: &str,
     params: impl Params,
-    decode: impl Fn(&Columns<'_, '_>) -> Result<T, StoreError>,
+    decode: impl Fn(&dyn Columns) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
     let mut prepared = connection.prepare_cached(statement)?;
     let mut rows = prepared.query(params)?;
-    rows.next()?.map(|row| decode(&Columns(row))).transpose()
+    rows.next()?.map(|row| decode(&SqliteRow(row))).transpose()
 }
 
 fn number(connection: &Connection, account: &AccountId) -> Result<Option<i64>, StoreError> {
@@ -63,20 +61,7 @@ pub(super) fn head(
          LEFT JOIN keys ON keys.account = accounts.number
          WHERE creditor = ?1 AND debtor = ?2",
         [account.creditor.as_str(), account.debtor.as_str()],
-        |row| {
-            let snapshot = match row.get::<Option<Vec<u8>>>("state")? {
-                Some(state) => Some((row.count("taken_at")?, state)),
-                None => None,
-            };
-            let head = Head {
-                version: row.count("version")?,
-                snapshot,
-                events: Vec::new(),
-                key: row.get("wrapped")?,
-                wake_at: row.moment_if_any("wake_at")?,
-            };
-            Ok((row.get::<i64>("number")?, head))
-        },
+        |row| Ok((row.integer("number")?, rows::bare_head(row)?)),
     )?;
     let Some((number, mut head)) = found else { return Ok(None) };
     let after = head.snapshot.as_ref().map_or(0, |(version, _)| *version);
@@ -96,20 +81,8 @@ fn stream_of(
         connection,
         "SELECT * FROM events WHERE account = ?1 AND version > ?2 ORDER BY version",
         [number, code::number(after, "version")?],
-        |row| event(row, account.clone()),
+        |row| rows::event(row, account.clone()),
     )
-}
-
-fn event(row: &Columns<'_, '_>, account: AccountId) -> Result<StoredEvent, StoreError> {
-    Ok(StoredEvent {
-        position: row.count("position")?,
-        account,
-        version: row.count("version")?,
-        kind: row.get("kind")?,
-        payload: row.get("payload")?,
-        recorded_at: row.moment("recorded_at")?,
-        cause: row.get("cause")?,
-    })
 }
 
 pub(super) fn stream(
@@ -134,7 +107,7 @@ pub(super) fn events_after(
          JOIN accounts ON accounts.number = events.account
          WHERE position > ?1 ORDER BY position LIMIT ?2",
         params![code::number(position, "position")?, limit],
-        |row| event(row, row.account()?),
+        |row| rows::event(row, row.account()?),
     )
 }
 
@@ -161,7 +134,7 @@ pub(super) fn due(
         "SELECT creditor, debtor, wake_at FROM accounts
          WHERE wake_at <= ?1 ORDER BY wake_at, number LIMIT ?2",
         params![code::moment(until), limit],
-        |row| Ok((row.account()?, row.moment("wake_at")?)),
+        rows::wake_up,
     )
 }
 
@@ -212,17 +185,14 @@ pub(super) fn secrets(
     slots: &[String],
 ) -> Result<Vec<Secret>, StoreError> {
     let Some(number) = number(connection, account)? else { return Ok(Vec::new()) };
-    let secret = |row: &Columns<'_, '_>| {
-        Ok(Secret { slot: row.get("slot")?, stamp: row.get("stamp")?, sealed: row.get("sealed")? })
-    };
     if slots.is_empty() {
         let statement = "SELECT * FROM secrets WHERE account = ?1 ORDER BY slot";
-        return all(connection, statement, [number], secret);
+        return all(connection, statement, [number], rows::secret);
     }
     let one = "SELECT * FROM secrets WHERE account = ?1 AND slot = ?2";
     let mut found = Vec::with_capacity(slots.len());
     for slot in slots {
-        found.extend(first(connection, one, params![number, slot], secret)?);
+        found.extend(first(connection, one, params![number, slot], rows::secret)?);
     }
     Ok(found)
 }
@@ -237,21 +207,6 @@ pub(super) fn erasures(connection: &Connection) -> Result<Vec<AccountId>, StoreE
     )
 }
 
-pub(super) fn outbox_row(row: &Columns<'_, '_>) -> Result<OutboxRow, StoreError> {
-    Ok(OutboxRow {
-        notice: row.parsed("notice")?,
-        account: row.account()?,
-        channel: row.channel()?,
-        step: row.parsed_if_any("step")?,
-        state: row.outbox_state()?,
-        attempts: row.get("attempts")?,
-        next_at: row.moment("next_at")?,
-        decided_at: row.moment("decided_at")?,
-        changed_at: row.moment("changed_at")?,
-        detail: row.get("detail")?,
-    })
-}
-
 pub(super) fn outbox(
     connection: &Connection,
     state: Option<OutboxState>,
@@ -264,7 +219,7 @@ pub(super) fn outbox(
              JOIN accounts ON accounts.number = outbox.account
              WHERE state = ?1 ORDER BY outbox.number DESC LIMIT ?2",
             params![code::state_name(state), limit],
-            outbox_row,
+            rows::outbox_row,
         ),
         None => all(
             connection,
@@ -272,7 +227,7 @@ pub(super) fn outbox(
              JOIN accounts ON accounts.number = outbox.account
              ORDER BY outbox.number DESC LIMIT ?1",
             [limit],
-            outbox_row,
+            rows::outbox_row,
         ),
     }
 }
@@ -286,7 +241,7 @@ pub(super) fn message(
         "SELECT outbox.*, creditor, debtor FROM outbox
          JOIN accounts ON accounts.number = outbox.account WHERE notice = ?1",
         [notice.as_str()],
-        outbox_row,
+        rows::outbox_row,
     )
 }
 
@@ -299,15 +254,7 @@ pub(super) fn paylink(
         "SELECT paylinks.*, creditor, debtor FROM paylinks
          JOIN accounts ON number = account WHERE token_hash = ?1",
         [token_hash],
-        |row| {
-            Ok(Paylink {
-                token_hash,
-                account: row.account()?,
-                notice: row.parsed_if_any("notice")?,
-                created_at: row.moment("created_at")?,
-                expires_at: row.moment("expires_at")?,
-            })
-        },
+        rows::paylink,
     )
 }
 
@@ -319,7 +266,7 @@ pub(super) fn book(
         sum(credited) AS credited, sum(unallocated) AS unallocated,
         sum(outstanding) AS outstanding, sum(fees) AS fees, sum(claims) AS claims,
         sum(open_claims) AS open_claims";
-    let count = |row: &Columns<'_, '_>| row.count("accounts");
+    let count = |row: &dyn Columns| row.count("accounts");
     let (accounts, rows) = match creditor {
         Some(creditor) => (
             first(
@@ -336,7 +283,7 @@ pub(super) fn book(
                      GROUP BY currency ORDER BY currency"
                 ),
                 [creditor.as_str()],
-                book_row,
+                rows::book,
             )?,
         ),
         None => (
@@ -345,25 +292,11 @@ pub(super) fn book(
                 connection,
                 &format!("SELECT {SUMS} FROM books GROUP BY currency ORDER BY currency"),
                 [],
-                book_row,
+                rows::book,
             )?,
         ),
     };
     Ok((accounts.unwrap_or(0), rows))
-}
-
-fn book_row(row: &Columns<'_, '_>) -> Result<BookRow, StoreError> {
-    Ok(BookRow {
-        currency: row.currency("currency")?,
-        principal: row.get("principal")?,
-        paid: row.get("paid")?,
-        credited: row.get("credited")?,
-        unallocated: row.get("unallocated")?,
-        outstanding: row.get("outstanding")?,
-        fees: row.get("fees")?,
-        claims: row.get("claims")?,
-        open_claims: row.get("open_claims")?,
-    })
 }
 
 pub(super) fn claims(
@@ -372,19 +305,7 @@ pub(super) fn claims(
 ) -> Result<Vec<ClaimRow>, StoreError> {
     let Some(number) = number(connection, account)? else { return Ok(Vec::new()) };
     let statement = "SELECT * FROM claims WHERE account = ?1 ORDER BY due_on, invoice";
-    all(connection, statement, [number], |row| {
-        Ok(ClaimRow {
-            invoice: row.parsed("invoice")?,
-            currency: row.currency("currency")?,
-            issued_on: row.day("issued_on")?,
-            due_on: row.day("due_on")?,
-            principal: row.get("principal")?,
-            outstanding: row.get("outstanding")?,
-            fees: row.get("fees")?,
-            step: row.parsed_if_any("step")?,
-            state: row.get("state")?,
-        })
-    })
+    all(connection, statement, [number], rows::claim)
 }
 
 pub(super) fn notices(
@@ -392,25 +313,13 @@ pub(super) fn notices(
     account: Option<&AccountId>,
     limit: u32,
 ) -> Result<Vec<(AccountId, NoticeRow)>, StoreError> {
-    let notice = |row: &Columns<'_, '_>| {
-        let notice = NoticeRow {
-            notice: row.parsed("notice")?,
-            step: row.parsed_if_any("step")?,
-            persona: row.get("persona")?,
-            channel: row.channel()?,
-            state: row.get("state")?,
-            decided_at: row.moment("decided_at")?,
-            sent_at: row.moment_if_any("sent_at")?,
-        };
-        Ok((row.account()?, notice))
-    };
     let Some(account) = account else {
         return all(
             connection,
             "SELECT notices.*, creditor, debtor FROM notices JOIN accounts ON number = account
              ORDER BY decided_at DESC, account DESC, notice DESC LIMIT ?1",
             [limit],
-            notice,
+            rows::notice,
         );
     };
     let Some(number) = number(connection, account)? else { return Ok(Vec::new()) };
@@ -419,26 +328,14 @@ pub(super) fn notices(
         "SELECT notices.*, creditor, debtor FROM notices JOIN accounts ON number = account
          WHERE account = ?1 ORDER BY +decided_at DESC, notice DESC LIMIT ?2",
         params![number, limit],
-        notice,
+        rows::notice,
     )
 }
-
-/// Step, channel, persona, state and how many notices share them.
-pub(super) type NoticeCount = (Option<StepName>, Channel, Option<String>, String, u64);
 
 pub(super) fn notice_counts(
     connection: &Connection,
     creditor: Option<&CreditorId>,
 ) -> Result<Vec<NoticeCount>, StoreError> {
-    let count = |row: &Columns<'_, '_>| {
-        Ok((
-            row.parsed_if_any("step")?,
-            row.channel()?,
-            row.get("persona")?,
-            row.get("state")?,
-            row.count("notices")?,
-        ))
-    };
     let by = "GROUP BY step, channel, persona, state ORDER BY step, channel, persona, state";
     let what = "SELECT step, channel, persona, state, count(*) AS notices FROM notices";
     match creditor {
@@ -448,9 +345,9 @@ pub(super) fn notice_counts(
                 "{what} WHERE account IN (SELECT number FROM accounts WHERE creditor = ?1) {by}"
             ),
             [creditor.as_str()],
-            count,
+            rows::notice_count,
         ),
-        None => all(connection, &format!("{what} {by}"), [], count),
+        None => all(connection, &format!("{what} {by}"), [], rows::notice_count),
     }
 }
 
@@ -459,29 +356,20 @@ pub(super) fn work(
     list: Option<&str>,
     limit: u32,
 ) -> Result<Vec<(AccountId, WorkRow)>, StoreError> {
-    let item = |row: &Columns<'_, '_>| {
-        let work = WorkRow {
-            list: row.get("list")?,
-            item: row.get("item")?,
-            since: row.moment("since")?,
-            detail: row.get("detail")?,
-        };
-        Ok((row.account()?, work))
-    };
     match list {
         Some(list) => all(
             connection,
             "SELECT work.*, creditor, debtor FROM work JOIN accounts ON number = account
              WHERE list = ?1 ORDER BY since, account, item LIMIT ?2",
             params![list, limit],
-            item,
+            rows::work,
         ),
         None => all(
             connection,
             "SELECT work.*, creditor, debtor FROM work JOIN accounts ON number = account
              ORDER BY since, account, list, item LIMIT ?1",
             [limit],
-            item,
+            rows::work,
         ),
     }
 }

@@ -5,7 +5,7 @@ use kulanz_domain::ids::AccountId;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{
-    code::{self, Columns, InboxHash},
+    code::{self, InboxHash, SqliteRow},
     sql,
     views::ViewWriter,
 };
@@ -371,7 +371,7 @@ impl<'c> Writer<'c> {
             take.execute([number, code::moment(now)])?;
             let mut rows = read.query([number])?;
             if let Some(row) = rows.next()? {
-                taken.push(super::read::outbox_row(&Columns(row))?);
+                taken.push(crate::code::outbox_row(&SqliteRow(row))?);
             }
         }
         Ok(taken)
