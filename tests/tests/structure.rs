@@ -42,12 +42,24 @@ const EVERYTHING: &[&str] = &[
 
 /// Crates of others that a layer must do without, since its promise would be gone.
 const WITHOUT: &[(&str, &[&str])] = &[
-    ("kulanz-domain", &["tokio", "rusqlite", "reqwest", "axum", "lettre", "getrandom", "tracing"]),
+    (
+        "kulanz-domain",
+        &[
+            "tokio",
+            "rusqlite",
+            "tokio-postgres",
+            "reqwest",
+            "axum",
+            "lettre",
+            "getrandom",
+            "tracing",
+        ],
+    ),
     ("kulanz-policies", &["tokio", "rusqlite", "reqwest", "axum", "lettre"]),
     ("kulanz-wire", &["tokio", "rusqlite", "reqwest", "axum", "lettre"]),
     ("kulanz-store", &["reqwest", "axum", "lettre", "cqrs-es"]),
     ("kulanz-engine", &["reqwest", "axum", "lettre"]),
-    ("kulanz-pages", &["rusqlite", "lettre"]),
+    ("kulanz-pages", &["rusqlite", "tokio-postgres", "lettre"]),
     ("kulanz-demo-data", &["tokio", "rusqlite", "reqwest", "axum", "lettre"]),
 ];
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust: Python's venv with a mail server in it, Node with npm,
-# Chromium. Quick where all is there. System packages are installed only as root on Debian and its
+# Chromium, PostgreSQL. Quick where all is there. System packages are installed only as root on Debian and its
 # kin; elsewhere the missing ones are named. Usage: setup.sh TARGET-FOLDER
 set -euo pipefail
 
@@ -21,12 +21,15 @@ python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3 python3
 node_is_new_enough >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 has_chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+"$here/postgres.sh" programs >/dev/null 2>&1 || missing+=(postgresql)
+command -v openssl >/dev/null || missing+=(openssl)
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "The tests need what is not installed here: ${missing[*]}" >&2
         echo "On Debian and Ubuntu: sudo apt-get install ${missing[*]}" >&2
-        echo "Elsewhere: Python 3.9 with venv, Node 18 with npm, Chromium (KULANZ_CHROMIUM=PATH)" >&2
+        echo "Elsewhere: Python 3.9 with venv, Node 18 with npm, Chromium (KULANZ_CHROMIUM=PATH)," >&2
+        echo "PostgreSQL 15 or later (its server, not running), openssl" >&2
         exit 1
     fi
     echo "Installing for the tests: ${missing[*]}" >&2
@@ -37,6 +40,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "The tests of the pages need Node 18 or later; this is $(node --version)" >&2
         exit 1
     }
+    "$here/postgres.sh" programs >/dev/null
 fi
 
 "$root/crates/delivery/tests/tools/setup.sh" "$target" >/dev/null

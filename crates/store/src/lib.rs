@@ -2,9 +2,9 @@
 //! outbox, vault, read models.
 //!
 //! The store knows an event's envelope and nothing of its meaning. Whatever belongs together is
-//! one [`Append`], and a [`Store::commit`] writes many appends in one transaction. There are to
-//! be two implementations, SQLite ([`sqlite`]) and PostgreSQL; [`contract`] is the suite that
-//! both pass.
+//! one [`Append`], and a [`Store::commit`] writes many appends in one transaction. There are two
+//! implementations, SQLite ([`sqlite`]) and PostgreSQL ([`postgres`]); [`contract`] is the suite
+//! that both pass.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use thiserror::Error;
 
 mod code;
 pub mod contract;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 
@@ -28,8 +29,15 @@ pub enum StoreError {
     #[error("no space left for the data: free some, then start again")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Another process holds the data.
-    #[error("the data folder is in use by another process")]
+    #[error("the data are in use by another process")]
     InUse,
+    /// The database, or what is said of it, does not do; a sentence with what helps.
+    #[error("the database cannot be used: {0}")]
+    Unusable(String),
+    /// The database does not answer, or no longer. What was asked of it did not take effect,
+    /// unless the sentence says otherwise; asked again later it may.
+    #[error("the database does not answer: {0}")]
+    Unreachable(String, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// The data are of a newer release.
     #[error(
         "the data are of schema {found}, this release knows up to {known}: use a newer release"

@@ -10,7 +10,7 @@
 mod accounts;
 mod desk;
 mod outbox;
-mod rows;
+pub(crate) mod rows;
 mod streams;
 
 pub use accounts::*;

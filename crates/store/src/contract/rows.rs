@@ -12,28 +12,28 @@ use crate::{
     OutboxState, Outcome, Paylink, Secret, Store, Views, Wake, WorkRow,
 };
 
-pub(super) fn account(id: &str) -> AccountId {
+pub(crate) fn account(id: &str) -> AccountId {
     id.parse().unwrap()
 }
 
-pub(super) fn notice_id(id: &str) -> NoticeId {
+pub(crate) fn notice_id(id: &str) -> NoticeId {
     id.parse().unwrap()
 }
 
-pub(super) fn invoice_id(id: &str) -> InvoiceId {
+pub(crate) fn invoice_id(id: &str) -> InvoiceId {
     id.parse().unwrap()
 }
 
-pub(super) fn step(id: &str) -> StepName {
+pub(crate) fn step(id: &str) -> StepName {
     id.parse().unwrap()
 }
 
 /// `seconds` after a morning in March.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_773_993_600 + seconds).unwrap()
 }
 
-pub(super) fn event(payload: &str) -> NewEvent {
+pub(crate) fn event(payload: &str) -> NewEvent {
     NewEvent {
         kind: "PaymentReceived",
         payload: payload.to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn event(payload: &str) -> NewEvent {
 }
 
 /// An append of `events` on version `expected` that changes nothing else.
-pub(super) fn append(id: &str, expected: u64, events: &[&str]) -> Append {
+pub(crate) fn append(id: &str, expected: u64, events: &[&str]) -> Append {
     Append {
         account: account(id),
         partition: 7,
@@ -60,15 +60,15 @@ pub(super) fn append(id: &str, expected: u64, events: &[&str]) -> Append {
     }
 }
 
-pub(super) fn key(source: &str, id: &str) -> InboxKey {
+pub(crate) fn key(source: &str, id: &str) -> InboxKey {
     InboxKey { source: source.to_owned(), id: id.to_owned() }
 }
 
-pub(super) fn secret(slot: &str, stamp: &str, sealed: &[u8]) -> Secret {
+pub(crate) fn secret(slot: &str, stamp: &str, sealed: &[u8]) -> Secret {
     Secret { slot: slot.to_owned(), stamp: stamp.to_owned(), sealed: sealed.to_vec() }
 }
 
-pub(super) fn message(id: &str, notice: &str, next_at: Timestamp) -> OutboxRow {
+pub(crate) fn message(id: &str, notice: &str, next_at: Timestamp) -> OutboxRow {
     OutboxRow {
         notice: notice_id(notice),
         account: account(id),
@@ -84,7 +84,7 @@ pub(super) fn message(id: &str, notice: &str, next_at: Timestamp) -> OutboxRow {
 }
 
 /// New accounts with one message each.
-pub(super) fn messages(rows: &[OutboxRow]) -> Vec<Append> {
+pub(crate) fn messages(rows: &[OutboxRow]) -> Vec<Append> {
     rows.iter()
         .map(|row| Append {
             outbox: vec![OutboxChange::Put(row.clone())],
@@ -93,7 +93,7 @@ pub(super) fn messages(rows: &[OutboxRow]) -> Vec<Append> {
         .collect()
 }
 
-pub(super) fn paylink(id: &str, first: u8) -> Paylink {
+pub(crate) fn paylink(id: &str, first: u8) -> Paylink {
     Paylink {
         token_hash: [first; 32],
         account: account(id),
@@ -103,7 +103,7 @@ pub(super) fn paylink(id: &str, first: u8) -> Paylink {
     }
 }
 
-pub(super) fn book(currency: Currency, principal: i64) -> BookRow {
+pub(crate) fn book(currency: Currency, principal: i64) -> BookRow {
     BookRow {
         currency,
         principal,
@@ -117,7 +117,7 @@ pub(super) fn book(currency: Currency, principal: i64) -> BookRow {
     }
 }
 
-pub(super) fn claim(invoice: &str, outstanding: i64) -> ClaimRow {
+pub(crate) fn claim(invoice: &str, outstanding: i64) -> ClaimRow {
     ClaimRow {
         invoice: invoice_id(invoice),
         currency: Currency::EUR,
@@ -131,7 +131,7 @@ pub(super) fn claim(invoice: &str, outstanding: i64) -> ClaimRow {
     }
 }
 
-pub(super) fn notice(id: &str, decided_at: Timestamp) -> NoticeRow {
+pub(crate) fn notice(id: &str, decided_at: Timestamp) -> NoticeRow {
     NoticeRow {
         notice: notice_id(id),
         step: Some(step("reminder")),
@@ -143,17 +143,17 @@ pub(super) fn notice(id: &str, decided_at: Timestamp) -> NoticeRow {
     }
 }
 
-pub(super) fn item(list: &str, item: &str, since: Timestamp) -> WorkRow {
+pub(crate) fn item(list: &str, item: &str, since: Timestamp) -> WorkRow {
     WorkRow { list: list.to_owned(), item: item.to_owned(), since, detail: "look".to_owned() }
 }
 
 /// A new account with `views`.
-pub(super) fn with_views(id: &str, views: Views) -> Append {
+pub(crate) fn with_views(id: &str, views: Views) -> Append {
     Append { views: Some(views), ..append(id, 0, &["{}"]) }
 }
 
 /// Commits `batch`, all of which must hold.
-pub(super) async fn commit(store: &dyn Store, batch: Vec<Append>) {
+pub(crate) async fn commit(store: &dyn Store, batch: Vec<Append>) {
     for outcome in store.commit(batch).await.unwrap() {
         assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
     }

@@ -1,0 +1,236 @@
+//! Sorts out a batch before anything of it is written: which of its appends hold, which lose.
+//!
+//! Pure: it gets what the database knows about the accounts and inbox keys of the batch, whose
+//! rows are locked, and applies the appends to that in their order. An account that has several
+//! appends in a batch gets one in each round, so that within a round no row is touched twice.
+
+use std::collections::{HashMap, HashSet};
+
+use kulanz_domain::ids::{AccountId, NoticeId};
+
+use crate::{
+    Append, InboxKey, OutboxChange, Outcome, StoreError,
+    code::{InboxHash, inbox_hash},
+};
+
+/// A batch with its inbox keys hashed.
+pub(super) struct Batch {
+    pub(super) appends: Vec<(Append, Vec<InboxHash>)>,
+}
+
+/// What the database knows about a batch.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Number and version of each account that exists.
+    pub(super) heads: HashMap<AccountId, (i64, u64)>,
+    /// Inbox keys that are taken.
+    pub(super) inbox: HashSet<InboxHash>,
+}
+
+/// An append that holds.
+pub(super) struct Holds<'b> {
+    /// Its place in the batch.
+    pub(super) place: usize,
+    pub(super) append: &'b Append,
+    pub(super) inbox: &'b [InboxHash],
+    /// Whether the account is.
+    pub(super) new: bool,
+}
+
+impl Holds<'_> {
+    pub(super) fn version(&self) -> u64 {
+        self.append.expected_version + self.append.events.len() as u64
+    }
+}
+
+/// What becomes of a batch.
+pub(super) struct Sorted<'b> {
+    /// Outcomes of those that lost.
+    pub(super) lost: Vec<(usize, Outcome)>,
+    /// Those that hold, in rounds; an account has at most one in each. New accounts are in the
+    /// first.
+    pub(super) rounds: Vec<Vec<Holds<'b>>>,
+}
+
+impl Batch {
+    pub(super) fn new(appends: Vec<Append>) -> Self {
+        let hashed = |append: Append| {
+            let hashes = append.inbox.iter().map(inbox_hash).collect();
+            (append, hashes)
+        };
+        Self { appends: appends.into_iter().map(hashed).collect() }
+    }
+
+    /// The accounts, each once, in their order: everybody locks in that order.
+    pub(super) fn accounts(&self) -> Vec<&AccountId> {
+        let mut accounts: Vec<_> = self.appends.iter().map(|(append, _)| &append.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts
+    }
+
+    pub(super) fn inbox(&self) -> Vec<&[u8]> {
+        self.appends.iter().flat_map(|(_, keys)| keys).map(|key| &key[..]).collect()
+    }
+
+    /// # Errors
+    /// [`StoreError::Misused`] where an append that holds breaks a rule of the interface.
+    pub(super) fn sort_out(&self, known: &Known) -> Result<Sorted<'_>, StoreError> {
+        let mut versions: HashMap<&AccountId, u64> =
+            known.heads.iter().map(|(account, (_, version))| (account, *version)).collect();
+        let mut taken = known.inbox.clone();
+        let mut turns: HashMap<&AccountId, usize> = HashMap::new();
+        let mut rules = Rules::default();
+        let mut sorted = Sorted { lost: Vec::new(), rounds: Vec::new() };
+        for (place, (append, inbox)) in self.appends.iter().enumerate() {
+            let version = versions.entry(&append.account).or_default();
+            if *version != append.expected_version {
+                sorted.lost.push((place, Outcome::Conflict));
+                continue;
+            }
+            if let Some(key) = take_all(&mut taken, append, inbox) {
+                sorted.lost.push((place, Outcome::AlreadyRecorded(key)));
+                continue;
+            }
+            rules.check(append)?;
+            *version += append.events.len() as u64;
+            let turn = turns.entry(&append.account).or_default();
+            if sorted.rounds.len() <= *turn {
+                sorted.rounds.push(Vec::new());
+            }
+            let new = *turn == 0 && !known.heads.contains_key(&append.account);
+            sorted.rounds[*turn].push(Holds { place, append, inbox, new });
+            *turn += 1;
+        }
+        for round in &mut sorted.rounds {
+            round.sort_unstable_by(|one, other| one.append.account.cmp(&other.append.account));
+        }
+        Ok(sorted)
+    }
+}
+
+/// Takes all keys of `inbox`, or none and names one that was taken before.
+fn take_all(
+    taken: &mut HashSet<InboxHash>,
+    append: &Append,
+    inbox: &[InboxHash],
+) -> Option<InboxKey> {
+    for (index, key) in inbox.iter().enumerate() {
+        if !taken.insert(*key) {
+            for earlier in &inbox[..index] {
+                taken.remove(earlier);
+            }
+            return Some(append.inbox[index].clone());
+        }
+    }
+    None
+}
+
+/// Rules that hold across the appends of a batch and need no database to see.
+#[derive(Default)]
+struct Rules<'b> {
+    put: HashSet<&'b NoticeId>,
+    moved: HashSet<&'b NoticeId>,
+    links: HashSet<[u8; 32]>,
+}
+
+impl<'b> Rules<'b> {
+    fn check(&mut self, append: &'b Append) -> Result<(), StoreError> {
+        let account = &append.account;
+        for change in &append.outbox {
+            match change {
+                OutboxChange::Move { notice, .. } => {
+                    self.moved.insert(notice);
+                }
+                OutboxChange::Put(row) if row.account != *account => {
+                    return misused(format!(
+                        "message {} of {} came with {account}",
+                        row.notice, row.account
+                    ));
+                }
+                // The move would find the message that is only put after it.
+                OutboxChange::Put(row) if self.moved.contains(&row.notice) => {
+                    return misused(format!("there is no message {}", row.notice));
+                }
+                OutboxChange::Put(row) => {
+                    if !self.put.insert(&row.notice) {
+                        return misused(format!("message {} exists", row.notice));
+                    }
+                }
+            }
+        }
+        for link in &append.paylinks {
+            if link.account != *account {
+                return misused(format!("a paylink of {} came with {account}", link.account));
+            }
+            if !self.links.insert(link.token_hash) {
+                return misused("the paylink exists".to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn misused(what: String) -> Result<(), StoreError> {
+    Err(StoreError::Misused(what))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::contract::rows::{append, key, message};
+
+    fn places(sorted: &Sorted<'_>) -> Vec<Vec<usize>> {
+        let rounds = sorted.rounds.iter();
+        rounds.map(|round| round.iter().map(|holds| holds.place).collect()).collect()
+    }
+
+    #[test]
+    fn an_account_has_one_append_a_round_and_rounds_are_in_the_order_of_accounts() {
+        let batch = Batch::new(vec![
+            append("shop/d2", 0, &["1"]),
+            append("shop/d1", 3, &["4"]),
+            append("shop/d2", 1, &["2"]),
+            append("shop/d2", 1, &["lost"]),
+            append("shop/d2", 2, &[]),
+        ]);
+        let heads = HashMap::from([("shop/d1".parse().unwrap(), (7, 3))]);
+        let sorted = batch.sort_out(&Known { heads, ..Known::default() }).unwrap();
+        assert_eq!(places(&sorted), [vec![1, 0], vec![2], vec![4]]);
+        assert_eq!(sorted.lost, [(3, Outcome::Conflict)]);
+        let new: Vec<bool> = sorted.rounds.iter().flatten().map(|holds| holds.new).collect();
+        assert_eq!(new, [false, true, false, false]);
+    }
+
+    #[test]
+    fn what_a_loser_brought_is_free_for_those_after_it() {
+        let with = |id, keys: &[&str]| Append {
+            inbox: keys.iter().map(|id| key("bank", id)).collect(),
+            ..append(id, 0, &["1"])
+        };
+        let batch = Batch::new(vec![
+            with("shop/d1", &["1", "known"]),
+            with("shop/d2", &["1", "2"]),
+            with("shop/d3", &["2"]),
+        ]);
+        let inbox = HashSet::from([inbox_hash(&key("bank", "known"))]);
+        let sorted = batch.sort_out(&Known { inbox, ..Known::default() }).unwrap();
+        assert_eq!(places(&sorted), [vec![1]]);
+        let told: Vec<_> = sorted.lost.iter().map(|(place, _)| *place).collect();
+        assert_eq!(told, [0, 2]);
+    }
+
+    #[test]
+    fn only_who_holds_is_asked_for_the_rules() {
+        let put = |id, version| {
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            let outbox = vec![OutboxChange::Put(message(id, "N-1", at))];
+            Append { outbox, ..append(id, version, &["1"]) }
+        };
+        let twice = Batch::new(vec![put("shop/d1", 0), put("shop/d2", 0)]);
+        assert!(matches!(twice.sort_out(&Known::default()), Err(StoreError::Misused(_))));
+        let once = Batch::new(vec![put("shop/d1", 9), put("shop/d2", 0)]);
+        assert_eq!(places(&once.sort_out(&Known::default()).unwrap()), [vec![1]]);
+    }
+}

@@ -1,0 +1,350 @@
+//! The store on PostgreSQL: the schema `kulanz` of a database, over a few connections.
+//!
+//! A batch is one transaction (`writer.rs`). Batches of several writers may run at once: each
+//! locks its accounts, the version decides, and whoever was second learns so. Places in the global
+//! order are handed out in blocks before they are visible, so that readers of that order stand
+//! behind a high-water mark (`read.rs`). Whatever is asked of the server has a limit
+//! of time; a connection that is lost is made again when the next one is needed.
+//!
+//! What this does not do: several processes that serve the same data. [`PostgresStore::open_alone`]
+//! keeps them apart.
+
+mod batch;
+mod code;
+mod config;
+mod desk;
+mod error;
+mod pool;
+mod read;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod views;
+mod writer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use kulanz_domain::{
+    fact::Channel,
+    ids::{AccountId, CreditorId, NoticeId, StepName},
+};
+use tokio::sync::Mutex;
+
+pub use config::PostgresConfig;
+
+use crate::{
+    Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow, OutboxRow,
+    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, Secret, Store, StoreError, StoredEvent,
+    TokenRow, Views, WorkRow, code as decode,
+};
+use code::{all, first};
+use pool::{Lent, Pool, Session, step};
+
+/// A store in a database.
+pub struct PostgresStore {
+    pool: Arc<Pool>,
+    may_write: bool,
+    /// Says that the data are served here, where they are.
+    alone: Option<Mutex<Session>>,
+}
+
+impl PostgresStore {
+    /// Opens a database beside others that write to it; its schema is brought up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] with what to do, where the server refuses the user or a right is
+    /// missing; [`StoreError::Unreachable`] where it does not answer; [`StoreError::Newer`] where
+    /// a newer release wrote it.
+    pub async fn open(config: PostgresConfig) -> Result<Self, StoreError> {
+        Self::prepared(config, None).await
+    }
+
+    /// As [`Self::open`], for this process alone.
+    ///
+    /// # Errors
+    /// Also [`StoreError::InUse`] where another process has it.
+    pub async fn open_alone(config: PostgresConfig) -> Result<Self, StoreError> {
+        let alone = schema::alone(&config).await?;
+        Self::prepared(config, Some(Mutex::new(alone))).await
+    }
+
+    /// Opens a database for reading, also while a server works on it. Everything that writes
+    /// answers [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`StoreError::Older`] where an older release wrote it.
+    pub async fn open_read_only(config: PostgresConfig) -> Result<Self, StoreError> {
+        let mut session = Session::open(&config, true).await?;
+        schema::check_server(&mut session).await?;
+        schema::check_version(&mut session).await?;
+        let pool = Pool::new(config, true, session);
+        Ok(Self { pool, may_write: false, alone: None })
+    }
+
+    async fn prepared(
+        config: PostgresConfig,
+        alone: Option<Mutex<Session>>,
+    ) -> Result<Self, StoreError> {
+        let mut session = Session::open(&config, false).await?;
+        schema::check_server(&mut session).await?;
+        schema::migrate(&mut session, &config).await?;
+        let pool = Pool::new(config, false, session);
+        Ok(Self { pool, may_write: true, alone })
+    }
+
+    /// Refuses where nothing may be written, or another process serves the data by now: its lock
+    /// went with a lost connection, and this one was slower to take it again.
+    async fn may_write(&self) -> Result<(), StoreError> {
+        if !self.may_write {
+            return Err(StoreError::ReadOnly);
+        }
+        if let Some(alone) = &self.alone {
+            let mut session = alone.lock().await;
+            if session.is_closed() {
+                *session = schema::alone(self.pool.config()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn writing(&self) -> Result<Lent, StoreError> {
+        self.may_write().await?;
+        self.pool.lend().await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, batch: Vec<Append>) -> Result<Vec<Outcome>, StoreError> {
+        self.may_write().await?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        writer::commit(&self.pool, batch).await
+    }
+
+    async fn heads(&self, accounts: Vec<AccountId>) -> Result<Vec<Option<Head>>, StoreError> {
+        read::heads(&self.pool, &accounts).await
+    }
+
+    async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError> {
+        read::recorded(&self.pool, &keys).await
+    }
+
+    async fn recorded_count(&self) -> Result<u64, StoreError> {
+        read::recorded_count(&self.pool).await
+    }
+
+    async fn stream(&self, account: AccountId, after: u64) -> Result<Vec<StoredEvent>, StoreError> {
+        read::stream(&self.pool, &account, after).await
+    }
+
+    async fn events_after(
+        &self,
+        position: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        read::events_after(&self.pool, position, limit).await
+    }
+
+    async fn due(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+        read::due(&self.pool, until, limit).await
+    }
+
+    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
+        read::next_wake(&self.pool).await
+    }
+
+    async fn accounts(
+        &self,
+        creditor: Option<CreditorId>,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>, StoreError> {
+        read::accounts(&self.pool, creditor.as_ref(), after.as_ref(), limit).await
+    }
+
+    async fn secrets(
+        &self,
+        account: AccountId,
+        slots: Vec<String>,
+    ) -> Result<Vec<Secret>, StoreError> {
+        read::secrets(&self.pool, &account, &slots).await
+    }
+
+    async fn take_outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        let taken = self.writing().await?.one(writer::take_outbox(now, limit)).await?;
+        all(taken, decode::outbox_row)
+    }
+
+    async fn outbox(
+        &self,
+        state: Option<OutboxState>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        read::outbox(&self.pool, state, limit).await
+    }
+
+    async fn outbox_row(&self, notice: NoticeId) -> Result<Option<OutboxRow>, StoreError> {
+        read::message(&self.pool, &notice).await
+    }
+
+    async fn erasures(&self) -> Result<Vec<AccountId>, StoreError> {
+        read::erasures(&self.pool).await
+    }
+
+    async fn paylink(&self, token_hash: [u8; 32]) -> Result<Option<Paylink>, StoreError> {
+        read::paylink(&self.pool, token_hash).await
+    }
+
+    async fn book(&self, creditor: Option<CreditorId>) -> Result<(u64, Vec<BookRow>), StoreError> {
+        read::book(&self.pool, creditor.as_ref()).await
+    }
+
+    async fn claims(&self, account: AccountId) -> Result<Vec<ClaimRow>, StoreError> {
+        read::claims(&self.pool, &account).await
+    }
+
+    async fn notices(
+        &self,
+        account: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, NoticeRow)>, StoreError> {
+        read::notices(&self.pool, account.as_ref(), limit).await
+    }
+
+    async fn notice_counts(
+        &self,
+        creditor: Option<CreditorId>,
+    ) -> Result<Vec<(Option<StepName>, Channel, Option<String>, String, u64)>, StoreError> {
+        read::notice_counts(&self.pool, creditor.as_ref()).await
+    }
+
+    async fn work(
+        &self,
+        list: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, WorkRow)>, StoreError> {
+        read::work(&self.pool, list.as_deref(), limit).await
+    }
+
+    async fn replace_views(&self, account: AccountId, views: Views) -> Result<(), StoreError> {
+        let mut session = self.writing().await?;
+        let number = session.one(writer::number(&account)).await?;
+        let number = first(number, |row| row.integer("number"))?
+            .ok_or_else(|| StoreError::Misused(format!("there is no account {account}")))?;
+        let mut rows = views::ViewRows::default();
+        rows.add(number, &views, true);
+        let mut steps: Vec<_> = views::CLEAR.map(|sql| step!(sql, number)).into();
+        steps.extend(rows.steps());
+        session.begin("BEGIN").await?;
+        if let Err(failed) = session.all(steps).await {
+            session.roll_back().await;
+            return Err(failed.into());
+        }
+        Ok(session.commit().await?)
+    }
+
+    async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<Vec<u64>, StoreError> {
+        let mut session = self.writing().await?;
+        session.begin("BEGIN").await?;
+        let mut numbers = Vec::with_capacity(letters.len());
+        for letter in &letters {
+            match session.one(desk::put_dead_letter(letter)).await {
+                Ok(number) => numbers.extend(first(number, |row| row.count("number"))?),
+                Err(failed) => {
+                    session.roll_back().await;
+                    return Err(failed.into());
+                }
+            }
+        }
+        session.commit().await?;
+        Ok(numbers)
+    }
+
+    async fn dead_letters(
+        &self,
+        open_only: bool,
+        limit: u32,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        all(self.pool.read(|| desk::dead_letters(open_only, limit)).await?, decode::dead_letter)
+    }
+
+    async fn close_dead_letter(&self, number: u64) -> Result<bool, StoreError> {
+        let step = desk::close_dead_letter(number)?;
+        Ok(!self.writing().await?.one(step).await?.is_empty())
+    }
+
+    async fn put_token(&self, token: TokenRow) -> Result<(), StoreError> {
+        self.writing().await?.one(desk::put_token(&token)).await?;
+        Ok(())
+    }
+
+    async fn token(&self, token_hash: [u8; 32]) -> Result<Option<TokenRow>, StoreError> {
+        first(self.pool.read(|| desk::token(token_hash)).await?, decode::token)
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        all(self.pool.read(desk::tokens).await?, decode::token)
+    }
+
+    async fn register_policy(&self, policy: PolicyRow) -> Result<PolicyRow, StoreError> {
+        let mut session = self.writing().await?;
+        session.one(desk::register_policy(&policy)).await?;
+        let kept = session.one(desk::policy(&policy.name, policy.version)).await?;
+        first(kept, decode::policy)?
+            .ok_or_else(|| StoreError::Damaged(format!("policy {} is not kept", policy.name)))
+    }
+
+    async fn policy(&self, name: String, version: u32) -> Result<Option<PolicyRow>, StoreError> {
+        first(self.pool.read(|| desk::policy(&name, version)).await?, decode::policy)
+    }
+
+    async fn put_placement(&self, placement: PlacementRow) -> Result<(), StoreError> {
+        self.writing().await?.one(desk::put_placement(&placement)).await?;
+        Ok(())
+    }
+
+    async fn placements(&self) -> Result<Vec<PlacementRow>, StoreError> {
+        all(self.pool.read(desk::placements).await?, decode::placement)
+    }
+
+    async fn put_checkout(&self, checkout: CheckoutRow) -> Result<(), StoreError> {
+        self.writing().await?.one(desk::put_checkout(&checkout)).await?;
+        Ok(())
+    }
+
+    async fn checkouts(&self, account: AccountId) -> Result<Vec<CheckoutRow>, StoreError> {
+        all(self.pool.read(|| desk::checkouts(&account)).await?, decode::checkout)
+    }
+
+    async fn checkout(&self, checkout: String) -> Result<Option<CheckoutRow>, StoreError> {
+        first(self.pool.read(|| desk::checkout(&checkout)).await?, decode::checkout)
+    }
+
+    async fn meta(&self, key: String) -> Result<Option<String>, StoreError> {
+        first(self.pool.read(|| desk::meta(&key)).await?, |row| row.text("value"))
+    }
+
+    async fn put_meta(&self, key: String, value: Option<String>) -> Result<(), StoreError> {
+        self.writing().await?.one(desk::put_meta(&key, value.as_deref())).await?;
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let mut session = self.pool.lend().await?;
+        session.begin_unhurried().await?;
+        // Where it fails, the connection ends with the transaction.
+        let wrong = desk::check(&mut session).await?;
+        session.commit().await?;
+        Ok(wrong)
+    }
+}

@@ -1,0 +1,447 @@
+//! Queries over streams, heads, vault, outbox and read models. One statement each, so that it
+//! sees one moment, but for heads and the global order, which say how theirs agree.
+
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use kulanz_domain::ids::{AccountId, CreditorId, NoticeId};
+
+use super::{
+    code::{all, first, moment},
+    error::Failed,
+    pool::{Pool, Session, step},
+    writer::MARK,
+};
+use crate::{
+    BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Paylink, Secret,
+    StoreError, StoredEvent, WorkRow,
+    code::{self as rows, NoticeCount},
+};
+
+const HEADS: &str = "SELECT accounts.creditor, accounts.debtor, accounts.number,
+    accounts.version, wake_at, snapshots.version AS taken_at, state,
+    CASE WHEN NOT destroyed THEN wrapped END AS wrapped
+    FROM unnest($1::text[], $2::text[]) AS asked(creditor, debtor)
+    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
+    AND accounts.debtor = asked.debtor COLLATE \"C\"
+    LEFT JOIN snapshots ON snapshots.account = accounts.number
+    LEFT JOIN keys ON keys.account = accounts.number";
+
+/// Between two versions, since more may have been appended after the heads were read.
+const EVENTS_OF: &str = "SELECT events.* FROM
+    unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked(account, above, upto)
+    JOIN events ON events.account = asked.account
+    AND events.version > asked.above AND events.version <= asked.upto
+    ORDER BY events.account, events.version";
+
+/// A head on its way together: its place in the answer, its account's number.
+struct Found {
+    account: AccountId,
+    head: Head,
+}
+
+pub(super) async fn heads(
+    pool: &Arc<Pool>,
+    accounts: &[AccountId],
+) -> Result<Vec<Option<Head>>, StoreError> {
+    let creditors = || accounts.iter().map(|account| account.creditor.as_str()).collect::<Vec<_>>();
+    let debtors = || accounts.iter().map(|account| account.debtor.as_str()).collect::<Vec<_>>();
+    let found = pool.read(|| step!(HEADS, creditors(), debtors())).await?;
+    let found = all(found, |row| {
+        let (account, head) = (row.account()?, rows::bare_head(row)?);
+        Ok((row.integer("number")?, Found { account, head }))
+    })?;
+    let mut found: HashMap<i64, Found> = found.into_iter().collect();
+    let behind = || {
+        found.iter().filter_map(|(number, found)| {
+            let above = found.head.snapshot.as_ref().map_or(0, |(version, _)| *version);
+            let upto = found.head.version;
+            (above < upto).then_some((*number, above as i64, upto as i64))
+        })
+    };
+    if behind().next().is_some() {
+        let numbers = || behind().map(|row| row.0).collect::<Vec<_>>();
+        let above = || behind().map(|row| row.1).collect::<Vec<_>>();
+        let upto = || behind().map(|row| row.2).collect::<Vec<_>>();
+        let events = pool.read(|| step!(EVENTS_OF, numbers(), above(), upto())).await?;
+        let events = all(events, |row| {
+            let number = row.integer("account")?;
+            let account = found.get(&number).map(|found| found.account.clone());
+            let account = account.ok_or_else(|| rows::damaged("account", number))?;
+            Ok((number, rows::event(row, account)?))
+        })?;
+        for (number, event) in events {
+            if let Some(found) = found.get_mut(&number) {
+                found.head.events.push(event);
+            }
+        }
+    }
+    let mut found: HashMap<AccountId, Head> =
+        found.into_values().map(|found| (found.account, found.head)).collect();
+    Ok(accounts.iter().map(|account| found.remove(account)).collect())
+}
+
+pub(super) async fn stream(
+    pool: &Arc<Pool>,
+    account: &AccountId,
+    after: u64,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let after = rows::number(after, "version")?;
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT events.* FROM events WHERE account =
+                 (SELECT number FROM accounts WHERE creditor = $1 AND debtor = $2)
+                 AND version > $3 ORDER BY version",
+                account.creditor.as_str(),
+                account.debtor.as_str(),
+                after,
+            )
+        })
+        .await?;
+    all(found, |row| rows::event(row, account.clone()))
+}
+
+const HANDED_OUT: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_blocks";
+
+/// The last block before which nothing is on its way, as far as the locks say that a writer holds
+/// from before it takes a block until its transaction is visible or gone.
+const HELD: &str = "SELECT min((classid::bigint & x'ffffff'::bigint) << 32 | objid::bigint)
+    FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid::bigint >> 24 = $1::bigint >> 56";
+
+const EVENTS_AFTER: &str = "SELECT events.*, creditor, debtor FROM events
+    JOIN accounts ON accounts.number = events.account
+    WHERE position > $1 AND position < ($2::bigint + 1) * 1000 ORDER BY position LIMIT $3";
+
+/// Events up to the high-water mark: the last block that was handed out, or, where a writer is
+/// under way, the last that was handed out before it took its own.
+///
+/// The order of the three questions matters. Whatever has a place up to what was handed out then
+/// had its lock by then; where the lock is gone afterwards, its rows are visible to the third.
+pub(super) async fn events_after(
+    pool: &Arc<Pool>,
+    position: u64,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let position = rows::number(position, "position")?;
+    let mut session = pool.lend().await?;
+    let found = match up_to_the_mark(&mut session, position, limit).await {
+        Err(Failed::Lost(_)) => {
+            drop(session);
+            up_to_the_mark(&mut *pool.lend().await?, position, limit).await?
+        }
+        found => found?,
+    };
+    all(found, |row| rows::event(row, row.account()?))
+}
+
+async fn up_to_the_mark(
+    session: &mut Session,
+    position: i64,
+    limit: u32,
+) -> Result<Vec<tokio_postgres::Row>, Failed> {
+    let answers = session.all(vec![step!(HANDED_OUT), step!(HELD, MARK)]).await?;
+    let number = |rows: &Vec<tokio_postgres::Row>| -> Option<i64> {
+        rows.first().and_then(|row| row.get(0))
+    };
+    let handed_out = answers.first().and_then(number).unwrap_or(0);
+    let mark = answers.get(1).and_then(number).map_or(handed_out, |held| held.min(handed_out));
+    session.one(step!(EVENTS_AFTER, position, mark, i64::from(limit))).await
+}
+
+pub(super) async fn recorded(pool: &Arc<Pool>, keys: &[InboxKey]) -> Result<Vec<bool>, StoreError> {
+    let hashes: Vec<_> = keys.iter().map(rows::inbox_hash).collect();
+    let asked = || hashes.iter().map(|hash| &hash[..]).collect::<Vec<_>>();
+    let known =
+        pool.read(|| step!("SELECT key FROM inbox WHERE key = ANY($1::bytea[])", asked())).await?;
+    let known = all(known, |row| row.bytes("key"))?;
+    let known: std::collections::HashSet<Vec<u8>> = known.into_iter().collect();
+    Ok(hashes.iter().map(|hash| known.contains(&hash[..])).collect())
+}
+
+pub(super) async fn recorded_count(pool: &Arc<Pool>) -> Result<u64, StoreError> {
+    let count = pool.read(|| step!("SELECT count(*) AS count FROM inbox")).await?;
+    Ok(first(count, |row| row.count("count"))?.unwrap_or(0))
+}
+
+pub(super) async fn due(
+    pool: &Arc<Pool>,
+    until: Timestamp,
+    limit: u32,
+) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT creditor, debtor, wake_at FROM accounts
+                 WHERE wake_at <= $1 ORDER BY wake_at, number LIMIT $2",
+                moment(until),
+                i64::from(limit),
+            )
+        })
+        .await?;
+    all(found, rows::wake_up)
+}
+
+pub(super) async fn next_wake(pool: &Arc<Pool>) -> Result<Option<Timestamp>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!("SELECT wake_at FROM accounts WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1")
+        })
+        .await?;
+    first(found, |row| row.moment("wake_at"))
+}
+
+pub(super) async fn accounts(
+    pool: &Arc<Pool>,
+    creditor: Option<&CreditorId>,
+    after: Option<&AccountId>,
+    limit: u32,
+) -> Result<Vec<AccountId>, StoreError> {
+    // No id is empty: empty texts stand before all of them.
+    let found = match creditor {
+        None => {
+            let (creditor, debtor) = after
+                .map_or(("", ""), |account| (account.creditor.as_str(), account.debtor.as_str()));
+            pool.read(|| {
+                step!(
+                    "SELECT creditor, debtor FROM accounts
+                     WHERE (creditor, debtor) > ($1, $2) ORDER BY creditor, debtor LIMIT $3",
+                    creditor,
+                    debtor,
+                    i64::from(limit),
+                )
+            })
+            .await?
+        }
+        Some(creditor) => {
+            let debtor = match after.map(|account| (account.creditor.cmp(creditor), account)) {
+                None | Some((Ordering::Less, _)) => "",
+                Some((Ordering::Equal, account)) => account.debtor.as_str(),
+                Some((Ordering::Greater, _)) => return Ok(Vec::new()),
+            };
+            pool.read(|| {
+                step!(
+                    "SELECT creditor, debtor FROM accounts
+                     WHERE creditor = $1 AND debtor > $2 ORDER BY debtor LIMIT $3",
+                    creditor.as_str(),
+                    debtor,
+                    i64::from(limit),
+                )
+            })
+            .await?
+        }
+    };
+    all(found, |row| row.account())
+}
+
+pub(super) async fn secrets(
+    pool: &Arc<Pool>,
+    account: &AccountId,
+    slots: &[String],
+) -> Result<Vec<Secret>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT slot, stamp, sealed FROM secrets WHERE account =
+                 (SELECT number FROM accounts WHERE creditor = $1 AND debtor = $2)
+                 AND (cardinality($3::text[]) = 0 OR slot = ANY($3)) ORDER BY slot",
+                account.creditor.as_str(),
+                account.debtor.as_str(),
+                slots.to_vec(),
+            )
+        })
+        .await?;
+    all(found, rows::secret)
+}
+
+pub(super) async fn erasures(pool: &Arc<Pool>) -> Result<Vec<AccountId>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT creditor, debtor FROM erasures JOIN accounts ON number = account
+                 ORDER BY creditor, debtor"
+            )
+        })
+        .await?;
+    all(found, |row| row.account())
+}
+
+pub(super) async fn outbox(
+    pool: &Arc<Pool>,
+    state: Option<OutboxState>,
+    limit: u32,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let limit = i64::from(limit);
+    let found = pool
+        .read(|| match state {
+            Some(state) => step!(
+                "SELECT outbox.*, creditor, debtor FROM outbox
+                 JOIN accounts ON accounts.number = outbox.account
+                 WHERE state = $1 ORDER BY outbox.number DESC LIMIT $2",
+                rows::state_name(state),
+                limit,
+            ),
+            None => step!(
+                "SELECT outbox.*, creditor, debtor FROM outbox
+                 JOIN accounts ON accounts.number = outbox.account
+                 ORDER BY outbox.number DESC LIMIT $1",
+                limit,
+            ),
+        })
+        .await?;
+    all(found, rows::outbox_row)
+}
+
+pub(super) async fn message(
+    pool: &Arc<Pool>,
+    notice: &NoticeId,
+) -> Result<Option<OutboxRow>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT outbox.*, creditor, debtor FROM outbox
+                 JOIN accounts ON accounts.number = outbox.account WHERE notice = $1",
+                notice.as_str(),
+            )
+        })
+        .await?;
+    first(found, rows::outbox_row)
+}
+
+pub(super) async fn paylink(
+    pool: &Arc<Pool>,
+    token_hash: [u8; 32],
+) -> Result<Option<Paylink>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT paylinks.*, creditor, debtor FROM paylinks
+                 JOIN accounts ON number = account WHERE token_hash = $1",
+                token_hash.to_vec(),
+            )
+        })
+        .await?;
+    first(found, rows::paylink)
+}
+
+/// In one statement, so that accounts and sums are of one moment.
+pub(super) async fn book(
+    pool: &Arc<Pool>,
+    creditor: Option<&CreditorId>,
+) -> Result<(u64, Vec<BookRow>), StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "WITH own AS MATERIALIZED (
+                     SELECT number FROM accounts WHERE $1::text IS NULL OR creditor = $1
+                 ), sums AS (
+                     SELECT currency, sum(principal)::bigint AS principal,
+                     sum(paid)::bigint AS paid, sum(credited)::bigint AS credited,
+                     sum(unallocated)::bigint AS unallocated,
+                     sum(outstanding)::bigint AS outstanding, sum(fees)::bigint AS fees,
+                     sum(claims)::bigint AS claims, sum(open_claims)::bigint AS open_claims
+                     FROM books JOIN own ON number = account GROUP BY currency
+                 )
+                 SELECT (SELECT count(*) FROM own) AS accounts, sums.*
+                 FROM (VALUES (1)) AS always LEFT JOIN sums ON true ORDER BY currency",
+                creditor.map(|creditor| creditor.as_str().to_owned()),
+            )
+        })
+        .await?;
+    let found = all(found, |row| {
+        let book = row.text_if_any("currency")?.map(|_| rows::book(row)).transpose()?;
+        Ok((row.count("accounts")?, book))
+    })?;
+    let accounts = found.first().map_or(0, |row| row.0);
+    Ok((accounts, found.into_iter().filter_map(|row| row.1).collect()))
+}
+
+pub(super) async fn claims(
+    pool: &Arc<Pool>,
+    account: &AccountId,
+) -> Result<Vec<ClaimRow>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT * FROM claims WHERE account =
+                 (SELECT number FROM accounts WHERE creditor = $1 AND debtor = $2)
+                 ORDER BY due_on, invoice",
+                account.creditor.as_str(),
+                account.debtor.as_str(),
+            )
+        })
+        .await?;
+    all(found, rows::claim)
+}
+
+pub(super) async fn notices(
+    pool: &Arc<Pool>,
+    account: Option<&AccountId>,
+    limit: u32,
+) -> Result<Vec<(AccountId, NoticeRow)>, StoreError> {
+    let limit = i64::from(limit);
+    let found = pool
+        .read(|| match account {
+            None => step!(
+                "SELECT notices.*, creditor, debtor FROM notices
+                 JOIN accounts ON number = account
+                 ORDER BY decided_at DESC, account DESC, notice DESC LIMIT $1",
+                limit,
+            ),
+            Some(account) => step!(
+                "SELECT notices.*, creditor, debtor FROM notices
+                 JOIN accounts ON number = account WHERE creditor = $1 AND debtor = $2
+                 ORDER BY decided_at DESC, notice DESC LIMIT $3",
+                account.creditor.as_str(),
+                account.debtor.as_str(),
+                limit,
+            ),
+        })
+        .await?;
+    all(found, rows::notice)
+}
+
+pub(super) async fn notice_counts(
+    pool: &Arc<Pool>,
+    creditor: Option<&CreditorId>,
+) -> Result<Vec<NoticeCount>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                "SELECT step, channel, persona, state, count(*) AS notices FROM notices
+                 WHERE $1::text IS NULL
+                 OR account IN (SELECT number FROM accounts WHERE creditor = $1)
+                 GROUP BY step, channel, persona, state
+                 ORDER BY step NULLS FIRST, channel, persona NULLS FIRST, state",
+                creditor.map(|creditor| creditor.as_str().to_owned()),
+            )
+        })
+        .await?;
+    all(found, rows::notice_count)
+}
+
+pub(super) async fn work(
+    pool: &Arc<Pool>,
+    list: Option<&str>,
+    limit: u32,
+) -> Result<Vec<(AccountId, WorkRow)>, StoreError> {
+    let limit = i64::from(limit);
+    let found = pool
+        .read(|| match list {
+            Some(list) => step!(
+                "SELECT work.*, creditor, debtor FROM work JOIN accounts ON number = account
+                 WHERE list = $1 ORDER BY since, account, item LIMIT $2",
+                list.to_owned(),
+                limit,
+            ),
+            None => step!(
+                "SELECT work.*, creditor, debtor FROM work JOIN accounts ON number = account
+                 ORDER BY since, account, list, item LIMIT $1",
+                limit,
+            ),
+        })
+        .await?;
+    all(found, rows::work)
+}

@@ -1,0 +1,213 @@
+//! Several writers at once: the global order, conflicts, locks.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::contract::rows::{append, commit, key, messages};
+
+/// A batch of the store's own that has its places in the global order and cannot go on: somebody
+/// else is about to record its inbox key.
+struct Slow {
+    /// Lets it go on when it ends its transaction.
+    other: Client,
+    commit: tokio::task::JoinHandle<Vec<Outcome>>,
+}
+
+impl Slow {
+    async fn begin(store: &Arc<PostgresStore>, url: &str, account: &str) -> Self {
+        let other = client(url).await;
+        let inbox = key("bank", account);
+        let hash = crate::code::inbox_hash(&inbox);
+        other.batch_execute("BEGIN").await.unwrap();
+        other.execute("INSERT INTO inbox VALUES ($1)", &[&&hash[..]]).await.unwrap();
+        let (own, batch) =
+            (Arc::clone(store), Append { inbox: vec![inbox], ..append(account, 0, &["late"]) });
+        let waiting = waiting(&other).await;
+        let commit = tokio::spawn(async move { own.commit(vec![batch]).await.unwrap() });
+        while self::waiting(&other).await == waiting {
+            tokio::task::yield_now().await;
+        }
+        Self { other, commit }
+    }
+
+    /// Lets it go on, the key being free or not.
+    async fn end(self, how: &str) -> Outcome {
+        self.other.batch_execute(how).await.unwrap();
+        self.commit.await.unwrap().remove(0)
+    }
+}
+
+/// How many wait for a lock, as the server says.
+async fn waiting(client: &Client) -> i64 {
+    let waits = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    client.query_one(waits, &[]).await.unwrap().get(0)
+}
+
+/// Positions that a reader gets that goes on from where it stopped.
+async fn poll(store: &dyn Store, seen: &mut Vec<u64>) {
+    loop {
+        let after = seen.last().copied().unwrap_or(0);
+        let page = store.events_after(after, 2).await.unwrap();
+        if page.is_empty() {
+            return;
+        }
+        seen.extend(page.iter().map(|event| event.position));
+    }
+}
+
+#[tokio::test]
+async fn no_reader_skips_an_event_that_commits_after_later_ones() {
+    let url = server::database();
+    let store = Arc::new(PostgresStore::open(config(&url)).await.unwrap());
+    commit(&*store, vec![append("shop/first", 0, &["1", "2"])]).await;
+    let mut seen = Vec::new();
+    poll(&*store, &mut seen).await;
+    assert_eq!(seen.len(), 2);
+
+    // Two slow ones are under way while later ones commit.
+    let slow = Slow::begin(&store, &url, "shop/slow").await;
+    commit(&*store, vec![append("shop/second", 0, &["3"])]).await;
+    let slower = Slow::begin(&store, &url, "shop/slower").await;
+    commit(&*store, vec![append("shop/third", 0, &["4"]), append("shop/fourth", 0, &["5"])]).await;
+    assert_eq!(store.stream("shop/fourth".parse().unwrap(), 0).await.unwrap().len(), 1);
+    poll(&*store, &mut seen).await;
+    assert_eq!(seen.len(), 2, "a reader passed a transaction that is still open");
+
+    let Outcome::Committed { last_position: late } = slow.end("ROLLBACK").await else {
+        panic!("its key was free")
+    };
+    poll(&*store, &mut seen).await;
+    assert_eq!((seen.len(), seen.get(2)), (4, Some(&late)), "{seen:?}");
+
+    // What is given up leaves a hole and holds nobody up.
+    let lost = slower.end("COMMIT").await;
+    assert_eq!(lost, Outcome::AlreadyRecorded(key("bank", "shop/slower")));
+    poll(&*store, &mut seen).await;
+    assert_eq!(seen.len(), 6);
+    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_batch_of_more_events_than_a_block_has_places_keeps_its_order() {
+    let store = PostgresStore::open(config(&server::database())).await.unwrap();
+    let payloads: Vec<String> = (0..2_500).map(|number| number.to_string()).collect();
+    let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+    let outcomes = store
+        .commit(vec![append("shop/d1", 0, &payloads), append("shop/d2", 0, &["last"])])
+        .await
+        .unwrap();
+    let all = store.events_after(0, 9_999).await.unwrap();
+    let told: Vec<&str> = all.iter().map(|event| event.payload.as_str()).collect();
+    assert_eq!((&told[..2_500], told[2_500]), (&payloads[..], "last"));
+    let ends = [2_499, 2_500].map(|place| all[place].position);
+    let ends = ends.map(|last_position| Outcome::Committed { last_position });
+    assert_eq!(outcomes, ends);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_writers_on_two_connections_each_account_has_one_winner() {
+    let url = server::database();
+    let one = Arc::new(PostgresStore::open(config(&url)).await.unwrap());
+    let two = Arc::new(PostgresStore::open(config(&url)).await.unwrap());
+    const ACCOUNTS: usize = 40;
+    for round in 0..6_u64 {
+        // Each in its own order, with inbox keys that cross over.
+        let batch = |writer: &str, backwards: bool| {
+            let mut batch: Vec<Append> = (0..ACCOUNTS)
+                .map(|number| Append {
+                    inbox: vec![key("bank", &format!("{round}/{}", number / 2))],
+                    ..append(&format!("shop/d{number}"), round, &[writer])
+                })
+                .collect();
+            if backwards {
+                batch.reverse();
+            }
+            // Half of the keys are told twice: the second of each pair has another key.
+            for append in batch.iter_mut().skip(1).step_by(2) {
+                append.inbox = vec![key(writer, &format!("{round}/{}", append.account))];
+            }
+            batch
+        };
+        let (first, second) = (batch("one", false), batch("two", true));
+        let own = Arc::clone(&one);
+        let own = tokio::spawn(async move { own.commit(first).await.unwrap() });
+        let other = Arc::clone(&two);
+        let other = tokio::spawn(async move { other.commit(second).await.unwrap() });
+        let (own, mut other) = (own.await.unwrap(), other.await.unwrap());
+        other.reverse();
+        for (number, pair) in own.iter().zip(&other).enumerate() {
+            let won = [pair.0, pair.1]
+                .iter()
+                .filter(|outcome| matches!(outcome, Outcome::Committed { .. }))
+                .count();
+            assert!(won <= 1, "round {round}, account {number}: {pair:?}");
+        }
+        // Who lost by an inbox key tries again without it, so that all are at the next version.
+        let heads = accounts(ACCOUNTS);
+        let versions = one.heads(heads.clone()).await.unwrap();
+        let behind = heads
+            .into_iter()
+            .zip(versions)
+            .filter(|(_, head)| head.as_ref().map_or(0, |head| head.version) == round);
+        let again: Vec<Append> =
+            behind.map(|(account, _)| append(&account.to_string(), round, &["again"])).collect();
+        commit(&*two, again).await;
+    }
+    for head in one.heads(accounts(ACCOUNTS)).await.unwrap() {
+        assert_eq!(head.unwrap().version, 6);
+    }
+    assert_eq!(one.check().await.unwrap(), Vec::<String>::new());
+}
+
+fn accounts(count: usize) -> Vec<AccountId> {
+    (0..count).map(|number| format!("shop/d{number}").parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_one_that_has_its_account_and_then_learns_that_it_lost() {
+    let url = server::database();
+    let store = Arc::new(PostgresStore::open(config(&url)).await.unwrap());
+    commit(&*store, vec![append("shop/d1", 0, &["1"])]).await;
+    let other = client(&url).await;
+    other
+        .batch_execute("BEGIN; UPDATE accounts SET version = 2 WHERE debtor = 'd1'")
+        .await
+        .unwrap();
+    let own = Arc::clone(&store);
+    let batch = vec![append("shop/d0", 0, &["1"]), append("shop/d1", 1, &["2"])];
+    let waiting = tokio::spawn(async move { own.commit(batch).await.unwrap() });
+    // Until the server says that it waits.
+    while self::waiting(&other).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    other.batch_execute("COMMIT").await.unwrap();
+    let outcomes = waiting.await.unwrap();
+    assert!(matches!(outcomes[0], Outcome::Committed { .. }), "{outcomes:?}");
+    assert_eq!(outcomes[1], Outcome::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_take_no_message_both() {
+    let url = server::database();
+    let one = PostgresStore::open(config(&url)).await.unwrap();
+    let two = PostgresStore::open(config(&url)).await.unwrap();
+    let at = crate::contract::rows::at(0);
+    let rows: Vec<OutboxRow> = (0..200)
+        .map(|n| crate::contract::rows::message(&format!("shop/d{n}"), &format!("N-{n}"), at))
+        .collect();
+    commit(&one, messages(&rows)).await;
+    let take = async |store: &PostgresStore| {
+        let mut taken = Vec::new();
+        loop {
+            let more = store.take_outbox(at, 7).await.unwrap();
+            if more.is_empty() {
+                return taken;
+            }
+            taken.extend(more.into_iter().map(|row| row.notice));
+        }
+    };
+    let (mut all, others) = tokio::join!(take(&one), take(&two));
+    all.extend(others);
+    assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (200, 200));
+}

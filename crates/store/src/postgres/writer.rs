@@ -1,0 +1,256 @@
+//! Writes batches: one transaction each, four times to the server and back. First the heads are
+//! locked, in the order of the accounts, so that no two batches wait for each other; then places
+//! in the global order are taken; then all rows go out at once, a statement a table; then COMMIT.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use kulanz_domain::ids::AccountId;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::Row;
+
+use super::{
+    batch::{Batch, Holds, Known, Sorted},
+    error::Failed,
+    pool::{Pool, Session, Step, step},
+    rows::{self, Round},
+};
+use crate::{Append, Outcome, StoreError};
+use std::sync::Arc;
+
+/// How often a batch is begun again because another one was in the way. Each time that one has
+/// committed, and is seen.
+const ATTEMPTS: u32 = 8;
+
+/// Positions in a block, as the migration says.
+const BLOCK: u64 = 1000;
+
+/// Namespace of the advisory locks that hold the high-water mark.
+pub(super) const MARK: i64 = 0x4b << 56;
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+const LOCK_HEADS: &str = "SELECT number, accounts.creditor, accounts.debtor, version
+    FROM unnest($1::text[], $2::text[]) AS asked(creditor, debtor)
+    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
+    AND accounts.debtor = asked.debtor COLLATE \"C\"
+    ORDER BY accounts.creditor, accounts.debtor FOR UPDATE OF accounts";
+
+const TAKEN: &str = "SELECT key FROM inbox WHERE key = ANY($1::bytea[])";
+
+/// While this is held, no reader passes the last block that was handed out before it: whatever
+/// this transaction appends comes after that.
+const HOLD_MARK: &str = "SELECT pg_advisory_xact_lock_shared($1 |
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_blocks))";
+
+const BLOCKS: &str = "SELECT nextval('event_blocks') FROM generate_series(1, $1::bigint)";
+
+const WHO: &str = "SELECT pg_current_xact_id()::text";
+
+const WHAT_BECAME: &str = "SELECT pg_xact_status($1::text::xid8)";
+
+/// Writes a batch; what became of each append, in their order.
+pub(super) async fn commit(
+    pool: &Arc<Pool>,
+    appends: Vec<Append>,
+) -> Result<Vec<Outcome>, StoreError> {
+    let batch = Batch::new(appends);
+    let mut attempt = 1;
+    loop {
+        let mut session = pool.lend().await?;
+        let ready = match prepare(&mut session, &batch).await {
+            Ok(ready) => ready,
+            Err(failed) => {
+                session.roll_back().await;
+                drop(session);
+                match failed {
+                    // Nothing was written, so that all can be done again.
+                    Failed::Raced(_) | Failed::Lost(_) if attempt < ATTEMPTS => attempt += 1,
+                    failed => return Err(failed.into()),
+                }
+                continue;
+            }
+        };
+        match session.commit().await {
+            Ok(()) => return Ok(ready.outcomes),
+            Err(failed) => {
+                drop(session);
+                match what_became(pool, &ready.transaction, failed).await? {
+                    true => return Ok(ready.outcomes),
+                    false if attempt < ATTEMPTS => attempt += 1,
+                    false => {
+                        return Err(StoreError::Backend("a batch was undone each time".into()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A transaction that lacks only its COMMIT.
+struct Ready {
+    outcomes: Vec<Outcome>,
+    /// Its number at the server.
+    transaction: String,
+}
+
+async fn prepare(session: &mut Session, batch: &Batch) -> Result<Ready, Failed> {
+    session.begin(BEGIN).await?;
+    let mut known = look(session, batch).await?;
+    let sorted = batch.sort_out(&known)?;
+    let first = sorted.rounds.first().map_or(&[][..], Vec::as_slice);
+    let mut steps = vec![step!(WHO)];
+    let new: Vec<&Holds<'_>> = first.iter().filter(|holds| holds.new).collect();
+    if !new.is_empty() {
+        steps.push(rows::new_heads(&new));
+    }
+    let events: usize = sorted.rounds.iter().flatten().map(|holds| holds.append.events.len()).sum();
+    if events > 0 {
+        steps.push(step!(HOLD_MARK, MARK));
+        steps.push(step!(BLOCKS, (events as u64).div_ceil(BLOCK) as i64));
+    }
+    let mut answers = session.all(steps).await?.into_iter();
+    let transaction = answers.next().and_then(|rows| rows.first().map(|row| row.get(0)));
+    if !new.is_empty() {
+        add_heads(&mut known, answers.next().unwrap_or_default())?;
+    }
+    let blocks: Vec<i64> = match events {
+        0 => Vec::new(),
+        _ => answers.nth(1).unwrap_or_default().iter().map(|row| row.get(0)).collect(),
+    };
+    let (firsts, outcomes) = places(&batch.appends, &sorted, &blocks);
+    for round in &sorted.rounds {
+        let round = Round::new(round, &known.heads, &firsts)?;
+        let (steps, expected): (Vec<Step<'_>>, Vec<_>) = round.steps().into_iter().unzip();
+        let answers = session.all(steps).await?;
+        for (rows, expected) in answers.iter().zip(expected) {
+            if let Some((count, wrong)) = expected
+                && rows.len() != count
+            {
+                return Err(StoreError::Misused(wrong).into());
+            }
+        }
+    }
+    let transaction = transaction.unwrap_or_default();
+    Ok(Ready { outcomes, transaction })
+}
+
+/// Locks the accounts of the batch, and reads what else decides who loses.
+async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
+    let accounts = batch.accounts();
+    let creditors: Vec<&str> = accounts.iter().map(|account| account.creditor.as_str()).collect();
+    let debtors: Vec<&str> = accounts.iter().map(|account| account.debtor.as_str()).collect();
+    let keys = batch.inbox();
+    let mut steps = vec![step!(LOCK_HEADS, creditors, debtors)];
+    if !keys.is_empty() {
+        steps.push(step!(TAKEN, keys));
+    }
+    let mut answers = session.all(steps).await?.into_iter();
+    let mut known = Known::default();
+    add_heads(&mut known, answers.next().unwrap_or_default())?;
+    for row in answers.next().unwrap_or_default() {
+        let key: &[u8] = row.get(0);
+        let key = key.try_into().map_err(|_| StoreError::Damaged("an inbox key".to_owned()))?;
+        known.inbox.insert(key);
+    }
+    Ok(known)
+}
+
+fn add_heads(known: &mut Known, rows: Vec<Row>) -> Result<(), StoreError> {
+    let heads = super::code::all(rows, |row| {
+        Ok((row.account()?, (row.integer("number")?, row.count("version")?)))
+    })?;
+    known.heads.extend(heads);
+    Ok(())
+}
+
+/// The first position of each append that holds, by its place, and all outcomes. Positions rise
+/// in the order of the batch.
+fn places(
+    appends: &[(Append, Vec<crate::code::InboxHash>)],
+    sorted: &Sorted<'_>,
+    blocks: &[i64],
+) -> (HashMap<usize, Vec<i64>>, Vec<Outcome>) {
+    let mut free = blocks.iter().flat_map(|block| {
+        let first = block * BLOCK as i64;
+        first..first + BLOCK as i64
+    });
+    let mut outcomes = vec![Outcome::Committed { last_position: 0 }; appends.len()];
+    for (place, outcome) in &sorted.lost {
+        outcomes[*place] = outcome.clone();
+    }
+    let mut positions = HashMap::new();
+    for (place, (append, _)) in appends.iter().enumerate() {
+        if let Outcome::Committed { last_position } = &mut outcomes[place] {
+            let own: Vec<i64> = free.by_ref().take(append.events.len()).collect();
+            *last_position = own.last().map_or(0, |last| last.unsigned_abs());
+            positions.insert(place, own);
+        }
+    }
+    (positions, outcomes)
+}
+
+/// Whether a transaction took effect whose COMMIT was sent and not answered: the server knows,
+/// once it is there again, and once it has noticed that nobody is at the other end.
+async fn what_became(
+    pool: &Arc<Pool>,
+    transaction: &str,
+    failed: Failed,
+) -> Result<bool, StoreError> {
+    let Failed::Lost(lost) = failed else { return Err(failed.into()) };
+    let until = Instant::now() + pool.config().patience;
+    loop {
+        let answer = match pool.lend().await {
+            Ok(mut session) => {
+                session.one(step!(WHAT_BECAME, transaction.to_owned())).await.map_err(Into::into)
+            }
+            Err(error) => Err(error),
+        };
+        let status: Option<String> = match &answer {
+            Ok(rows) => rows.first().and_then(|row| row.get(0)),
+            Err(StoreError::Unreachable(..)) => None,
+            Err(_) => return Err(unknown(lost)),
+        };
+        match status.as_deref() {
+            Some("committed") => return Ok(true),
+            Some("aborted") => return Ok(false),
+            _ if Instant::now() >= until => return Err(unknown(lost)),
+            _ => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+fn unknown(lost: StoreError) -> StoreError {
+    StoreError::Unreachable(
+        "the connection was lost while a batch was committed, which may have taken effect"
+            .to_owned(),
+        lost.into(),
+    )
+}
+
+/// Queued messages that are due become `Sending`; only then are they handed out.
+pub(super) fn take_outbox(now: Timestamp, limit: u32) -> Step<'static> {
+    // What another one takes at this moment is passed over.
+    step!(
+        "WITH due AS (
+             SELECT number FROM outbox WHERE state = 'queued' AND next_at <= $1
+             ORDER BY next_at, number LIMIT $2 FOR UPDATE SKIP LOCKED
+         ), taken AS (
+             UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = $1
+             FROM due WHERE outbox.number = due.number RETURNING outbox.*
+         )
+         SELECT taken.*, creditor, debtor FROM taken JOIN accounts ON accounts.number = account
+         ORDER BY next_at, taken.number",
+        super::code::moment(now),
+        i64::from(limit),
+    )
+}
+
+/// The account's number, for statements that write beside the batches.
+pub(super) fn number(account: &AccountId) -> Step<'_> {
+    step!(
+        "SELECT number FROM accounts WHERE creditor = $1 AND debtor = $2",
+        account.creditor.as_str(),
+        account.debtor.as_str(),
+    )
+}
