@@ -17,8 +17,9 @@ use kulanz_store::{Head, Store, StoredEvent};
 use serde_json::{Value, json};
 
 use crate::{
+    data,
     explain::must,
-    house::{Places, machine_day, read_store, vault},
+    house::{Places, machine_day, vault},
     http::shown,
 };
 
@@ -34,7 +35,7 @@ pub struct Opened {
 
 /// Reads an account, also while a server works on the data.
 pub async fn open(places: &Places, id: &AccountId) -> Result<Opened> {
-    let store = read_store(&places.data)?;
+    let store = data::read(places).await?;
     let head = store.heads(vec![id.clone()]).await?.into_iter().next().flatten();
     let head = must(head, id)?;
     Ok(Opened { account: replay(&head)?, head, store })

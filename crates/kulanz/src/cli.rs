@@ -13,7 +13,7 @@ use kulanz_domain::{
 use kulanz_engine::{Mode, clock::Clock};
 
 use crate::{
-    account, backtest, book, client, demo, doctor, explain, handoff,
+    account, backtest, book, client, data, demo, doctor, explain, handoff,
     house::{self, House, Places},
     import, law, letters,
     orders::Order,
@@ -472,7 +472,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             return import::check(&places, &files, json);
         }
         Command::Book { json } => {
-            let store = house::read_store(&places.data)?;
+            let store = data::read(&places).await?;
             let totals = book::totals(&*store, house::machine_day()).await?;
             match json {
                 true => println!("{}", serde_json::to_string_pretty(&totals)?),
@@ -483,10 +483,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Outbox(command) => outboxes(&places, command).await?,
         Command::DeadLetters(command) => match command {
             Letters::List { all, json } => {
-                letters::list(&*house::read_store(&places.data)?, all, json).await?;
+                letters::list(&*data::read(&places).await?, all, json).await?;
             }
             Letters::Show { number } => {
-                let store = house::read_store(&places.data)?;
+                let store = data::read(&places).await?;
                 letters::show(&*store, &places.data, number).await?;
             }
             Letters::Retry { number, by } => {
@@ -495,24 +495,24 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         },
         Command::Handoff(command) => match command {
             Handoffs::List { json } => {
-                handoff::list(&*house::read_store(&places.data)?, json).await?;
+                handoff::list(&*data::read(&places).await?, json).await?;
             }
             Handoffs::Release { placement, by } => {
-                let store = house::read_store(&places.data)?;
+                let store = data::read(&places).await?;
                 let account = handoff::account_of(&*store, &placement).await?;
                 drop(store);
                 order(&places, Order::ReleasePlacement { account, placement }, by).await?;
             }
         },
         Command::Work { json } => {
-            outbox::work(&*house::read_store(&places.data)?, json).await?;
+            outbox::work(&*data::read(&places).await?, json).await?;
         }
         Command::Token(command) => match command {
             Tokens::Create { person, role, creditor, json } => {
                 token::create(&places, &person, &role, creditor, json).await?;
             }
             Tokens::List { json } => {
-                token::list(&*house::read_store(&places.data)?, json).await?;
+                token::list(&*data::read(&places).await?, json).await?;
             }
         },
         Command::Creditor(Creditors::Check { json }) => {
@@ -585,7 +585,7 @@ async fn give_up(places: &Places, given: GiveUp, write_off: bool) -> Result<()> 
 async fn outboxes(places: &Places, command: Outbox) -> Result<()> {
     match command {
         Outbox::List { stuck, json } => {
-            outbox::list(&*house::read_store(&places.data)?, stuck, json).await
+            outbox::list(&*data::read(places).await?, stuck, json).await
         }
         Outbox::Sent { notice, by } => {
             let account = outbox::account_of(places, &notice).await?;

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use kulanz_engine::{Mode, clock::Clock, token_hash};
-use kulanz_store::StoreError;
 
 use crate::{
+    data,
     house::{House, Places},
     orders::{self, Order, Outcome},
     serve::{ADDRESS_FILE, Address},
@@ -18,7 +18,7 @@ pub async fn give(
     token: Option<String>,
     as_json: bool,
 ) -> Result<()> {
-    let outcome = match busy(places)? {
+    let outcome = match data::is_served(places).await? {
         true => over_http(places, &order, person, token).await?,
         false => here(places, order, person, token).await?,
     };
@@ -28,18 +28,6 @@ pub async fn give(
         outcome.said.iter().for_each(|line| println!("{line}"));
     }
     Ok(())
-}
-
-/// Whether a server works on the data.
-fn busy(places: &Places) -> Result<bool> {
-    if !places.data.join("kulanz.db").exists() {
-        bail!("no data at {}; --data DIR names another folder", places.data.display());
-    }
-    match kulanz_store::sqlite::SqliteStore::open(&places.data) {
-        Ok(_) => Ok(false),
-        Err(StoreError::InUse) => Ok(true),
-        Err(other) => Err(other.into()),
-    }
 }
 
 async fn here(

@@ -8,8 +8,8 @@ use kulanz_store::Store;
 use serde_json::json;
 
 use crate::{
-    book,
-    house::{Places, load_policies, machine_day, open_store, read_store},
+    book, data,
+    house::{Places, load_policies, machine_day},
     law::rates::Installed,
     progress,
     settings::Settings,
@@ -17,10 +17,10 @@ use crate::{
 
 /// Computes the read side again.
 pub async fn rebuild(places: &Places, as_json: bool) -> Result<()> {
-    let store = open_store(&places.data)?;
+    let store = data::open(&places.data, &Settings::read(&places.config)?).await?;
     let (accounts, _) = store.book(None).await?;
     let bar = progress::things(accounts, "accounts");
-    let rebuilt = rebuild::rebuild(&store, |done| bar.set_position(done)).await?;
+    let rebuilt = rebuild::rebuild(&*store, |done| bar.set_position(done)).await?;
     bar.finish_and_clear();
     if as_json {
         let wrong = &rebuilt.wrong_snapshots;
@@ -68,7 +68,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
         }),
     );
     note("base rates", Installed::read(&places.data).map(|rates| rates.state(today)));
-    match read_store(&places.data) {
+    match data::read(places).await {
         Err(error) => note("data", Err(error)),
         Ok(store) => {
             let key = places.data.join("master.key");
@@ -85,7 +85,11 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
                     )),
                 },
             );
-            note("data", integrity(&*store).await);
+            let where_they_are = Settings::read(&places.config)
+                .map(|settings| data::place(&places.data, &settings))
+                .unwrap_or_default();
+            let whole = integrity(&*store).await;
+            note("data", whole.map(|said| format!("{where_they_are}: {said}")));
             note("read side", agreement(&*store).await);
             note("waiting for a person", waiting(&*store).await);
         }

@@ -16,9 +16,9 @@ use kulanz_delivery::{
 use kulanz_domain::{fact::Channel, ids::CreditorId, policy::Rules};
 use kulanz_engine::{Engine, Mode, SharedRules, clock::Clock, vault::Vault};
 use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
-use kulanz_store::{PolicyRow, Store, StoreError, sqlite::SqliteStore};
+use kulanz_store::{PolicyRow, Store};
 
-use crate::{law::rates::Installed, settings::Settings};
+use crate::{data, law::rates::Installed, settings::Settings};
 
 /// Where everything is.
 #[derive(Debug, Clone)]
@@ -90,30 +90,6 @@ impl Warned for Diagnostic {
     }
 }
 
-/// Opens the store of a data folder for writing.
-pub fn open_store(data: &Path) -> Result<SqliteStore> {
-    SqliteStore::open(data).map_err(|error| match error {
-        StoreError::InUse => anyhow::anyhow!(
-            "the data folder {} is in use: another `kulanz` is working on it",
-            data.display()
-        ),
-        other => anyhow::Error::new(other)
-            .context(format!("the data folder {} cannot be opened", data.display())),
-    })
-}
-
-/// Opens the store for reading, also while a server works on it.
-pub fn read_store(data: &Path) -> Result<Arc<dyn Store>> {
-    if !data.join("kulanz.db").exists() {
-        bail!(
-            "no data at {}: `kulanz import` and `kulanz serve` make it; --data DIR names another \
-             folder",
-            data.display()
-        );
-    }
-    Ok(Arc::new(SqliteStore::open_read_only(data)?))
-}
-
 /// The master key of a data folder. Made only where nothing is sealed yet: a new one would open
 /// nothing of what is there, and hide that the old one is missing.
 pub async fn vault(data: &Path, store: &dyn Store) -> Result<Arc<Vault>> {
@@ -147,7 +123,7 @@ impl House {
     ) -> Result<Self> {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
         let loaded = Arc::new(load_policies(&places.config, today)?);
-        let store: Arc<dyn Store> = Arc::new(open_store(&places.data)?);
+        let store = data::open(&places.data, &settings).await?;
         let vault = vault(&places.data, &*store).await?;
         for policy in &loaded.policies {
             register(&*store, policy, clock.now()).await?;

@@ -5,6 +5,7 @@ mod backtest;
 mod book;
 mod cli;
 mod client;
+mod data;
 mod demo;
 mod doctor;
 mod erasures;

@@ -5,10 +5,7 @@ use kulanz_domain::ids::{AccountId, NoticeId};
 use kulanz_store::{OutboxRow, OutboxState, Store};
 use serde_json::json;
 
-use crate::{
-    house::{Places, read_store},
-    http::shown,
-};
+use crate::{data, house::Places, http::shown};
 
 /// Prints messages, newest first.
 pub async fn list(store: &dyn Store, stuck: bool, as_json: bool) -> Result<()> {
@@ -57,7 +54,7 @@ pub async fn list(store: &dyn Store, stuck: bool, as_json: bool) -> Result<()> {
 
 /// The account of a message.
 pub async fn account_of(places: &Places, notice: &NoticeId) -> Result<AccountId> {
-    let row = read_store(&places.data)?.outbox_row(notice.clone()).await?;
+    let row = data::read(places).await?.outbox_row(notice.clone()).await?;
     Ok(row.with_context(|| format!("no message {notice}"))?.account)
 }
 

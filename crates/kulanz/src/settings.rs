@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use kulanz_delivery::senders::{SmsGatewayConfig, SmtpConfig};
+use kulanz_delivery::senders::{Secret, SmsGatewayConfig, SmtpConfig};
 use serde::{Deserialize, Serialize};
 
 /// The file. What is left out has a default that works on one machine without any service.
@@ -18,6 +18,12 @@ pub struct Settings {
     pub smtp: Option<SmtpConfig>,
     /// SMS gateway. Without one there are no text messages; see `smtp`.
     pub sms: Option<SmsGatewayConfig>,
+    /// PostgreSQL database that holds the data, `postgres://USER@HOST/DATABASE` with libpq's
+    /// parameters. Without one they are in the data folder. Keys, erasures and placements always
+    /// are.
+    pub database: Option<String>,
+    /// Password of the user in `database`, where the server wants one.
+    pub database_password: Option<Secret>,
     /// Folder into which placements are written, below the data folder unless absolute.
     pub handoff: Option<PathBuf>,
 }

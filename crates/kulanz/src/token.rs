@@ -8,7 +8,7 @@ use kulanz_engine::{token_hash, vault::random};
 use kulanz_store::{Store, TokenRow};
 use serde_json::json;
 
-use crate::house::{Places, open_store};
+use crate::{data, house::Places, settings::Settings};
 
 /// Makes a token and prints it.
 pub async fn create(
@@ -23,7 +23,8 @@ pub async fn create(
         bail!("a person's name has 1 to 64 characters");
     }
     let token = format!("kz_{}", URL_SAFE_NO_PAD.encode(random::<24>()?));
-    let store = open_store(&places.data).map_err(|error| {
+    let settings = Settings::read(&places.config)?;
+    let store = data::open(&places.data, &settings).await.map_err(|error| {
         error.context("tokens are made while no server runs on the data: stop it for a moment")
     })?;
     store

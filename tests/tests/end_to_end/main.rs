@@ -12,6 +12,7 @@ mod http;
 mod import;
 mod law;
 mod orders;
+mod postgres;
 mod privacy;
 mod processes;
 mod server;

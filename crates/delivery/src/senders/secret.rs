@@ -33,6 +33,11 @@ impl fmt::Debug for Hidden {
 }
 
 impl Secret {
+    /// The secret itself, for what is no sender; keep it short and out of sight.
+    pub fn reveal(&self) -> Result<String, SenderConfigError> {
+        Ok(self.read()?.0)
+    }
+
     pub(super) fn read(&self) -> Result<Hidden, SenderConfigError> {
         let (place, found) = match self {
             Self::Env(name) => (

@@ -50,6 +50,18 @@ impl PostgresConfig {
         format!("{user} at {host}:{port}/{}", self.database())
     }
 
+    /// Whether the URL has a password in it.
+    pub fn has_password(&self) -> bool {
+        self.client.get_password().is_some()
+    }
+
+    /// The same with this password.
+    #[must_use]
+    pub fn with_password(mut self, password: &str) -> Self {
+        self.client.password(password);
+        self
+    }
+
     pub(super) fn user(&self) -> &str {
         self.client.get_user().unwrap_or("?")
     }

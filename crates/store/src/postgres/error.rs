@@ -142,9 +142,7 @@ pub(super) fn not_connected(config: &PostgresConfig, error: Error) -> StoreError
             if what.contains("password missing") {
                 return unusable("the server wants a password and its URL has none");
             }
-            StoreError::Unreachable(format!("{} cannot be reached: {what}", config.place()), {
-                error.into()
-            })
+            StoreError::Unreachable(format!("{} cannot be reached", config.place()), error.into())
         }
     }
 }

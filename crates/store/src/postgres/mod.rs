@@ -72,6 +72,14 @@ impl PostgresStore {
         Self::prepared(config, Some(Mutex::new(alone))).await
     }
 
+    /// Whether a process has opened the database for itself alone.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn is_served(config: &PostgresConfig) -> Result<bool, StoreError> {
+        schema::is_served(config).await
+    }
+
     /// Opens a database for reading, also while a server works on it. Everything that writes
     /// answers [`StoreError::ReadOnly`].
     ///

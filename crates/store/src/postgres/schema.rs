@@ -20,6 +20,10 @@ const MIGRATING: &str = "SELECT pg_advisory_xact_lock(7020411202605)";
 /// moment ago may still be seen there, so it is waited for.
 const ALONE: &str = "SET lock_timeout TO '3s'; SELECT pg_advisory_lock(7020411202606)";
 
+const SERVED: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = 7020411202606
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+
 const FIRST: &str = "
     CREATE SCHEMA IF NOT EXISTS kulanz;
     COMMENT ON SCHEMA kulanz IS 'Kulanz: what it keeps. Others read kulanz_bi';
@@ -160,6 +164,12 @@ pub(super) async fn alone(config: &PostgresConfig) -> Result<Session, StoreError
         Err(Failed::Busy(_)) => Err(StoreError::InUse),
         Err(other) => Err(other.into()),
     }
+}
+
+/// Whether [`alone`] is somewhere, without waiting for anything.
+pub(super) async fn is_served(config: &PostgresConfig) -> Result<bool, StoreError> {
+    let rows = Session::open(config, true).await?.one(step!(SERVED)).await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
 const fn known() -> u32 {

@@ -68,7 +68,8 @@ async fn each_table_view_and_column_is_commented() {
 #[tokio::test]
 async fn who_reports_sees_claims_accounts_and_notices_by_their_names() {
     use crate::contract::rows::{at, book, claim, notice, with_views};
-    let url = server::database();
+    let server = server::Server::own();
+    let url = server.database();
     let store = PostgresStore::open(config(&url)).await.unwrap();
     let views = Views {
         books: vec![book(kulanz_domain::money::Currency::EUR, 900)],
@@ -77,9 +78,25 @@ async fn who_reports_sees_claims_accounts_and_notices_by_their_names() {
         work: Vec::new(),
     };
     commit(&store, vec![with_views("shop/d1", views), append("shop/d2", 0, &["{}"])]).await;
-    let own = client(&url).await;
+    // As docs/reporting.md says.
+    let admin = client(&server.ask("admin")).await;
+    admin.batch_execute("CREATE ROLE reporting LOGIN PASSWORD 'p'").await.unwrap();
+    client(&url)
+        .await
+        .batch_execute(
+            "GRANT USAGE ON SCHEMA kulanz_bi TO reporting;
+             GRANT SELECT ON ALL TABLES IN SCHEMA kulanz_bi TO reporting",
+        )
+        .await
+        .unwrap();
+    let (_, place) = url.rsplit_once('@').unwrap();
+    let reports = client(&format!("postgres://reporting:p@{place}")).await;
+    for table in ["secrets", "keys", "tokens", "events", "accounts"] {
+        let said = refused(&reports, &format!("SELECT * FROM kulanz.{table}")).await;
+        assert!(said.contains("permission denied"), "{table}: {said}");
+    }
     let told = async |sql: &str| -> String {
-        let rows = own.query(sql, &[]).await.unwrap();
+        let rows = reports.query(sql, &[]).await.unwrap();
         rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("; ")
     };
     let accounts = "SELECT concat_ws(' ', creditor, debtor, currency, principal, outstanding)
@@ -91,6 +108,15 @@ async fn who_reports_sees_claims_accounts_and_notices_by_their_names() {
     let notices = "SELECT concat_ws(' ', debtor, notice, step, persona, channel, state,
         decided_at AT TIME ZONE 'UTC') FROM kulanz_bi.notices";
     assert_eq!(told(notices).await, "d1 N-1 reminder forgetful sms sent 2026-03-20 08:00:00");
+
+    let page = include_str!("../../../../../docs/reporting.md");
+    let (_, examples) = page.split_once("## Examples").unwrap();
+    let examples: Vec<&str> = examples.split("```sql").skip(1).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        let (sql, _) = example.split_once("```").unwrap();
+        assert!(!reports.query(sql, &[]).await.unwrap().is_empty(), "{sql}");
+    }
 }
 
 #[tokio::test]
@@ -163,7 +189,10 @@ async fn a_database_has_one_that_serves_it_and_others_read_beside() {
     let url = server::database();
     let nothing = PostgresStore::open_read_only(config(&url)).await;
     assert!(matches!(nothing, Err(StoreError::Unusable(_))));
+    assert!(!PostgresStore::is_served(&config(&url)).await.unwrap());
     let store = PostgresStore::open_alone(config(&url)).await.unwrap();
+    assert!(PostgresStore::is_served(&config(&url)).await.unwrap());
+    assert!(!PostgresStore::is_served(&config(&server::database())).await.unwrap());
     let second = PostgresStore::open_alone(config(&url)).await;
     assert!(matches!(second, Err(StoreError::InUse)));
     let beside = PostgresStore::open_read_only(config(&url)).await.unwrap();
