@@ -114,7 +114,7 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<AccountId>, StoreError>;
 
-    /// Secrets of an account; an empty `slots` means all.
+    /// Secrets of an account, in the order of `slots`; an empty one means all, in their order.
     async fn secrets(
         &self,
         account: AccountId,

@@ -115,8 +115,12 @@ pub async fn of_two_secrets_the_greater_stamp_wins(open: impl AsyncFn() -> Arc<d
     assert_eq!(read, [march, secret("invoice/R-1", "1", b"goods")]);
     commit(&*store, vec![with("shop/d1", 2, &[("debtor", "2026-04-01", "april")])]).await;
     let named = vec!["debtor".to_owned(), "debtors".to_owned()];
-    let read = store.secrets(one, named).await.unwrap();
+    let read = store.secrets(one.clone(), named).await.unwrap();
     assert_eq!(read, [secret("debtor", "2026-04-01", b"april")]);
+    let backwards = vec!["invoice/R-1".to_owned(), "debtor".to_owned()];
+    let read = store.secrets(one, backwards).await.unwrap();
+    let slots: Vec<&str> = read.iter().map(|secret| secret.slot.as_str()).collect();
+    assert_eq!(slots, ["invoice/R-1", "debtor"]);
     assert_eq!(store.secrets(account("shop/none"), vec![]).await.unwrap(), []);
 }
 
@@ -154,6 +158,46 @@ async fn check_erased(store: &dyn Store) {
     assert_eq!(store.paylink([2; 32]).await.unwrap(), Some(paylink("shop/d2", 2)));
     assert_eq!(store.erasures().await.unwrap(), std::slice::from_ref(&one));
     assert_eq!(store.stream(one, 0).await.unwrap().len(), 2);
+}
+
+/// What an append seals, sends and links beside its erasure is not kept.
+pub async fn nothing_that_comes_with_an_erasure_survives_it(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let key = KeyChange::Create(vec![1; 48]);
+    commit(&*store, vec![Append { key, ..append("shop/d1", 0, &["{}"]) }]).await;
+    let erase = Append {
+        key: KeyChange::Destroy,
+        secrets: vec![secret("debtor", "9", b"x")],
+        paylinks: vec![paylink("shop/d1", 1)],
+        ..append("shop/d1", 1, &["erased"])
+    };
+    commit(&*store, vec![erase]).await;
+    let one = account("shop/d1");
+    assert_eq!(store.secrets(one.clone(), vec![]).await.unwrap(), []);
+    assert_eq!(store.paylink([1; 32]).await.unwrap(), None);
+    let head = store.heads(vec![one.clone()]).await.unwrap().remove(0).unwrap();
+    assert_eq!((head.version, head.key), (2, None));
+    assert_eq!(store.erasures().await.unwrap(), [one]);
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// From the first year that an event can name to the last.
+pub async fn days_of_all_years_come_back(open: impl AsyncFn() -> Arc<dyn Store>) {
+    use jiff::civil::date;
+    let store = open().await;
+    let claims = vec![
+        crate::ClaimRow { issued_on: date(0, 1, 1), due_on: date(1, 2, 28), ..claim("R-1", 1) },
+        crate::ClaimRow {
+            issued_on: date(2000, 2, 29),
+            due_on: date(9999, 12, 31),
+            ..claim("R-2", 2)
+        },
+    ];
+    let views = Views { claims: claims.clone(), ..Views::default() };
+    commit(&*store, vec![with_views("shop/d1", views)]).await;
+    assert_eq!(store.claims(account("shop/d1")).await.unwrap(), claims);
 }
 
 /// Books and work replace all of the account; claims and notices those that they name.

@@ -33,14 +33,20 @@ macro_rules! contract_tests {
             two_appends_of_one_account_follow_each_other_in_a_batch
             of_concurrent_commits_on_one_version_one_wins
             the_global_order_rises_and_a_polling_reader_skips_nothing
+            of_concurrent_commits_with_one_inbox_key_one_takes_effect
             a_head_starts_from_its_snapshot
+            heads_come_in_the_order_in_which_they_are_asked_for
+            a_moment_is_kept_to_the_microsecond_and_no_later_than_it_was
+            a_batch_of_many_appends_is_one_batch
             all_is_there_after_opening_again
             a_wake_up_is_set_kept_and_cleared
             a_wake_up_is_never_named_too_early
             accounts_are_listed_in_their_order_page_by_page
             of_two_secrets_the_greater_stamp_wins
             erasure_destroys_key_secrets_and_paylinks_and_is_listed
+            nothing_that_comes_with_an_erasure_survives_it
             views_replace_what_they_say_and_leave_the_rest
+            days_of_all_years_come_back
             books_are_summed_by_currency_and_creditor
             notices_are_counted_and_listed_newest_first
             work_is_listed_oldest_first
@@ -49,6 +55,7 @@ macro_rules! contract_tests {
             a_taken_message_stays_taken_after_opening_again
             messages_are_taken_when_due_and_earliest_first
             a_message_moves_and_is_listed_by_state
+            a_message_may_be_put_and_moved_at_once_and_the_last_move_counts
             a_dead_letter_is_numbered_listed_and_closed_once
             a_token_is_found_by_its_hash
             the_first_content_of_a_policy_version_stays

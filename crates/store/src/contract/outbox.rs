@@ -118,3 +118,33 @@ pub async fn a_message_moves_and_is_listed_by_state(open: impl AsyncFn() -> Arc<
     let last = store.take_outbox(at(99), 9).await.unwrap();
     assert_eq!(last.iter().map(|row| row.notice.as_str()).collect::<Vec<_>>(), ["N-2"]);
 }
+
+/// An account may decide a message and think better of it within one batch.
+pub async fn a_message_may_be_put_and_moved_at_once_and_the_last_move_counts(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let row = message("shop/d1", "N-1", at(0));
+    let move_to = |state, detail: Option<&str>| OutboxChange::Move {
+        notice: notice_id("N-1"),
+        state,
+        next_at: at(3),
+        changed_at: at(2),
+        detail: detail.map(str::to_owned),
+    };
+    let outbox = vec![
+        OutboxChange::Put(row.clone()),
+        move_to(OutboxState::Parked, Some("refused")),
+        move_to(OutboxState::Suppressed, None),
+    ];
+    commit(&*store, vec![Append { outbox, ..append("shop/d1", 0, &["{}"]) }]).await;
+    let moved = OutboxRow {
+        state: OutboxState::Suppressed,
+        next_at: at(3),
+        changed_at: at(2),
+        detail: None,
+        ..row
+    };
+    assert_eq!(store.outbox_row(notice_id("N-1")).await.unwrap(), Some(moved));
+    assert_eq!(store.take_outbox(at(9), 9).await.unwrap(), []);
+}

@@ -337,3 +337,101 @@ async fn picture(store: &dyn Store) -> String {
         store.work(None, 9).await.unwrap(),
     )
 }
+
+/// However many bring the same inbound event, to whichever accounts.
+pub async fn of_concurrent_commits_with_one_inbox_key_one_takes_effect(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let calls: Vec<_> = (0..12)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            // Keys in another order each time: none may wait for one that waits for it.
+            let mut inbox = vec![key("bank", "1"), key("bank", "2"), key("bank", "3")];
+            inbox.rotate_left(number % 3);
+            let own = Append { inbox, ..append(&format!("shop/d{number}"), 0, &["1"]) };
+            let other = append(&format!("shop/other{number}"), 0, &["1"]);
+            tokio::spawn(async move { store.commit(vec![own, other]).await.unwrap() })
+        })
+        .collect();
+    let mut won = 0;
+    for call in calls {
+        let outcomes = call.await.unwrap();
+        match outcomes[0] {
+            Outcome::Committed { .. } => won += 1,
+            Outcome::AlreadyRecorded(_) => {}
+            Outcome::Conflict => panic!("{outcomes:?}"),
+        }
+        assert!(matches!(outcomes[1], Outcome::Committed { .. }), "{outcomes:?}");
+    }
+    assert_eq!(won, 1);
+    assert_eq!(store.recorded_count().await.unwrap(), 3);
+    assert_eq!(store.events_after(0, 99).await.unwrap().len(), 13);
+}
+
+/// Also an account that is asked for twice, or does not exist.
+pub async fn heads_come_in_the_order_in_which_they_are_asked_for(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    commit(&*store, vec![append("shop/d1", 0, &["1"]), append("shop/d2", 0, &["1", "2"])]).await;
+    let asked = ["shop/d2", "shop/none", "shop/d1", "shop/d2"].map(account).to_vec();
+    let heads = store.heads(asked).await.unwrap();
+    let told: Vec<_> = heads
+        .iter()
+        .map(|head| head.as_ref().map(|head| (head.version, head.events.len())))
+        .collect();
+    assert_eq!(told, [Some((2, 2)), None, Some((1, 1)), Some((2, 2))]);
+    assert_eq!(store.heads(Vec::new()).await.unwrap(), []);
+    assert_eq!(store.recorded(Vec::new()).await.unwrap(), Vec::<bool>::new());
+}
+
+/// Whatever is finer is rounded down, but for wake-ups and next tries.
+pub async fn a_moment_is_kept_to_the_microsecond_and_no_later_than_it_was(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let odd = jiff::Timestamp::from_nanosecond(at(10).as_nanosecond() + 1_999).unwrap();
+    let micros = |more| jiff::Timestamp::from_microsecond(at(10).as_microsecond() + more).unwrap();
+    let mut new = append("shop/d1", 0, &["1"]);
+    new.events[0].recorded_at = odd;
+    let row = crate::OutboxRow { next_at: odd, ..message("shop/d1", "N-1", odd) };
+    new.outbox = vec![OutboxChange::Put(crate::OutboxRow { decided_at: odd, ..row })];
+    commit(&*store, vec![new]).await;
+    assert_eq!(store.events_after(0, 9).await.unwrap()[0].recorded_at, micros(1));
+    let row = store.outbox_row(notice_id("N-1")).await.unwrap().unwrap();
+    assert_eq!((row.decided_at, row.next_at), (micros(1), micros(2)));
+}
+
+/// More accounts and events than any page, block or array that a store may have inside.
+pub async fn a_batch_of_many_appends_is_one_batch(open: impl AsyncFn() -> Arc<dyn Store>) {
+    const MANY: usize = 2_300;
+    let store = open().await;
+    let batch = |version: u64| -> Vec<Append> {
+        (0..MANY)
+            .rev()
+            .map(|number| Append {
+                inbox: vec![key("bank", &format!("{number}/{version}"))],
+                wake: Wake::At(at(number as i64)),
+                ..append(&format!("shop/d{number}"), version, &["1", "2"])
+            })
+            .collect()
+    };
+    for version in [0, 2] {
+        let outcomes = store.commit(batch(version)).await.unwrap();
+        let positions: Vec<u64> = outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Committed { last_position } => *last_position,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(positions.windows(2).all(|pair| pair[0] + 2 <= pair[1]));
+    }
+    assert_eq!(store.events_after(0, 99_999).await.unwrap().len(), 4 * MANY);
+    assert_eq!(store.recorded_count().await.unwrap(), 2 * MANY as u64);
+    assert_eq!(store.due(at(99_999), 9_999).await.unwrap().len(), MANY);
+    let again = store.commit(batch(2)).await.unwrap();
+    assert!(again.iter().all(|outcome| *outcome == Outcome::Conflict));
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}

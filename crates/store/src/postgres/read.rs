@@ -34,7 +34,7 @@ const EVENTS_OF: &str = "SELECT events.* FROM
     AND events.version > asked.above AND events.version <= asked.upto
     ORDER BY events.account, events.version";
 
-/// A head on its way together: its place in the answer, its account's number.
+/// A head whose events are yet to come.
 struct Found {
     account: AccountId,
     head: Head,
@@ -76,9 +76,9 @@ pub(super) async fn heads(
             }
         }
     }
-    let mut found: HashMap<AccountId, Head> =
+    let found: HashMap<AccountId, Head> =
         found.into_values().map(|found| (found.account, found.head)).collect();
-    Ok(accounts.iter().map(|account| found.remove(account)).collect())
+    Ok(accounts.iter().map(|account| found.get(account).cloned()).collect())
 }
 
 pub(super) async fn stream(
@@ -246,7 +246,8 @@ pub(super) async fn secrets(
             step!(
                 "SELECT slot, stamp, sealed FROM secrets WHERE account =
                  (SELECT number FROM accounts WHERE creditor = $1 AND debtor = $2)
-                 AND (cardinality($3::text[]) = 0 OR slot = ANY($3)) ORDER BY slot",
+                 AND (cardinality($3::text[]) = 0 OR slot = ANY($3))
+                 ORDER BY array_position($3, slot), slot",
                 account.creditor.as_str(),
                 account.debtor.as_str(),
                 slots.to_vec(),

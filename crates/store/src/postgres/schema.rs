@@ -40,13 +40,18 @@ const FIRST: &str = "
 /// Refuses a server that cannot keep the data, before anything is written.
 pub(super) async fn check_server(session: &mut Session) -> Result<(), StoreError> {
     let sql = "SELECT current_setting('server_version_num')::int, \
-        current_setting('server_version'), current_setting('server_encoding')";
+        current_setting('server_version'), current_setting('server_encoding'), \
+        pg_is_in_recovery()";
     let rows = session.one(step!(sql)).await?;
     for row in rows {
         let (number, version, encoding): (i32, String, String) =
             (row.get(0), row.get(1), row.get(2));
         if number < OLDEST {
             return Err(unusable(format!("the server is PostgreSQL {version}: use 15 or later")));
+        }
+        // It would also not show the locks that the high-water mark is made of.
+        if row.get(3) {
+            return Err(unusable("it is a replica: name the primary server in its URL"));
         }
         if encoding != "UTF8" {
             return Err(unusable(format!(

@@ -226,3 +226,17 @@ async fn who_asks_for_tls_gets_it_from_a_server_whose_certificate_it_trusts_alon
     let misnamed = why(&format!("{other}&hostaddr=127.0.0.1")).await;
     assert!(misnamed.contains("certificate"), "{misnamed}");
 }
+
+#[tokio::test]
+async fn a_replica_is_refused() {
+    let server = server::Server::own();
+    let url = server.database();
+    drop(PostgresStore::open(config(&url)).await.unwrap());
+    let certificate = std::path::PathBuf::from(server.ask("certificate"));
+    server.ask("stop");
+    std::fs::write(certificate.with_file_name("standby.signal"), "").unwrap();
+    server.ask("start");
+    assert!(why(&url).await.contains("name the primary server"));
+    let read = PostgresStore::open_read_only(config(&url)).await;
+    assert!(matches!(read, Err(StoreError::Unusable(why)) if why.contains("replica")));
+}
