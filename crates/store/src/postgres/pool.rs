@@ -96,7 +96,7 @@ impl Session {
 
     /// As [`Self::begin`], for what takes as long as there are data: an hour at most.
     pub(super) async fn begin_unhurried(&mut self) -> Result<(), Failed> {
-        self.begin("BEGIN; SET LOCAL statement_timeout TO 0").await?;
+        self.begin(&format!("BEGIN; SET LOCAL statement_timeout TO 0; {WIDE}")).await?;
         self.patience = UNHURRIED;
         Ok(())
     }
@@ -181,9 +181,18 @@ async fn connect(config: &PostgresConfig) -> Result<Client, StoreError> {
     }
 }
 
-/// The limits are set on the server too, which then gives up what nobody waits for any more. A
-/// plan is made for each statement as it comes: one that was made for the first rows of a table
-/// would read all of it later.
+/// Within a transaction, for statements that read most of a table.
+const WIDE: &str = "SET LOCAL enable_seqscan TO on; SET LOCAL enable_bitmapscan TO on;
+    SET LOCAL enable_hashjoin TO on; SET LOCAL enable_mergejoin TO on; SET LOCAL plan_cache_mode TO force_custom_plan";
+
+/// The limits are set on the server too, which then gives up what nobody waits for any more.
+///
+/// Nearly every statement names its rows by their keys, a thousand at once. The planner would
+/// rather read a whole table than look up a thousand keys, which is slower from some ten thousand
+/// rows on and has no end; so it is told to follow indexes, and statements that read most of a
+/// table say so ([`WIDE`]). What it has to do all the same it then takes for dear, which must not
+/// make it compile. A plan is made once a connection and statement, without looking at the values:
+/// there is only one, and a thousand values are long to look at.
 fn settings(patience: Duration, read_only: bool) -> String {
     let millis = patience.as_millis();
     let reads = if read_only { "on" } else { "off" };
@@ -193,7 +202,9 @@ fn settings(patience: Duration, read_only: bool) -> String {
          SET idle_in_transaction_session_timeout TO {millis}; SET idle_session_timeout TO 0;
          SET tcp_keepalives_idle TO 60; SET tcp_keepalives_interval TO 10;
          SET tcp_keepalives_count TO 3;
-         SET plan_cache_mode TO force_custom_plan; SET default_transaction_read_only TO {reads}"
+         SET enable_seqscan TO off; SET enable_bitmapscan TO off;
+         SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET jit TO off;
+         SET plan_cache_mode TO force_generic_plan; SET default_transaction_read_only TO {reads}"
     )
 }
 
@@ -251,6 +262,19 @@ impl Pool {
             Err(Failed::Lost(_)) => Ok(self.lend().await?.one(step()).await?),
             answer => Ok(answer?),
         }
+    }
+
+    /// As [`Self::read`], for a statement that reads most of a table.
+    pub(super) async fn read_widely(
+        self: &Arc<Self>,
+        step: Step<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut session = self.lend().await?;
+        session.begin(&format!("BEGIN; {WIDE}")).await?;
+        // Where it fails, the connection ends with the transaction.
+        let rows = session.one(step).await?;
+        session.commit().await?;
+        Ok(rows)
     }
 
     /// What was connected to a server that is gone helps nobody: the next is made anew.

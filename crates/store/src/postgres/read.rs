@@ -162,7 +162,7 @@ pub(super) async fn recorded(pool: &Arc<Pool>, keys: &[InboxKey]) -> Result<Vec<
 }
 
 pub(super) async fn recorded_count(pool: &Arc<Pool>) -> Result<u64, StoreError> {
-    let count = pool.read(|| step!("SELECT count(*) AS count FROM inbox")).await?;
+    let count = pool.read_widely(step!("SELECT count(*) AS count FROM inbox")).await?;
     Ok(first(count, |row| row.count("count"))?.unwrap_or(0))
 }
 
@@ -333,9 +333,8 @@ pub(super) async fn book(
     creditor: Option<&CreditorId>,
 ) -> Result<(u64, Vec<BookRow>), StoreError> {
     let found = pool
-        .read(|| {
-            step!(
-                "WITH own AS MATERIALIZED (
+        .read_widely(step!(
+            "WITH own AS MATERIALIZED (
                      SELECT number FROM accounts WHERE $1::text IS NULL OR creditor = $1
                  ), sums AS (
                      SELECT currency, sum(principal)::bigint AS principal,
@@ -347,9 +346,8 @@ pub(super) async fn book(
                  )
                  SELECT (SELECT count(*) FROM own) AS accounts, sums.*
                  FROM (VALUES (1)) AS always LEFT JOIN sums ON true ORDER BY currency",
-                creditor.map(|creditor| creditor.as_str().to_owned()),
-            )
-        })
+            creditor.map(|creditor| creditor.as_str().to_owned()),
+        ))
         .await?;
     let found = all(found, |row| {
         let book = row.text_if_any("currency")?.map(|_| rows::book(row)).transpose()?;
@@ -409,16 +407,14 @@ pub(super) async fn notice_counts(
     creditor: Option<&CreditorId>,
 ) -> Result<Vec<NoticeCount>, StoreError> {
     let found = pool
-        .read(|| {
-            step!(
-                "SELECT step, channel, persona, state, count(*) AS notices FROM notices
+        .read_widely(step!(
+            "SELECT step, channel, persona, state, count(*) AS notices FROM notices
                  WHERE $1::text IS NULL
                  OR account IN (SELECT number FROM accounts WHERE creditor = $1)
                  GROUP BY step, channel, persona, state
                  ORDER BY step NULLS FIRST, channel, persona NULLS FIRST, state",
-                creditor.map(|creditor| creditor.as_str().to_owned()),
-            )
-        })
+            creditor.map(|creditor| creditor.as_str().to_owned()),
+        ))
         .await?;
     all(found, rows::notice_count)
 }

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::contract::rows::{append, commit, key, messages};
+use crate::{
+    Wake,
+    contract::rows::{append, commit, key, messages},
+};
 
 /// A batch of the store's own that has its places in the global order and cannot go on: somebody
 /// else is about to record its inbox key.
@@ -210,4 +213,60 @@ async fn two_processes_take_no_message_both() {
     let (mut all, others) = tokio::join!(take(&one), take(&two));
     all.extend(others);
     assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (200, 200));
+}
+
+/// What each table was read as a whole, once all other connections have ended: only then is what
+/// they did counted for sure.
+async fn whole_reads(own: &Client) -> Vec<(String, i64)> {
+    let others = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'";
+    while own.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let counted = "SELECT relname::text, seq_scan FROM pg_stat_user_tables
+        WHERE schemaname = 'kulanz' AND relname <> 'schema_version' ORDER BY relname";
+    let rows = own.query(counted, &[]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test]
+async fn statements_that_name_their_rows_follow_indexes_from_the_first_row_on() {
+    use crate::contract::rows::{at, book, item, secret};
+    // As many as make the planner prefer to read all, left to itself.
+    const MANY: usize = 1_000;
+    let url = server::database();
+    let own = client(&url).await;
+    drop(PostgresStore::open(config(&url)).await.unwrap());
+    let before = whole_reads(&own).await;
+    let store = PostgresStore::open(config(&url)).await.unwrap();
+    let one: AccountId = "shop/d1".parse().unwrap();
+    for version in 0..3 {
+        let new = |number| Append {
+            snapshot: Some(vec![1]),
+            inbox: vec![key("bank", &format!("{number}/{version}"))],
+            wake: Wake::At(at(number)),
+            secrets: vec![secret("debtor", "1", b"x")],
+            views: Some(Views {
+                books: vec![book(kulanz_domain::money::Currency::EUR, 1)],
+                work: vec![item("release", "P-1", at(0))],
+                ..Views::default()
+            }),
+            ..append(&format!("shop/d{number}"), version, &["1"])
+        };
+        commit(&store, (0..MANY as i64).map(new).collect()).await;
+        store.heads(accounts(MANY)).await.unwrap();
+        let keys = (0..MANY).map(|number| key("bank", &format!("{number}/1"))).collect();
+        store.recorded(keys).await.unwrap();
+        store.events_after(version, 10).await.unwrap();
+        store.stream(one.clone(), 0).await.unwrap();
+        store.secrets(one.clone(), Vec::new()).await.unwrap();
+        store.claims(one.clone()).await.unwrap();
+        store.due(at(9), 10).await.unwrap();
+        store.next_wake().await.unwrap();
+        store.accounts(None, None, 10).await.unwrap();
+        store.take_outbox(at(9), 10).await.unwrap();
+    }
+    drop(store);
+    assert_eq!(whole_reads(&own).await, before);
 }
