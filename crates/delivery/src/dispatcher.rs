@@ -500,11 +500,13 @@ fn context(
     let (mut principal, mut fees) = (Decimal::ZERO, Decimal::ZERO);
     let mut interest = Decimal::ZERO;
     let told_to = decided.interest_to.unwrap_or(today);
+    let mut counted_to = None;
     for part in &decided.claims {
         let Some(column) = book.claim(&part.invoice) else { continue };
         principal += column.outstanding;
         fees += column.fees;
         interest += column.interest_on(told_to);
+        counted_to = counted_to.max(column.interest_counted_to(told_to));
         let about = secrets.get(&format!("invoice/{}", part.invoice));
         let description = about.and_then(|v| v.get("description")).and_then(Value::as_str);
         claims.push(ClaimLine {
@@ -548,7 +550,7 @@ fn context(
         fee: money(fee),
         lump_sum: money(lump_sum),
         interest: money(interest),
-        interest_to: told_to,
+        interest_to: counted_to.unwrap_or(told_to),
         deadline,
         claims,
         plans: plans.collect(),

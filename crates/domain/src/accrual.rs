@@ -184,6 +184,11 @@ impl<'a> Accrual<'a> {
         begun.filter_map(|stretch| self.end(stretch, to)).max()
     }
 
+    /// The last day that is counted in it: the one before, where the last day does not count.
+    pub fn counted_to(&self, to: Date) -> Option<Date> {
+        self.told_to(if self.last_day_counts { to } else { before(to) })
+    }
+
     /// Percent a year on `day`, where interest runs on it.
     pub fn percent_on(&self, day: Date) -> Option<Decimal> {
         let stretch = self.stretches.iter().find(|one| one.from <= day && day <= one.to)?;

@@ -225,7 +225,7 @@ fn claim(
         principal: column.outstanding,
         fees: column.fees,
         interest: column.interest_on(as_of),
-        interest_to: column.interest_to(as_of),
+        interest_to: column.interest_counted_to(as_of),
         open: column.open_on(as_of),
     }
 }

@@ -204,8 +204,8 @@ catalogue! {
     InterestOn: "{days} auf {amount}, im Jahr {percent}.",
         "{days} on {amount}, {percent} a year.";
     InterestOverBase: "{days} auf {amount}, im Jahr {percent}. Das ist der Basiszins von {base} \
-                       plus {points}.",
-        "{days} on {amount}, {percent} a year. That is the base rate of {base} plus {points}.";
+                       plus {points} Punkte.",
+        "{days} on {amount}, {percent} a year. That is the base rate of {base} plus {points} points.";
     OneDay: "1 Tag", "1 day";
     Days: "{count} Tage", "{count} days";
     LinePaid: "Ihre Zahlung", "Your payment";

@@ -299,7 +299,8 @@ fn breakdown(html: &mut Html, visit: &Visit, section: &Section<'_>) {
         (Text::Paid, -sum(|column| column.paid + column.fees_paid + column.interest_paid)),
     ];
     let money = |amount| visit.lang.money(section.money(amount));
-    let interest_to = section.claims().filter_map(|column| column.interest_to(section.today)).max();
+    let interest_to =
+        section.claims().filter_map(|column| column.interest_counted_to(section.today)).max();
     let day = visit.lang.date(interest_to.unwrap_or(section.today));
     html.raw("<table class=\"breakdown\"><caption>").raw(visit.t(Text::SumCaption));
     html.raw("</caption><tbody>");

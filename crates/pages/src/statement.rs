@@ -162,12 +162,13 @@ impl Fold<'_> {
         let base = line.base_percent;
         let text = if base.is_some() { Text::InterestOverBase } else { Text::InterestOn };
         let base = base.unwrap_or_default();
+        let points = lang.percent(line.percent - base);
         let gaps = [
             ("days", days.as_str()),
             ("amount", &amount),
             ("percent", &lang.percent(line.percent)),
             ("base", &lang.percent(base)),
-            ("points", &lang.percent(line.percent - base)),
+            ("points", points.trim_end_matches(['%', '\u{a0}', ' '])),
         ];
         html.raw("<br><span class=\"soft\">").text(visit.fill(text, &gaps)).raw("</span>");
     }

@@ -29,13 +29,12 @@ pub fn samples(occasion: &Occasion<'_>) -> Vec<MessageContext> {
     let money = |whole: i64| Money::new(Decimal::from(whole), occasion.currency);
     let short = base(occasion, money(49), vec![line("R-1", money(49), None)]);
     let several = MessageContext {
-        fees: money(42),
-        fee: money(2),
+        fees: money(40),
         lump_sum: money(40),
         interest: money(3),
         ..base(
             occasion,
-            money(183),
+            money(181),
             vec![
                 line("R-2026-104", money(49), Some("Gartenstuhl")),
                 line("R-2026-117", money(89), None),

@@ -127,10 +127,15 @@ impl<'a> ClaimBook<'a> {
         self.interest_on(day) + self.interest_paid + self.interest_given_up
     }
 
-    /// The last day up to which [`interest_on`](Self::interest_on) tells interest at `day`; `None`
-    /// where none has begun.
+    /// The last day for which [`interest_on`](Self::interest_on) is the same as for `day`: base rates
+    /// may not be published further. `None` where no interest has begun.
     pub fn interest_to(&self, day: Date) -> Option<Date> {
         self.accrual.told_to(self.until(day))
+    }
+
+    /// The last day that is counted in it, for people to read.
+    pub fn interest_counted_to(&self, day: Date) -> Option<Date> {
+        self.accrual.counted_to(self.until(day))
     }
 
     /// The segments that make up the interest accrued up to the end of `day`.

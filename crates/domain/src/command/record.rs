@@ -30,6 +30,13 @@ pub(super) fn record(
     let account = &*raised.account;
     check_currency(account, fact)?;
     check_decimals(account, fact)?;
+    if let Some((payment, told)) = agency_payment(fact)
+        && let Some(known) = account.payments.get(&payment).and_then(|one| one.received.as_ref())
+        && known.method == AGENCY
+        && *known != told
+    {
+        return Err(Refusal::Contradicts { kind: "payment", id: payment.to_string() });
+    }
     let zone = &rules.creditor.zone;
     let Some(event) = fact_event(account, fact, stamp, at, own, zone)? else { return Ok(()) };
     if let Fact::NoticeReceipt { notice, at, receipt: Receipt::Delivered, .. } = fact
@@ -59,27 +66,27 @@ pub(super) fn record(
             raised.raise(AccountEvent::DefaultBegins { invoice, notice, from });
         }
     }
-    if let Fact::PlacementReported { report, on, .. } = fact
-        && let PlacementReport::PaymentReceived { payment, amount, .. } = report
-        && raised.account.payments.get(payment).is_none_or(|known| known.received.is_none())
+    if let Some((payment, told)) = agency_payment(fact)
+        && raised.account.payments.get(&payment).is_none_or(|known| known.received.is_none())
     {
-        raised.raise(AccountEvent::PaymentReceived {
-            payment: payment.clone(),
-            booked_on: *on,
-            amount: *amount,
-            method: "agency".to_owned(),
-            invoice: fact_invoice(fact),
-        });
+        let Received { booked_on, amount, method, invoice } = told;
+        raised.raise(AccountEvent::PaymentReceived { payment, booked_on, amount, method, invoice });
     }
     follow_up(raised, rules, day_in(at, zone));
     Ok(())
 }
 
-fn fact_invoice(fact: &Fact) -> Option<InvoiceId> {
-    match fact {
-        Fact::PlacementReported { invoice, .. } => invoice.clone(),
-        _ => None,
-    }
+/// How money came that an agency reports. Where we had it already by another way, its word changes
+/// nothing.
+const AGENCY: &str = "agency";
+
+/// Money that an agency reports: a payment of the account.
+fn agency_payment(fact: &Fact) -> Option<(PaymentId, Received)> {
+    let Fact::PlacementReported { report, on, invoice, .. } = fact else { return None };
+    let PlacementReport::PaymentReceived { payment, amount, .. } = report else { return None };
+    let (booked_on, invoice) = (*on, invoice.clone());
+    let told = Received { booked_on, amount: *amount, method: AGENCY.to_owned(), invoice };
+    Some((payment.clone(), told))
 }
 
 fn check_currency(account: &Account, fact: &Fact) -> Result<(), Refusal> {

@@ -219,6 +219,22 @@ fn interest_runs_from_the_first_day_of_default_and_counts_the_day_itself() {
 }
 
 #[test]
+fn where_the_payment_day_does_not_count_interest_ends_the_day_before() {
+    let interest = InterestPolicy { last_day_counts: false, ..with_interest().interest };
+    let story = late_since_the_20th(Policy { interest, ..shop_b2c() }, business())
+        .on("2026-07-21")
+        .told(hold("H-0", None, Some("2026-07-22")))
+        .bears("2026-07-20", "0.00")
+        .bears("2026-08-20", "8.93"); // 31 days
+    let counted = story.book(|book| book.claims[0].interest_counted_to(day("2026-08-20")));
+    assert_eq!(counted, Some(day("2026-08-19")));
+    story
+        .told_on("2026-08-20", paid("P-1", "508.93", "2026-08-20", None))
+        .owes("R-1", "500.00", "0.00")
+        .bears("2026-08-21", "0.15"); // 9.0789 in all, less 8.93
+}
+
+#[test]
 fn a_payment_pays_costs_and_interest_first_and_stops_interest_on_what_it_pays_of_the_principal() {
     let story = late_since_the_20th(with_interest(), business())
         .told_on("2026-08-20", paid("P-1", "459.22", "2026-08-20", None))

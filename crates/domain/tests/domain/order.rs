@@ -170,7 +170,9 @@ fn about_money() -> BoxedStrategy<Fact> {
             reason: "AM04".into(),
         }),
         1 => (days(), cents(), maybe(invoices())).prop_map(|(on, amount, invoice)| {
-            let payment = PaymentId::new(&format!("A-{amount}-{on}")).unwrap();
+            // The content is in the id: one payment is never told in two ways.
+            let meant = if invoice.is_some() { "R-1" } else { "nothing" };
+            let payment = PaymentId::new(&format!("A-{amount}-{on}-{meant}")).unwrap();
             Fact::PlacementReported {
                 placement: PlacementId::new("P-x").unwrap(),
                 agency: AgencyId::new("nordinkasso").unwrap(),

@@ -70,10 +70,10 @@ async fn interest_is_told_with_its_days_its_rate_and_what_bore_it() {
     for told in [
         "Ihr Verzug begann am 7. März 2026, weil der Tag vorbei war, den wir fest vereinbart hatten.",
         "Zinsen vom 7.3.2026 bis 11.5.2026",
-        "66 Tage auf 1.000,00 €, im Jahr 6,27 %. Das ist der Basiszins von 1,27 % plus 5 %.",
+        "66 Tage auf 1.000,00 €, im Jahr 6,27 %. Das ist der Basiszins von 1,27 % plus 5 Punkte.",
         "Zinsen vom 12.5.2026 bis 30.6.2026",
         "Zinsen vom 1.7.2026 bis 12.8.2026",
-        "im Jahr 6,52 %. Das ist der Basiszins von 1,52 % plus 5 %.",
+        "im Jahr 6,52 %. Das ist der Basiszins von 1,52 % plus 5 Punkte.",
         "Zinsen sind bis zum 12. August 2026 gezählt.",
         "Ihre Zahlung, für Zinsen",
         "11,34 € für Zinsen der Rechnung R-1",
@@ -84,7 +84,7 @@ async fn interest_is_told_with_its_days_its_rate_and_what_bore_it() {
     assert!(page.has("Zinsen bis 12. August 2026</th>"));
     let english = house.get(&format!("{}?lang=en", house.link().await)).await;
     for told in
-        ["Interest from 7 Mar 2026 to 11 May 2026", "That is the base rate of 1.27% plus 5%."]
+        ["Interest from 7 Mar 2026 to 11 May 2026", "That is the base rate of 1.27% plus 5 points."]
     {
         assert!(english.has(told), "{told}");
     }
@@ -170,7 +170,7 @@ async fn a_business_sees_what_the_lump_sum_is() {
     // 40.00 less what the first Mahnung cost.
     let lump = "Pauschale für Firmen im Verzug (§ 288 (5) BGB)</td><td class=\"sum\">37,50";
     assert!(fold.contains(lump), "{fold}");
-    assert!(fold.contains("Das ist der Basiszins von 1,27\u{a0}% plus 9\u{a0}%."), "{fold}");
+    assert!(fold.contains("Das ist der Basiszins von 1,27\u{a0}% plus 9 Punkte."), "{fold}");
 }
 
 #[tokio::test]
