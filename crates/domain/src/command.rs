@@ -313,18 +313,8 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
     if raised.account.claims.is_empty() {
         return None;
     }
-    for currency in raised.account.currencies() {
-        let Some(policy) = rules.policy(currency) else { continue };
-        let met = raised.account.met.get(&policy.reference.name);
-        if met.is_none_or(|(_, latest)| *latest != policy.reference) {
-            let policy = policy.reference.clone();
-            raised.raise(AccountEvent::PolicyMet { policy, at: now });
-        }
-    }
     let today = day_in(now, &rules.creditor.zone);
-    let review_again = review(raised, rules, now, today);
-    refresh_handoffs(raised, rules);
-    complete_automatic(raised, rules, today, now);
+    let review_again = bring_up_to(raised, rules, now, today);
     let mut number = 0u32;
     loop {
         let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else { return None };
@@ -364,6 +354,44 @@ fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) ->
         }
         number += 1;
     }
+}
+
+/// What comes before any step is decided: policies are met, what time alone has ended is over. When
+/// to look at that again.
+fn bring_up_to(
+    raised: &mut Raised<'_>,
+    rules: &Rules,
+    now: Timestamp,
+    today: Date,
+) -> Option<Timestamp> {
+    for currency in raised.account.currencies() {
+        let Some(policy) = rules.policy(currency) else { continue };
+        let met = raised.account.met.get(&policy.reference.name);
+        if met.is_none_or(|(_, latest)| *latest != policy.reference) {
+            let policy = policy.reference.clone();
+            raised.raise(AccountEvent::PolicyMet { policy, at: now });
+        }
+    }
+    let review_again = review(raised, rules, now, today);
+    refresh_handoffs(raised, rules);
+    complete_automatic(raised, rules, today, now);
+    review_again
+}
+
+/// The account as a decision at `now` would find it, and when what is beside steps has to be
+/// looked at again.
+pub(crate) fn as_found(
+    account: &Account,
+    rules: &Rules,
+    now: Timestamp,
+) -> (Account, Option<Timestamp>) {
+    let mut found = account.clone();
+    if found.erased_at.is_some() || found.claims.is_empty() {
+        return (found, None);
+    }
+    let mut raised = Raised { account: &mut found, events: Vec::new() };
+    let again = bring_up_to(&mut raised, rules, now, day_in(now, &rules.creditor.zone));
+    (found, again)
 }
 
 /// What the passing of days changes beside steps: arrangements end, terms of interest and base

@@ -4,6 +4,8 @@
 //! [`next_step`] is pure, total and deterministic: account, rules and time are all that it reads.
 
 mod case;
+mod explain;
+mod foresee;
 mod reach;
 mod recheck;
 
@@ -12,10 +14,11 @@ use serde::Serialize;
 
 pub(crate) use self::case::Case;
 pub use self::{
+    explain::{explain, view::*},
+    foresee::{Foreseen, Played, foresee, play_on},
     reach::{channel_gap, contact_window},
     recheck::{Recheck, recheck},
 };
-pub use crate::command::missing_fields;
 use crate::{
     account::{Account, PlacementState, Standing},
     book::Book,
@@ -26,6 +29,7 @@ use crate::{
     money::{Currency, Decimal},
     policy::*,
 };
+pub use crate::{command::missing_fields, ladder::PutOff};
 
 /// What to do at a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +56,7 @@ pub enum Action {
 }
 
 /// A handoff that is due.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HandoffDraft {
     /// To whom.
     pub agency: AgencyId,

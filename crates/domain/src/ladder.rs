@@ -9,6 +9,7 @@
 use std::cell::OnceCell;
 
 use jiff::{Timestamp, ToSpan, civil::Date};
+use serde::Serialize;
 
 use crate::{
     account::PlacementState,
@@ -32,58 +33,121 @@ pub(crate) enum Rung {
     Waits(Vec<(Option<usize>, WaitReason, Option<Timestamp>)>),
 }
 
+/// Steps that were considered, from the lowest on.
+pub(crate) struct Looked {
+    /// Those that do not come now, why not, and until when.
+    pub found: Vec<(usize, WaitReason, Option<Timestamp>)>,
+    /// The one that is due now.
+    pub due: Option<usize>,
+    /// The lowest that can still come.
+    pub lowest: usize,
+}
+
+/// On which day a step comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The day that it counts from; `None`: default has not begun.
+    pub from: Option<Date>,
+    /// The day; `None` with `from`.
+    pub day: Option<Date>,
+    /// What put it off beyond what the policy counts.
+    pub put_off_by: Option<PutOff>,
+}
+
+/// What puts a step off beyond the day that the policy counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PutOff {
+    /// Nothing is demanded before the claim is overdue.
+    DueDate,
+    /// It was old when the policy met it: accounts enter one after the other.
+    Entry,
+    /// Steps that were held up keep their distance from one another.
+    Distance,
+    /// A deadline that was told, and the time that a payment may be on its way.
+    Deadline,
+}
+
 /// Looks for the lowest step above the claim's level that is due.
 pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Rung {
+    let looked = look(case, column, persona);
+    if let Some(due) = looked.due {
+        return Rung::Due(due);
+    }
+    let found = looked.found.into_iter().map(|(at, reason, until)| (Some(at), reason, until));
+    let mut found: Vec<_> = found.collect();
+    if found.is_empty() {
+        found.push((None, WaitReason::TopOfLadder, None));
+    }
+    Rung::Waits(found)
+}
+
+/// On which day the step at `at` comes to a claim, by what is known now.
+pub(crate) fn place(
+    case: &Case<'_>,
+    column: &ClaimBook<'_>,
+    persona: &Persona,
+    at: usize,
+) -> Place {
     let entry = case.entry(column);
     let ladder = Ladder { case, column, persona, entry, latest_on: OnceCell::new() };
-    let mut found = Vec::new();
-    for (at, step) in case.policy.steps.iter().enumerate().skip(ladder.next_rung()) {
+    let put_off = ladder.put_off(at);
+    Place {
+        from: ladder.base_of(at),
+        day: put_off.map(|(day, _)| day),
+        put_off_by: put_off.and_then(|(_, by)| by),
+    }
+}
+
+/// Considers the steps above the claim's level until one is due or has to wait for its day.
+pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Looked {
+    let entry = case.entry(column);
+    let ladder = Ladder { case, column, persona, entry, latest_on: OnceCell::new() };
+    let (mut found, lowest) = (Vec::new(), ladder.next_rung());
+    for (at, step) in case.policy.steps.iter().enumerate().skip(lowest) {
         if step.action == StepAction::Notice && case.today >= column.due_on {
-            found.push((Some(at), WaitReason::Expired, None));
+            found.push((at, WaitReason::Expired, None));
             continue;
         }
         if let Some(missing) = ladder.insists_on(step) {
-            found.push((Some(at), WaitReason::StepMissing(missing), None));
+            found.push((at, WaitReason::StepMissing(missing), None));
             continue;
         }
         let Some(day) = ladder.day_of(at) else {
-            found.push((Some(at), WaitReason::NotInDefault, None));
+            found.push((at, WaitReason::NotInDefault, None));
             continue;
         };
         if day > case.today {
-            found.push((Some(at), WaitReason::NotBefore, ladder.opening(step, day)));
-            return Rung::Waits(found);
+            found.push((at, WaitReason::NotBefore, ladder.opening(step, day)));
+            return Looked { found, due: None, lowest };
         }
         if step.expires.is_some_and(|span| span.after(day, case.policy.region) < case.today) {
-            found.push((Some(at), WaitReason::Expired, None));
+            found.push((at, WaitReason::Expired, None));
             continue;
         }
         if let Some(when) = &step.when
             && !ladder.holds(when, case.today)
         {
             let until = ladder.holds_from(when).and_then(|day| ladder.opening(step, day));
-            found.push((Some(at), WaitReason::ConditionFalse(when.source.to_string()), until));
+            found.push((at, WaitReason::ConditionFalse(when.source.to_string()), until));
             continue;
         }
         if let StepAction::HandOff { agency, .. } = &step.action
             && let Some(earlier) = ladder.given_back_by(agency)
         {
-            found.push((Some(at), WaitReason::GivenBack(earlier.clone()), None));
+            found.push((at, WaitReason::GivenBack(earlier.clone()), None));
             continue;
         }
         if matches!(step.action, StepAction::HandOff { .. }) && !ladder.lawful_handoff() {
             let from =
                 law::default_begins(column.claim, case.rules.creditor.seat(), Some(case.debtor));
             let until = from.and_then(|(day, _)| ladder.opening(step, day));
-            found.push((Some(at), WaitReason::NotInDefault, until));
+            found.push((at, WaitReason::NotInDefault, until));
             continue;
         }
-        return Rung::Due(at);
+        return Looked { found, due: Some(at), lowest };
     }
-    if found.is_empty() {
-        found.push((None, WaitReason::TopOfLadder, None));
-    }
-    Rung::Waits(found)
+    Looked { found, due: None, lowest }
 }
 
 /// Whether a step makes sense for an overdue claim alone. A notice does not, nor does a reminder
@@ -167,23 +231,34 @@ impl Ladder<'_, '_> {
     /// The day on which the step at `at` is due; `None` where it counts from a default that has
     /// not begun.
     fn day_of(&self, at: usize) -> Option<Date> {
-        let mut due = self.counted(at)?;
+        self.put_off(at).map(|(day, _)| day)
+    }
+
+    /// As [`day_of`](Self::day_of), with what made it later than the policy counts.
+    fn put_off(&self, at: usize) -> Option<(Date, Option<PutOff>)> {
+        let (mut due, mut by) = (self.counted(at)?, None);
+        let mut later = |day: Date, why: PutOff, due: &mut Date| {
+            if day > *due {
+                (*due, by) = (day, Some(why));
+            }
+        };
         if self.steps().get(at).is_some_and(needs_overdue) {
             // The due date may have moved since the step that it counts from.
             let seat = self.case.rules.creditor.seat();
             let overdue = seat.day_after(self.column.due_on, Some(self.case.debtor));
-            due = due.max(overdue);
+            later(overdue, PutOff::DueDate, &mut due);
         }
         if let Some((step, day)) = self.entry
             && at == step
         {
-            due = due.max(day);
+            later(day, PutOff::Entry, &mut due);
         }
-        due = self.apart(at, due);
-        let told = self.column.claim.told_deadline();
-        let patience = told
-            .map(|deadline| self.case.policy.in_flight.after(deadline, self.case.policy.region));
-        Some(patience.map_or(due, |day| due.max(day)))
+        later(self.apart(at, due), PutOff::Distance, &mut due);
+        if let Some(deadline) = self.column.claim.told_deadline() {
+            let patience = self.case.policy.in_flight.after(deadline, self.case.policy.region);
+            later(patience, PutOff::Deadline, &mut due);
+        }
+        Some((due, by))
     }
 
     /// Steps that became due while something blocked the claim do not follow upon one another at
@@ -200,10 +275,11 @@ impl Ladder<'_, '_> {
         happened.checked_add(days.days()).unwrap_or(due)
     }
 
-    fn counted(&self, at: usize) -> Option<Date> {
+    /// The day that the step at `at` counts from.
+    fn base_of(&self, at: usize) -> Option<Date> {
         let step = self.steps().get(at)?;
         let seat = self.case.rules.creditor.seat();
-        let base = match step.at.anchor {
+        Some(match step.at.anchor {
             Anchor::Due => self.column.due_on,
             Anchor::Issued => self.column.claim.invoice.as_ref()?.issued_on,
             Anchor::Default => {
@@ -214,7 +290,12 @@ impl Ladder<'_, '_> {
                 (None, None) if named < at => self.counted(named)?,
                 (None, None) => self.column.due_on,
             },
-        };
+        })
+    }
+
+    fn counted(&self, at: usize) -> Option<Date> {
+        let step = self.steps().get(at)?;
+        let base = self.base_of(at)?;
         let region = self.case.policy.region;
         Some(match step.at.before {
             true => step.at.span.before(base, region),

@@ -1,11 +1,14 @@
 //! Policies as they are evaluated: compiled from the files by the `policies` crate, nothing left
 //! to look up or to parse. A policy is in force for one creditor and one currency.
 
+mod facts;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+pub use self::facts::{FACTS, FactValue, NamedFact};
 use crate::{
     calendar::{Region, Span},
     contact::{ContactCap, ContactWindow},
@@ -322,6 +325,22 @@ pub struct Condition {
     /// Reads `claim.*`.
     pub reads_claim: bool,
     eval: Arc<dyn Fn(&Facts<'_>) -> bool + Send + Sync>,
+    /// Absent where nobody said of which parts it is made.
+    decisive: Option<Decisive>,
+}
+
+/// Says which parts of a condition decide it.
+type Decisive = Arc<dyn Fn(&Facts<'_>) -> Vec<ConditionPart> + Send + Sync>;
+
+/// A part of a condition that decides it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConditionPart {
+    /// As written.
+    pub part: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// The facts that it reads, with their values.
+    pub reads: Vec<NamedFact>,
 }
 
 impl Condition {
@@ -332,7 +351,28 @@ impl Condition {
         reads_claim: bool,
         eval: impl Fn(&Facts<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { source: source.into(), depends_on_day, reads_claim, eval: Arc::new(eval) }
+        let (source, eval) = (source.into(), Arc::new(eval));
+        Self { source, depends_on_day, reads_claim, eval, decisive: None }
+    }
+
+    /// The same, able to say which of its parts decide it.
+    pub fn with_parts(
+        self,
+        decisive: impl Fn(&Facts<'_>) -> Vec<ConditionPart> + Send + Sync + 'static,
+    ) -> Self {
+        Self { decisive: Some(Arc::new(decisive)), ..self }
+    }
+
+    /// The parts that make it true or false: of what all have to hold, those that do not. The
+    /// whole of it where its parts are not known.
+    pub fn decisive(&self, facts: &Facts<'_>) -> Vec<ConditionPart> {
+        match &self.decisive {
+            Some(decisive) => decisive(facts),
+            None => {
+                let (part, holds) = (self.source.to_string(), self.holds(facts));
+                vec![ConditionPart { part, holds, reads: Vec::new() }]
+            }
+        }
     }
 
     /// Whether it holds. Total: a fact that is absent makes its comparison false.

@@ -429,10 +429,14 @@ enum Policies {
         #[arg(long)]
         json: bool,
     },
-    /// Why the last step, why not the next, when next
+    /// Why the last step, why not the next, when next; for any moment
+    #[command(after_help = explain::EXAMPLES)]
     Explain {
         /// creditor/debtor
         account: AccountId,
+        /// A moment of the past or to come, or a message's id; now where left out
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -520,8 +524,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Policy(command) => match command {
             Policies::Check { folders, json } => return policy::check(&places, &folders, json),
-            Policies::Explain { account, json } => {
-                explain::run(&places, &account, json).await?;
+            Policies::Explain { account, at, json } => {
+                explain::run(&places, &account, at.as_deref(), json).await?;
             }
         },
         Command::Law(command) => return law::run(&places.data, &command),

@@ -1,196 +1,120 @@
-//! `kulanz policy explain`: the decision on an account as sentences, and as JSON.
+//! `kulanz policy explain`: the decision on an account as a sentence, as tables and as JSON; for now,
+//! for a moment of the past from the log alone, and for one to come as if nobody said anything.
 
-use anyhow::{Context, Result, bail};
-use jiff::{Timestamp, tz::TimeZone};
+mod moment;
+mod sentence;
+mod tables;
+mod then;
+mod words;
+
+use anyhow::{Context, Result};
 use kulanz_domain::{
-    decision::{Action, Decision, Finding, WaitReason, next_step},
+    Account, AccountEvent,
+    decision::{Explanation, explain},
     ids::{AccountId, NoticeId},
-    policy::Rules,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{
-    account::open,
-    house::{Places, load_policies},
-    http::shown,
-    law::rates::Installed,
-};
+use self::then::{Known, Then};
+use crate::house::Places;
 
-/// Explains the account as it stands now.
-pub async fn run(places: &Places, id: &AccountId, as_json: bool) -> Result<()> {
-    let now = Timestamp::now();
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let loaded = load_policies(&places.config, today)?;
-    let base_rates = Installed::read(&places.data)?;
-    let Some(rules) = loaded.rules.get(&id.creditor).map(|rules| base_rates.put_into(rules)) else {
-        bail!("there is no file policies/creditors/{}.yaml", id.creditor);
-    };
-    let opened = open(places, id).await?;
+pub const EXAMPLES: &str = "\
+Examples:
+  kulanz policy explain lindenmoor/K-1
+  kulanz policy explain lindenmoor/K-1 --at '2026-03-30 09:00'
+  kulanz policy explain lindenmoor/K-1 --at N-0123456789abcdef-7-0 --json
+
+TIME is an RFC 3339 moment (2026-03-30T09:00:00+02:00), a time of the creditor's zone (2026-03-30
+09:00), a day (its first moment), or the id of a message or placement: just before that was decided.
+A moment of the past is told from the log alone, by the version of the policy that was in force, as
+its sources were kept. At the very moment of a decision it is told as that decision found it. A
+moment to come is told as if nobody said anything until then.";
+
+/// Prints what is decided on an account and why.
+pub async fn run(places: &Places, id: &AccountId, at: Option<&str>, as_json: bool) -> Result<()> {
+    let then = then::find(places, id, at).await?;
     let fresh = NoticeId::new("N-explained")?;
-    let decision = next_step(&opened.account, &rules, now, &fresh);
-    let last = opened.account.notices.values().filter(|n| n.sent_at.is_some());
-    let last = last.max_by_key(|notice| notice.sent_at);
-    if as_json {
-        let personas: Vec<_> = decision
-            .personas
-            .iter()
-            .map(|(currency, persona, when)| {
-                json!({ "currency": currency.code(), "persona": persona, "because": when })
-            })
-            .collect();
-        let last = last.map(|notice| {
-            json!({ "step": notice.decided.step, "sent_at": notice.sent_at,
-                    "channel": notice.decided.channel, "persona": notice.decided.persona,
-                    "because": notice.decided.persona_because, "policy": notice.decided.policy,
-                    "passed_over": notice.decided.passed_over })
-        });
-        let due = match &decision.action {
-            Action::Wait => json!(null),
-            Action::Notify(notice) => json!({ "notice": notice }),
-            Action::HandOff(draft) => {
-                json!({ "handoff": { "agency": draft.agency, "claims": draft.claims,
-                                     "step": draft.step, "missing": draft.missing } })
-            }
-        };
-        let all = json!({
-            "account": id, "at": now.to_string(), "last_step": last, "due_now": due,
-            "next_look": decision.wake.map(|at| at.to_string()), "personas": personas,
-            "findings": decision.findings,
-        });
-        println!("{}", serde_json::to_string_pretty(&all)?);
-        return Ok(());
-    }
-    println!("{id}, {}", shown(now));
-    match last {
-        None => println!("\nNothing was sent to this debtor yet."),
-        Some(notice) => {
-            let decided = &notice.decided;
-            println!(
-                "\nThe last step was `{}` by {} on {},",
-                decided.step,
-                decided.channel.name(),
-                notice.sent_at.map_or_else(String::new, shown)
-            );
-            println!(
-                "decided by policy {} version {} ({}) for persona `{}`{}.",
-                decided.policy.name,
-                decided.policy.version,
-                decided.policy.hash,
-                decided.persona,
-                because(decided.persona_because.as_deref())
-            );
-            for (channel, gap) in &decided.passed_over {
-                println!("  {} could not serve: {gap:?}", channel.name());
-            }
-        }
-    }
-    println!();
-    for sentence in sentences(&decision, &rules) {
-        println!("{sentence}");
+    let told = explain(&then.account, &then.rules, then.at, &fresh)?;
+    match as_json {
+        true => println!("{}", serde_json::to_string_pretty(&as_value(id, &then, &told)?)?),
+        false => print(id, &then, &told),
     }
     Ok(())
 }
 
-fn because(condition: Option<&str>) -> String {
-    condition.map_or_else(|| ", which always matches".to_owned(), |when| format!(", since {when}"))
+fn as_value(id: &AccountId, then: &Then, told: &Explanation) -> Result<Value> {
+    let mut value = json!({
+        "account": id,
+        "sentence": sentence::of(told, &then.rules),
+        "told_from": {
+            "known": match then.known {
+                Known::Now => "now",
+                Known::Then => "then",
+                Known::Supposed => "supposed",
+            },
+            "events": then.events,
+            "events_in_all": then.events_in_all,
+        },
+        "notes": then.notes,
+        "zone": then.rules.creditor.zone.iana_name(),
+        "last_step": last_step(&then.account),
+        "on_the_way": then.on_the_way.iter().filter_map(on_the_way).collect::<Vec<_>>(),
+    });
+    let rest = serde_json::to_value(told)?;
+    if let (Some(all), Value::Object(rest)) = (value.as_object_mut(), rest) {
+        all.extend(rest);
+    }
+    Ok(value)
 }
 
-/// The decision in sentences.
-pub fn sentences(decision: &Decision, rules: &Rules) -> Vec<String> {
-    let mut said = Vec::new();
-    for (currency, persona, when) in &decision.personas {
-        let because = because(when.as_deref());
-        said.push(format!("In {} the persona is `{persona}`{because}.", currency.code()));
-    }
-    match &decision.action {
-        Action::Wait => {}
-        Action::Notify(notice) => {
-            let claims: Vec<&str> = notice.claims.iter().map(|c| c.invoice.as_str()).collect();
-            said.push(format!(
-                "Due now: `{}` by {} in {}, tone {}, about {}.",
-                notice.step,
-                notice.channel.name(),
-                notice.language,
-                notice.tone,
-                claims.join(", ")
-            ));
-        }
-        Action::HandOff(draft) if draft.missing.is_empty() => {
-            said.push(format!("Due now: handing over to {}.", draft.agency));
-        }
-        Action::HandOff(draft) => said.push(format!(
-            "Due now: handing over to {}, which lacks {}.",
-            draft.agency,
-            draft.missing.join(", ")
-        )),
-    }
-    said.extend(decision.findings.iter().filter_map(|finding| sentence(finding, rules)));
-    match decision.wake {
-        Some(at) => said.push(format!("It is looked at again on {}.", shown(at))),
-        None if decision.action == Action::Wait => {
-            said.push("Nothing happens until something is told.".to_owned());
-        }
-        None => {}
-    }
-    said
+fn last_step(account: &Account) -> Value {
+    let sent = account.notices.values().filter(|notice| notice.sent_at.is_some());
+    let Some(notice) = sent.max_by_key(|notice| notice.sent_at) else { return Value::Null };
+    let decided = &notice.decided;
+    json!({ "step": decided.step, "notice": decided.notice, "sent_at": notice.sent_at,
+            "channel": decided.channel, "persona": decided.persona,
+            "because": decided.persona_because, "policy": decided.policy,
+            "passed_over": decided.passed_over })
 }
 
-fn sentence(finding: &Finding, rules: &Rules) -> Option<String> {
-    let reason = finding.waits.as_ref()?;
-    let of = match (&finding.invoice, &finding.step) {
-        (Some(invoice), Some(step)) => format!("{invoice}: `{step}` waits: "),
-        (Some(invoice), None) => format!("{invoice} waits: "),
-        (None, _) => "The account waits: ".to_owned(),
-    };
-    let until = finding.until.map_or_else(String::new, |at| format!(", until {}", shown(at)));
-    Some(format!("{of}{}{until}.", words(reason, rules)))
+/// A message or a handoff that would happen until the moment asked for.
+fn on_the_way((at, event): &(jiff::Timestamp, AccountEvent)) -> Option<Value> {
+    Some(match event {
+        AccountEvent::NoticeDecided(notice) => {
+            json!({ "at": at, "step": notice.step, "channel": notice.channel })
+        }
+        AccountEvent::HandoffDue { step, agency, .. } => {
+            json!({ "at": at, "step": step, "agency": agency })
+        }
+        _ => return None,
+    })
 }
 
-/// A reason to wait, as a clause.
-pub fn words(reason: &WaitReason, rules: &Rules) -> String {
-    match reason {
-        WaitReason::Erased => "the account was erased".to_owned(),
-        WaitReason::Insolvent => "the debtor is insolvent; the law allows no notice".to_owned(),
-        WaitReason::Deceased => "the debtor died; a person finds out who inherits".to_owned(),
-        WaitReason::DebtorUnknown => {
-            "no `debtor.updated` has come: nobody knows whom to write to".to_owned()
-        }
-        WaitReason::OnHold(hold) => format!("hold {hold} is on it"),
-        WaitReason::Promised(promise) => format!("promise {promise} and its grace run"),
-        WaitReason::Planned(plan) => format!("plan {plan} is being kept"),
-        WaitReason::NoPolicy(currency) => {
-            format!("{} has no policy in {}", rules.creditor.id, currency.code())
-        }
-        WaitReason::NothingOwed => "nothing is owed".to_owned(),
-        WaitReason::NoticePending(notice) => format!("message {notice} is on its way"),
-        WaitReason::NoticeParked(notice) => {
-            format!("message {notice} is stuck; see `kulanz outbox list --stuck`")
-        }
-        WaitReason::Disputed => "it is disputed".to_owned(),
-        WaitReason::TimeBarred(on) => {
-            format!("it is barred: the last day to act was {on} (§ 214 BGB)")
-        }
-        WaitReason::BelowMinimum => "it is below the policy's minimum".to_owned(),
-        WaitReason::OldClaim => {
-            "it was long overdue when the policy first met it; a person lets it in \
-             (`kulanz account release … --claim`)"
-                .to_owned()
-        }
-        WaitReason::CreditCovers => "money that waits on the account covers it".to_owned(),
-        WaitReason::Placed(placement) => format!("placement {placement} has it"),
-        WaitReason::GivenBack(placement) => {
-            format!("the agency gave it back (placement {placement}); a person goes on")
-        }
-        WaitReason::NotBefore => "its day has not come".to_owned(),
-        WaitReason::ConditionFalse(when) => format!("its condition is false: {when}"),
-        WaitReason::Expired => "it comes before the due date or not at all".to_owned(),
-        WaitReason::StepMissing(step) => format!("it insists on `{step}`, which never happened"),
-        WaitReason::NotInDefault => "the debtor is not in default yet".to_owned(),
-        WaitReason::TopOfLadder => "all steps are done".to_owned(),
-        WaitReason::Spread => "messages of a day are spread; its moment has not come".to_owned(),
-        WaitReason::OutsideWindow => "the contact window is closed".to_owned(),
-        WaitReason::ContactCap => "as many contacts as allowed were made".to_owned(),
-        WaitReason::NoChannel => "no channel can reach the debtor".to_owned(),
+fn print(id: &AccountId, then: &Then, told: &Explanation) {
+    let zone = &then.rules.creditor.zone;
+    println!("{id}, {}", words::moment(then.at, zone));
+    println!("\n{}", sentence::of(told, &then.rules));
+    if let Some(at) = told.next_look {
+        println!(
+            "Time alone can change something on {} at the earliest.",
+            words::on(at, told, zone)
+        );
+    } else if told.due.is_none() {
+        println!("Time alone changes nothing.");
+    }
+    then.notes.iter().for_each(|note| println!("{note}"));
+    for (at, event) in &then.on_the_way {
+        let what = match event {
+            AccountEvent::NoticeDecided(notice) => {
+                format!("{} by {}", notice.step, words::channel(notice.channel))
+            }
+            AccountEvent::HandoffDue { step, agency, .. } => format!("{step} to {agency}"),
+            _ => continue,
+        };
+        println!("  {}  {what}", words::moment(*at, zone));
+    }
+    for line in tables::of(told, &then.rules) {
+        println!("{line}");
     }
 }
 

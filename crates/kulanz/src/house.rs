@@ -181,7 +181,7 @@ impl House {
 
 /// The rules without channels that have no gateway here: a message that goes nowhere must not
 /// count as sent. Where there is no gateway at all, the outbox page takes the place of all.
-fn reachable(rules: &Arc<Rules>, settings: &Settings) -> Arc<Rules> {
+pub fn reachable(rules: &Arc<Rules>, settings: &Settings) -> Arc<Rules> {
     if settings.is_sandbox() {
         return Arc::clone(rules);
     }

@@ -7,6 +7,7 @@
 //! division, no loop and no function beyond those below, so a condition ends, always.
 
 mod check;
+mod pieces;
 mod syntax;
 mod tree;
 
@@ -84,6 +85,7 @@ pub(crate) fn compile(source: &str, scope: Scope<'_>) -> Result<Compiled, Vec<Co
     let parsed = syntax::parse(source).map_err(|error| vec![error])?;
     let mut checker = Checker::new(source, &parsed.info, scope);
     let tree = checker.condition(&parsed.expression);
+    let pieces = tree.as_ref().and_then(|_| pieces::of(source, &parsed, scope));
     let (errors, reads) = checker.finish();
     let tree = match tree {
         Some(tree) if errors.is_empty() => std::sync::Arc::new(tree),
@@ -91,6 +93,10 @@ pub(crate) fn compile(source: &str, scope: Scope<'_>) -> Result<Compiled, Vec<Co
     };
     let held = std::sync::Arc::clone(&tree);
     let condition = Condition::new(source, reads.day, reads.claim, move |facts| held.holds(facts));
+    let condition = match pieces {
+        Some(pieces) => condition.with_parts(move |facts| pieces.decisive(facts)),
+        None => condition,
+    };
     Ok(Compiled { condition, tree, attributes: reads.attributes })
 }
 

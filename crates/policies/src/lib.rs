@@ -16,6 +16,7 @@ mod creditor;
 mod diagnostic;
 mod file;
 mod load;
+mod registered;
 mod schema;
 mod templates;
 mod yaml;
@@ -26,6 +27,7 @@ pub use self::{
     creditor::{Address, Agency, Counselling, CreditorFile, EmailSender, Support},
     diagnostic::{Diagnostic, Severity},
     load::{Creditors, Findings, Loaded, LoadedPolicy, check, load, load_creditors, load_policy},
+    registered::compile_registered,
     schema::{creditor_schema, policy_schema},
     templates::{Template, TemplateKey, Templates},
 };

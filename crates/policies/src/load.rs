@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The file in a policy's folder.
-const POLICY: &str = "policy.yaml";
+pub(crate) const POLICY: &str = "policy.yaml";
 /// The folder of creditors beside those of policies.
 const CREDITORS: &str = "creditors";
 
@@ -216,8 +216,21 @@ fn compiled(
     templates: &Templates,
     context: &mut Context<'_>,
 ) -> Option<compile::CompiledPolicy> {
+    let creditor = named_creditor(doc, creditors, context)?;
+    let compiled = compile::compile(doc, creditor, hash, context)?;
+    let subject = Subject { doc, compiled: &compiled, creditor, templates, folder };
+    check::check(&subject, context);
+    Some(compiled)
+}
+
+/// The creditor that a policy names, or a finding that there is none.
+pub(crate) fn named_creditor<'c>(
+    doc: &PolicyDoc,
+    creditors: &'c Creditors,
+    context: &mut Context<'_>,
+) -> Option<&'c CreditorFile> {
     let named = creditors.iter().find(|(id, _)| id.as_str() == doc.creditor.as_str());
-    let Some((_, creditor)) = named else {
+    if named.is_none() {
         let name = short(&doc.creditor);
         let near = did_you_mean(&name, creditors.keys().map(CreditorId::as_str));
         let help = near.unwrap_or_else(|| {
@@ -226,16 +239,12 @@ fn compiled(
             )
         });
         context.error(doc.creditor.place, format!("there is no creditor `{name}`"), &help);
-        return None;
-    };
-    let compiled = compile::compile(doc, creditor, hash, context)?;
-    let subject = Subject { doc, compiled: &compiled, creditor, templates, folder };
-    check::check(&subject, context);
-    Some(compiled)
+    }
+    named.map(|(_, creditor)| creditor)
 }
 
 /// SHA-256 over names and texts, each with its length, sorted by name.
-fn hash(sources: &BTreeMap<String, String>) -> String {
+pub(crate) fn hash(sources: &BTreeMap<String, String>) -> String {
     let mut hasher = Sha256::new();
     for (name, text) in sources {
         for part in [name, text] {

@@ -118,7 +118,10 @@ impl<'a> Case<'a> {
     }
 
     /// What stops one claim, and until when.
-    fn claim_block(&self, column: &ClaimBook<'_>) -> Option<(WaitReason, Option<Timestamp>)> {
+    pub(super) fn claim_block(
+        &self,
+        column: &ClaimBook<'_>,
+    ) -> Option<(WaitReason, Option<Timestamp>)> {
         let zone = &self.rules.creditor.zone;
         let claim = column.claim;
         if let Some(notice) = &claim.pending {
@@ -202,7 +205,7 @@ impl<'a> Case<'a> {
     }
 
     /// Not before this moment of today, where the policy spreads messages; `None`: now.
-    fn spread(&self, window: &ContactWindow, zone: &TimeZone) -> Option<Timestamp> {
+    pub(super) fn spread(&self, window: &ContactWindow, zone: &TimeZone) -> Option<Timestamp> {
         let minutes = i64::from(self.policy.spread_minutes);
         if minutes == 0 {
             return None;
@@ -405,7 +408,7 @@ impl<'a> Case<'a> {
     }
 
     /// Contacts that were made, and those that are on their way.
-    fn contacts(&self) -> Vec<Timestamp> {
+    pub(super) fn contacts(&self) -> Vec<Timestamp> {
         let mut contacts = self.account.contacts.clone();
         let on_their_way = |state| matches!(state, NoticeState::Decided | NoticeState::Unknown);
         let pending = self.account.notices.values().filter(|notice| on_their_way(notice.state));
@@ -421,7 +424,7 @@ impl<'a> Case<'a> {
         contact_window(persona, self.debtor, &self.rules.creditor)
     }
 
-    fn channel(
+    pub(super) fn channel(
         &self,
         persona: &Persona,
         passed_over: &mut Vec<(Channel, ChannelGap)>,

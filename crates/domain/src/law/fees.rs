@@ -1,6 +1,7 @@
 //! What being late may cost beside interest: reminder fees and the lump sum against businesses.
 
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 use crate::{
     fact::{Channel, DebtorKind, DebtorProfile, Supply},
@@ -20,14 +21,46 @@ pub fn fee_allowed(
     creditor: &Creditor,
     debtor: &DebtorProfile,
 ) -> Decimal {
-    let cap = match (creditor.law, debtor.kind) {
-        (Law::None, _) => return wanted,
-        (Law::Ch, _) => Decimal::ZERO,
-        _ if !in_default => Decimal::ZERO,
-        (_, DebtorKind::Business) => return wanted,
-        (_, DebtorKind::Consumer) => consumer_cap(channel),
-    };
-    wanted.min(cap)
+    let guard = fee_guard(channel, in_default, creditor.law, debtor.kind);
+    guard.map_or(wanted, |guard| wanted.min(guard.cap()))
+}
+
+/// What limits the fee of a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeGuard {
+    /// Switzerland: only what was agreed (OR 104), which we cannot know.
+    OnlyIfAgreed,
+    /// The notice that brings default about carries no fee (§ 286 (1) BGB).
+    NotInDefault,
+    /// What a notice to a consumer costs by this channel.
+    ConsumerCap(Channel),
+}
+
+impl FeeGuard {
+    /// The most that it lets through.
+    pub const fn cap(self) -> Decimal {
+        match self {
+            Self::OnlyIfAgreed | Self::NotInDefault => Decimal::ZERO,
+            Self::ConsumerCap(channel) => consumer_cap(channel),
+        }
+    }
+}
+
+/// What limits a fee; `None`: nothing but what the policy asks.
+pub const fn fee_guard(
+    channel: Channel,
+    in_default: bool,
+    law: Law,
+    debtor: DebtorKind,
+) -> Option<FeeGuard> {
+    match (law, debtor) {
+        (Law::None, _) => None,
+        (Law::Ch, _) => Some(FeeGuard::OnlyIfAgreed),
+        _ if !in_default => Some(FeeGuard::NotInDefault),
+        (_, DebtorKind::Business) => None,
+        (_, DebtorKind::Consumer) => Some(FeeGuard::ConsumerCap(channel)),
+    }
 }
 
 /// The most that a reminder to a consumer may cost [V: what German courts accept].

@@ -64,6 +64,11 @@ const FACTS: &[Fact] = &[
     ("today", || Typed::Date(Day::Today)),
 ];
 
+/// Whether there is such a fact.
+pub(super) fn is_fact(name: &str) -> bool {
+    FACTS.iter().any(|(fact, _)| *fact == name)
+}
+
 /// What a condition reads.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
@@ -73,7 +78,7 @@ pub(super) struct Reads {
 }
 
 pub(super) struct Checker<'a> {
-    source: &'a str,
+    pub(super) source: &'a str,
     info: &'a SourceInfo,
     scope: Scope<'a>,
     errors: Vec<ConditionError>,
@@ -101,7 +106,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Bytes of a node in the source.
-    fn extent(&self, e: &IdedExpr) -> (usize, usize) {
+    pub(super) fn extent(&self, e: &IdedExpr) -> (usize, usize) {
         let own = self.info.offset_for(e.id).map(|(start, stop)| {
             (usize::try_from(start).unwrap_or(0), usize::try_from(stop).unwrap_or(0) + 1)
         });
@@ -507,7 +512,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn truth(&mut self, e: &IdedExpr) -> Option<Bool> {
+    pub(super) fn truth(&mut self, e: &IdedExpr) -> Option<Bool> {
         match self.typed(e)? {
             Typed::Bool(tree) => Some(tree),
             other => self.wrong(e, "a yes or no", &other),
@@ -576,7 +581,7 @@ fn method(name: &str) -> Option<Part> {
 }
 
 /// `a.b.c` of a chain of names.
-fn dotted(e: &IdedExpr) -> Option<String> {
+pub(super) fn dotted(e: &IdedExpr) -> Option<String> {
     match &e.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) => Some(format!("{}.{}", dotted(&select.operand)?, select.field)),
