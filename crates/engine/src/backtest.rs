@@ -5,6 +5,7 @@
 //! gateway that always accepts stands in for delivery: what is decided is sent at that moment.
 //! Facts are taken as told at their `time`: a history does not say when we would have heard.
 
+mod course;
 mod play;
 mod summary;
 mod timeline;
@@ -27,6 +28,7 @@ use kulanz_domain::{
 };
 use sha2::{Digest, Sha256};
 
+pub use course::{Course, Figures, Stage};
 pub use summary::{Summary, Totals};
 pub use timeline::Timeline;
 
@@ -62,7 +64,7 @@ impl Told {
 }
 
 /// A fact of an account, in the order of the file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     stamp: Stamp,
     fact: Fact,
@@ -71,7 +73,7 @@ struct Entry {
 }
 
 /// Facts to be played, by account. An event that comes twice counts once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct History {
     places: HashMap<AccountId, usize>,
     accounts: Vec<Vec<Entry>>,
@@ -95,6 +97,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// What happened when.
     pub timeline: Timeline,
+    /// The course of each claim, where it was asked for.
+    pub figures: Option<Figures>,
     /// Facts that contradict others, or whose creditor nobody knows; by account, then in time.
     pub rejected: Vec<Rejected>,
     /// Events that came again.
@@ -197,6 +201,27 @@ impl History {
         options: &Options,
         progress: impl Fn(usize) + Sync,
     ) -> Outcome {
+        self.play_as(rules, options, false, progress)
+    }
+
+    /// As [`play`](Self::play), and keeps the course of each claim, to be compared with that of
+    /// another policy.
+    pub fn play_courses(
+        self,
+        rules: &SharedRules,
+        options: &Options,
+        progress: impl Fn(usize) + Sync,
+    ) -> Outcome {
+        self.play_as(rules, options, true, progress)
+    }
+
+    fn play_as(
+        self,
+        rules: &SharedRules,
+        options: &Options,
+        courses: bool,
+        progress: impl Fn(usize) + Sync,
+    ) -> Outcome {
         let moments = self.accounts.iter().flatten().map(|entry| entry.stamp.at);
         let last = moments.max().unwrap_or(Timestamp::UNIX_EPOCH);
         let mut accounts: BTreeMap<AccountId, Vec<Entry>> = BTreeMap::new();
@@ -206,8 +231,8 @@ impl History {
             accounts.insert(id, entries);
         }
         drop(self.seen);
-        let course = Course { rules, last, until: options.until };
-        let mut whole = course.play_unmatched(&mut accounts);
+        let playing = Playing { rules, last, until: options.until, courses };
+        let mut whole = playing.play_unmatched(&mut accounts);
         let queue = Mutex::new(accounts.into_iter().zip(whole.next_rank..));
         let take = || -> Vec<((AccountId, Vec<Entry>), u32)> {
             let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,7 +242,7 @@ impl History {
             let workers: Vec<_> = (0..cores(options.threads))
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut part = Part::default();
+                        let mut part = playing.part();
                         loop {
                             let taken = take();
                             if taken.is_empty() {
@@ -226,7 +251,7 @@ impl History {
                             let mut count = 0;
                             for ((id, entries), rank) in taken {
                                 count += entries.len();
-                                course.play(&id, entries, rank, &mut part);
+                                playing.play(&id, entries, rank, &mut part);
                             }
                             progress(count);
                         }
@@ -244,6 +269,7 @@ impl History {
         Outcome {
             summary: whole.summary,
             timeline: whole.timeline.sorted(),
+            figures: whole.figures,
             rejected: whole.rejected.into_iter().map(|(_, rejected)| rejected).collect(),
             duplicates: self.duplicates,
             later: whole.later,
@@ -261,6 +287,7 @@ fn cores(threads: Option<usize>) -> usize {
 struct Part {
     summary: Summary,
     timeline: Timeline,
+    figures: Option<Figures>,
     rejected: Vec<(u32, Rejected)>,
     later: u64,
     next_rank: u32,
@@ -270,19 +297,27 @@ impl Part {
     fn merge(&mut self, other: Self) {
         self.summary.merge(other.summary);
         self.timeline.append(other.timeline);
+        if let (Some(figures), Some(more)) = (&mut self.figures, other.figures) {
+            figures.merge(more);
+        }
         self.rejected.extend(other.rejected);
         self.later += other.later;
     }
 }
 
 /// What is the same for all accounts.
-struct Course<'a> {
+struct Playing<'a> {
     rules: &'a SharedRules,
     last: Timestamp,
     until: Option<Date>,
+    courses: bool,
 }
 
-impl Course<'_> {
+impl Playing<'_> {
+    fn part(&self) -> Part {
+        Part { figures: self.courses.then(Figures::default), ..Part::default() }
+    }
+
     /// The first moment that is not played any more.
     fn end(&self, rules: &Rules) -> Timestamp {
         let zone = &rules.creditor.zone;
@@ -294,7 +329,7 @@ impl Course<'_> {
     /// Plays the accounts on which payments of unknown debtors wait, first and alone: what was
     /// assigned of them is told to the accounts that it belongs to, at the same moment.
     fn play_unmatched(&self, accounts: &mut BTreeMap<AccountId, Vec<Entry>>) -> Part {
-        let mut part = Part::default();
+        let mut part = self.part();
         let unmatched = accounts.keys().filter(|id| id.debtor.as_str() == UNMATCHED);
         let unmatched: Vec<AccountId> = unmatched.cloned().collect();
         for id in unmatched {

@@ -1,10 +1,12 @@
-//! `kulanz backtest`: what a policy would have done over a history.
+//! `kulanz backtest`: what a policy would have done over a history, alone or beside another one.
+
+mod compare;
 
 use std::{
     collections::HashMap,
     fs,
     io::{BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +15,7 @@ use jiff::civil::Date;
 use kulanz_domain::{ids::CreditorId, policy::Rules};
 use kulanz_engine::{
     SharedRules,
-    backtest::{History, Options as Play, Told},
+    backtest::{History, Options as Play, Outcome, Rejected, Told},
 };
 use kulanz_policies::{Creditors, LoadedPolicy};
 use kulanz_wire::{DecodeOptions, files};
@@ -34,9 +36,13 @@ pub struct Options {
     /// Folder of the policy; its creditors lie beside it
     #[arg(long, value_name = "DIR")]
     policy: PathBuf,
-    /// Folder for summary.json and timeline.csv
+    /// Folder of another policy for the same claims, to be played beside it
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    against: Option<PathBuf>,
+    /// Folder for summary.json and timeline.csv; with --against for both timelines and
+    /// difference.csv
+    #[arg(long, value_name = "DIR", required_unless_present = "against")]
+    out: Option<PathBuf>,
     /// Last day; the last event's where left out
     #[arg(long, value_name = "DAY")]
     until: Option<Date>,
@@ -45,17 +51,83 @@ pub struct Options {
     json: bool,
 }
 
+pub const EXAMPLES: &str = "\
+Examples:
+  kulanz backtest --events fines.ndjson.gz --policy policies/road-fines --out result
+  kulanz backtest --events 2025.ndjson.gz --policy policies/shop-b2c --against drafts/shop-b2c";
+
+/// Events that broke the contract: how many, and the first of them.
+type Broken = (u64, Vec<String>);
+
 /// Plays histories through a policy, and writes what came of it.
 pub fn run(places: &Places, options: &Options) -> Result<()> {
-    let (creditors, policy) = load(places, options)?;
+    let (creditors, policy) = load(places, &options.policy)?;
+    if let Some(against) = &options.against {
+        let other = load(places, against)?;
+        return compare::run(options, (creditors, policy), other);
+    }
+    let out = options.out.as_ref().context("--out DIR says where the result goes")?;
+    let (history, broken) = gather(options, &creditors)?;
+    let bar = progress::things(history.len() as u64, "events");
+    let play = Play { until: options.until, threads: None };
     let rules = rules(&creditors, &policy);
+    let outcome = history.play(&rules, &play, |count| bar.inc(count as u64));
+    bar.finish_and_clear();
+    made(out)?;
+    let summary = serde_json::to_string_pretty(&outcome.summary)?;
+    let file = out.join("summary.json");
+    fs::write(&file, format!("{summary}\n")).with_context(|| file.display().to_string())?;
+    let file = out.join("timeline.csv");
+    write_timeline(&outcome, &file)?;
+    match options.json {
+        true => println!("{summary}"),
+        false => {
+            book::print(&outcome.summary);
+            println!("\n  steps taken by claims");
+            for (step, number) in &outcome.summary.steps {
+                println!("    {:<18} {number:>8}", step.as_str());
+            }
+            println!("\n{} and {}", out.join("summary.json").display(), file.display());
+        }
+    }
+    complain(broken, &outcome.rejected)
+}
+
+fn made(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
+}
+
+fn write_timeline(outcome: &Outcome, file: &Path) -> Result<()> {
+    let created = fs::File::create(file).with_context(|| file.display().to_string())?;
+    let mut writer = BufWriter::new(created);
+    outcome.timeline.write(&mut writer).with_context(|| file.display().to_string())?;
+    writer.flush().with_context(|| file.display().to_string())
+}
+
+/// What was left out of the totals, as an error where there is any.
+fn complain((number, shown): Broken, rejected: &[Rejected]) -> Result<()> {
+    shown.iter().for_each(|line| eprintln!("left out: {line}"));
+    for rejected in rejected.iter().take(SHOWN) {
+        eprintln!("refused: {} {}: {}", rejected.account, rejected.event, rejected.reason);
+    }
+    if number > 0 || !rejected.is_empty() {
+        bail!(
+            "{number} events break the contract and {} were refused: the totals lack them",
+            rejected.len()
+        );
+    }
+    Ok(())
+}
+
+/// Reads the event files.
+fn gather(options: &Options, creditors: &Creditors) -> Result<(History, Broken)> {
     let harmless = |creditor: &CreditorId, attribute: &str| {
         let file = creditors.get(creditor);
         file.is_some_and(|file| file.harmless_attributes.iter().any(|known| known == attribute))
     };
     let decode = DecodeOptions { harmless_attributes: &harmless };
     let mut history = History::default();
-    let broken: Mutex<(u64, Vec<String>)> = Mutex::default();
+    let broken: Mutex<Broken> = Mutex::default();
     for path in &options.events {
         let mut lines = files::open(path)?;
         let read = lines.progress();
@@ -88,43 +160,7 @@ pub fn run(places: &Places, options: &Options) -> Result<()> {
         })?;
         bar.finish_and_clear();
     }
-    let bar = progress::things(history.len() as u64, "events");
-    let play = Play { until: options.until, threads: None };
-    let outcome = history.play(&rules, &play, |count| bar.inc(count as u64));
-    bar.finish_and_clear();
-    fs::create_dir_all(&options.out)
-        .with_context(|| format!("{} cannot be made", options.out.display()))?;
-    let summary = serde_json::to_string_pretty(&outcome.summary)?;
-    let file = options.out.join("summary.json");
-    fs::write(&file, format!("{summary}\n")).with_context(|| file.display().to_string())?;
-    let file = options.out.join("timeline.csv");
-    let created = fs::File::create(&file).with_context(|| file.display().to_string())?;
-    let mut writer = BufWriter::new(created);
-    outcome.timeline.write(&mut writer).with_context(|| file.display().to_string())?;
-    writer.flush().with_context(|| file.display().to_string())?;
-    match options.json {
-        true => println!("{summary}"),
-        false => {
-            book::print(&outcome.summary);
-            println!("\n  steps taken by claims");
-            for (step, number) in &outcome.summary.steps {
-                println!("    {:<18} {number:>8}", step.as_str());
-            }
-            println!("\n{} and {}", options.out.join("summary.json").display(), file.display());
-        }
-    }
-    let (number, shown) = broken.into_inner().unwrap_or_else(PoisonError::into_inner);
-    shown.iter().for_each(|line| eprintln!("left out: {line}"));
-    for rejected in outcome.rejected.iter().take(SHOWN) {
-        eprintln!("refused: {} {}: {}", rejected.account, rejected.event, rejected.reason);
-    }
-    if number > 0 || !outcome.rejected.is_empty() {
-        bail!(
-            "{number} events break the contract and {} were refused: the totals lack them",
-            outcome.rejected.len()
-        );
-    }
-    Ok(())
+    Ok((history, broken.into_inner().unwrap_or_else(PoisonError::into_inner)))
 }
 
 fn next_chunk(lines: &mut files::Lines) -> Result<Option<Vec<u8>>> {
@@ -142,8 +178,7 @@ fn next_chunk(lines: &mut files::Lines) -> Result<Option<Vec<u8>>> {
     Ok((!chunk.is_empty()).then_some(chunk))
 }
 
-fn load(places: &Places, options: &Options) -> Result<(Creditors, LoadedPolicy)> {
-    let folder = &options.policy;
+fn load(places: &Places, folder: &Path) -> Result<(Creditors, LoadedPolicy)> {
     if !folder.join("policy.yaml").is_file() {
         bail!("no policy.yaml in {}", folder.display());
     }

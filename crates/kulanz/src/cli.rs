@@ -113,9 +113,8 @@ enum Command {
     /// The law that Kulanz keeps: ask it, check it
     #[command(subcommand)]
     Law(law::Law),
-    /// What a policy would have done over a history
-    #[command(after_help = "Example:\n  kulanz backtest --events fines.ndjson.gz --policy \
-                            policies/road-fines --out result")]
+    /// What a policy would have done over a history, alone or beside another one
+    #[command(after_help = backtest::EXAMPLES)]
     Backtest(backtest::Options),
     /// Compute the read side again from the events
     Rebuild {

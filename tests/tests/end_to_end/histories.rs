@@ -158,7 +158,7 @@ fn the_real_receivables_add_up_to_the_cent() {
 }
 
 /// Invented fines of ten years: some paid, some in parts, too much or before they were known.
-fn fines() -> Vec<Value> {
+pub fn fines() -> Vec<Value> {
     let mut dice = super::world::Dice::new("fines");
     let mut events: Vec<Value> = (0..1_200)
         .map(|number| {

@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod disk;
 mod events;
+mod explain;
 mod histories;
 mod http;
 mod import;

@@ -218,22 +218,30 @@ impl View<'_, '_> {
         let looked = ladder::look(case, column, self.persona);
         let facts = case.facts(Some((column, case.today)), Some(self.persona.name.as_str()));
         let steps = case.policy.steps.iter().enumerate().map(|(at, step)| {
+            let state = self.state(column, at, &looked, stopped.as_ref());
             let place = ladder::place(case, column, self.persona, at);
+            // Until the step that it counts from happened, nobody can name its day.
+            let open = match state {
+                StepState::Skipped => true,
+                StepState::Later => matches!(step.at.anchor, Anchor::Step(_)),
+                _ => false,
+            };
             let condition = step.when.as_ref().map(|when| ConditionExplained {
                 when: when.source.to_string(),
                 holds: when.holds(&facts),
                 because: when.decisive(&facts),
             });
+            let to_come = !matches!(state, StepState::Happened(_)) && !open;
             StepExplained {
                 step: step.name.clone(),
                 kind: step.action.name(),
                 when_due: moment(&step.at, &case.policy.steps),
-                counted_from: place.from,
-                not_before: place.day,
-                put_off_by: place.put_off_by,
-                state: self.state(column, at, &looked, stopped.as_ref()),
+                counted_from: place.from.filter(|_| !open),
+                not_before: place.day.filter(|_| !open),
+                put_off_by: place.put_off_by.filter(|_| to_come),
+                fee: to_come.then(|| self.fee(column, step, place.day)).flatten(),
                 condition,
-                fee: self.fee(column, step, place.day),
+                state,
             }
         });
         let known = |taken: &&StepTaken| case.policy.steps.iter().any(|s| s.name == taken.step);

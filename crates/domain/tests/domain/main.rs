@@ -3,6 +3,7 @@
 
 mod arrangements;
 mod early_and_late;
+mod explain;
 mod guards;
 mod handoff;
 mod interest;

@@ -11,7 +11,7 @@ use kulanz_domain::{
     policy::Rules,
 };
 
-use super::{Entry, Part, Rejected, Summary, timeline::Rows};
+use super::{Entry, Figures, Part, Rejected, Summary, course::Stages, timeline::Rows};
 use crate::{
     UNMATCHED,
     desk::{account_hash, assigned},
@@ -25,6 +25,9 @@ pub(super) struct Player<'a> {
     summary: &'a mut Summary,
     rejected: &'a mut Vec<(u32, Rejected)>,
     rows: Rows<'a>,
+    /// The courses of the account's claims, where they are asked for.
+    stages: Option<Stages>,
+    figures: Option<&'a mut Figures>,
     account: Account,
     /// Number of events so far, as the account's version in a store.
     version: u64,
@@ -46,6 +49,8 @@ impl<'a> Player<'a> {
             summary: &mut part.summary,
             rejected: &mut part.rejected,
             rows: part.timeline.of(rank, id),
+            stages: part.figures.as_ref().map(|_| Stages::default()),
+            figures: part.figures.as_mut(),
             account: Account::default(),
             version: 0,
             hash_len: seed.len(),
@@ -72,6 +77,9 @@ impl<'a> Player<'a> {
             let last = end.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(end);
             let on = day_in(last, &self.rules.creditor.zone);
             self.summary.add(self.id, &self.account, on);
+            if let (Some(figures), Some(stages)) = (self.figures.as_mut(), self.stages.take()) {
+                figures.add(self.id, &self.account, stages, on);
+            }
         }
         self.rows.finish();
         self.others
@@ -174,6 +182,9 @@ impl<'a> Player<'a> {
     fn took_place(&mut self, at: Timestamp, events: &[AccountEvent]) {
         self.version += u64::try_from(events.len()).unwrap_or(u64::MAX);
         for event in events {
+            if let Some(stages) = &mut self.stages {
+                stages.event(day_in(at, &self.rules.creditor.zone), &self.account, event);
+            }
             self.rows.event(at, &self.account, event);
         }
     }

@@ -213,8 +213,8 @@ impl Installation<'_> {
             matches!(event, AccountEvent::NoticeDecided(_) | AccountEvent::HandoffDue { .. })
         };
         let until_then = match then.on_the_way.iter().filter(sent).count() {
-            0 => "and nothing would happen by itself until then.",
-            _ => "Until then would happen by itself:",
+            0 => "Nothing would happen by itself until then.",
+            _ => "By itself would happen until then:",
         };
         then.notes.push(format!(
             "This moment is to come: told as if nobody said or paid anything before it. {until_then}"

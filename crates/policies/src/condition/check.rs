@@ -69,6 +69,11 @@ pub(super) fn is_fact(name: &str) -> bool {
     FACTS.iter().any(|(fact, _)| *fact == name)
 }
 
+#[cfg(test)]
+pub(super) const fn number_of_facts() -> usize {
+    FACTS.len()
+}
+
 /// What a condition reads.
 #[derive(Debug, Default)]
 pub(super) struct Reads {

@@ -65,19 +65,18 @@ fn balanced(source: &str, (mut start, mut end): (usize, usize)) -> (usize, usize
             match (quote, c) {
                 (None, '"' | '\'') => quote = Some(c),
                 (Some(begun), c) if begun == c => quote = None,
-                (None, '(') => open += 1,
-                (None, ')') if open == 0 => lacking += 1,
-                (None, ')') => open -= 1,
+                (None, '(' | '[') => open += 1,
+                (None, ')' | ']') if open == 0 => lacking += 1,
+                (None, ')' | ']') => open -= 1,
                 _ => {}
             }
         }
         let before = source.get(..start).unwrap_or_default().trim_end();
         let after = source.get(end..).unwrap_or_default();
         let gap = after.len() - after.trim_start().len();
-        match (
-            lacking > 0 && before.ends_with('('),
-            open > 0 && after.trim_start().starts_with(')'),
-        ) {
+        let begins = lacking > 0 && before.ends_with(['(', '[']);
+        let ends = open > 0 && after.trim_start().starts_with([')', ']']);
+        match (begins, ends) {
             (true, _) => start = before.len() - 1,
             (_, true) => end += gap + 1,
             _ => return (start, end),

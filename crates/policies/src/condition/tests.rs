@@ -321,3 +321,80 @@ proptest! {
         }
     }
 }
+
+/// The parts that decide a condition, as `part: holds, fact = value …`.
+fn decisive(source: &str) -> Vec<String> {
+    let condition = compile_condition(source, STEP).unwrap();
+    with_facts(true, |facts| {
+        let parts = condition.decisive(facts).into_iter().map(|part| {
+            let reads = part.reads.iter().map(|fact| match &fact.value {
+                Some(value) => format!("{} = {value}", fact.fact),
+                None => format!("{} absent", fact.fact),
+            });
+            format!("{}: {}, {}", part.part, part.holds, reads.collect::<Vec<_>>().join(", "))
+        });
+        parts.collect()
+    })
+}
+
+#[test]
+fn a_condition_says_which_of_its_parts_decide_it_and_on_what_values() {
+    assert_eq!(
+        decisive("claim.outstanding >= 60 && !debtor.vulnerable"),
+        ["claim.outstanding >= 60: false, claim.outstanding = 50.00"]
+    );
+    assert_eq!(
+        decisive("claim.outstanding >= 25 && !debtor.vulnerable"),
+        [
+            "claim.outstanding >= 25: true, claim.outstanding = 50.00",
+            "!debtor.vulnerable: true, debtor.vulnerable = false"
+        ]
+    );
+    // Of a choice the one that holds; where none does, all of them.
+    assert_eq!(
+        decisive("debtor.kind == \"business\" || history.disputes > 0"),
+        ["history.disputes > 0: true, history.disputes = 1"]
+    );
+    assert_eq!(
+        decisive("debtor.kind == \"business\" || history.disputes > 1"),
+        [
+            "debtor.kind == \"business\": false, debtor.kind = \"consumer\"",
+            "history.disputes > 1: false, history.disputes = 1"
+        ]
+    );
+    assert_eq!(
+        decisive(
+            "(claim.principal + claim.fees) * 2 > 99 && (persona == \"regular\" || claim.in_default)"
+        ),
+        [
+            "(claim.principal + claim.fees) * 2 > 99: true, claim.principal = 47.50, claim.fees = 2.50",
+            "persona == \"regular\": true, persona = \"regular\"",
+            "claim.in_default: true, claim.in_default = true"
+        ]
+    );
+    assert_eq!(
+        decisive(
+            "debtor.attributes[\"segment\"] in [\"silver\"] || debtor.attributes.none == \"x\""
+        ),
+        [
+            "debtor.attributes[\"segment\"] in [\"silver\"]: false, debtor.attributes[\"segment\"] = \"gold-Ü\"",
+            "debtor.attributes.none == \"x\": false, debtor.attributes[\"none\"] absent"
+        ]
+    );
+    assert_eq!(
+        decisive("!(claim.in_default && today < date(\"2026-01-01\"))")[0].split(':').next(),
+        Some("!(claim.in_default && today < date(\"2026-01-01\"))")
+    );
+}
+
+#[test]
+fn every_fact_that_a_condition_reads_can_be_shown() {
+    for fact in kulanz_domain::policy::FACTS {
+        assert!(check::is_fact(fact), "{fact} cannot be read");
+        let shown = with_facts(true, |facts| facts.named(fact).value);
+        assert!(shown.is_some(), "{fact} has no value");
+    }
+    let shown =
+        kulanz_domain::policy::FACTS.len() + usize::from(check::is_fact("debtor.attributes"));
+    assert_eq!(shown, check::number_of_facts());
+}

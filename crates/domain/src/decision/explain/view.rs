@@ -150,9 +150,9 @@ pub struct StepExplained {
     pub kind: &'static str,
     /// When it comes, as in the policy: `reminder + 10d`.
     pub when_due: String,
-    /// The day that it counts from; absent where default has not begun.
+    /// The day that it counts from; absent while that is not known, and where it was skipped.
     pub counted_from: Option<Date>,
-    /// The first day on which it comes.
+    /// The first day on which it comes, as far as that is known.
     pub not_before: Option<Date>,
     /// What put that day off beyond what the policy counts.
     pub put_off_by: Option<PutOff>,
