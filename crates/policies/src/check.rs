@@ -1,22 +1,22 @@
 //! What a policy means for people, beyond being well-formed: steps and texts that can never be
-//! reached or are missing, and where it meets a guard of the law (`guards`).
+//! reached (`reach`) or are missing, and where it meets a guard of the law (`guards`).
 
 mod guards;
+mod reach;
 
 use std::{collections::BTreeSet, path::Path};
 
 use kulanz_domain::{
     calendar::Span,
-    fact::DebtorKind,
-    policy::{Anchor, LanguageChoice, Persona, Policy, Step, StepAction},
+    policy::{Anchor, LanguageChoice, Policy, Step, StepAction},
 };
 
+use self::reach::Reach;
 use crate::{
     compile::CompiledPolicy,
-    condition::{Compiled, Known},
     context::{Context, short},
     creditor::CreditorFile,
-    diagnostic::{Diagnostic, Severity, did_you_mean},
+    diagnostic::{Diagnostic, Severity, did_you_mean, nearest},
     file::policy::PolicyDoc,
     templates::{TemplateKey, Templates},
 };
@@ -34,42 +34,20 @@ pub(crate) struct Subject<'a> {
     pub folder: &'a Path,
 }
 
-impl Subject<'_> {
-    fn policy(&self) -> &Policy {
+impl<'a> Subject<'a> {
+    fn policy(&self) -> &'a Policy {
         &self.compiled.policy
-    }
-
-    /// Whether `persona` can ever get the step at `place`, as far as constants, its name and, if
-    /// told, the debtor's kind decide it.
-    fn reaches(&self, persona: usize, place: usize, kind: Option<DebtorKind>) -> bool {
-        let name = self.policy().personas.get(persona).map(|persona| persona.name.as_str());
-        let known = Known { persona: name, kind };
-        let not_false = |conditions: &[Option<Compiled>], at: usize, known: Known<'_>| {
-            let condition = conditions.get(at).and_then(Option::as_ref);
-            condition.is_none_or(|condition| condition.known(&known) != Some(false))
-        };
-        not_false(&self.compiled.persona_conditions, persona, Known { persona: None, kind })
-            && not_false(&self.compiled.step_conditions, place, known)
-    }
-
-    fn personas_of(
-        &self,
-        place: usize,
-        kind: Option<DebtorKind>,
-    ) -> impl Iterator<Item = &Persona> {
-        let all = self.policy().personas.iter().enumerate();
-        all.filter(move |(at, _)| self.reaches(*at, place, kind)).map(|(_, persona)| persona)
     }
 }
 
 /// Reports everything about `subject`.
 pub(crate) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
     folder_name(subject, context);
-    unreachable(subject, context);
+    let reach = reach::check(subject, context);
     order(subject, context);
-    texts(subject, context);
-    unused_texts(subject, context);
-    guards::check(subject, context);
+    let misspelt = texts(subject, &reach, context);
+    unused_texts(subject, &misspelt, context);
+    guards::check(subject, &reach, context);
 }
 
 fn folder_name(subject: &Subject<'_>, context: &mut Context<'_>) {
@@ -80,66 +58,42 @@ fn folder_name(subject: &Subject<'_>, context: &mut Context<'_>) {
     }
 }
 
-fn unreachable(subject: &Subject<'_>, context: &mut Context<'_>) {
-    let doc = subject.doc;
-    for (at, condition) in subject.compiled.persona_conditions.iter().enumerate() {
-        let value = condition.as_ref().and_then(|condition| condition.known(&Known::default()));
-        let Some(when) = doc.personas.get(at).and_then(|persona| persona.when.as_ref()) else {
-            continue;
+/// When each step is due, in days after the due date, where it counts from it; and whether that is
+/// exact.
+fn moments(policy: &Policy) -> Vec<Option<(i64, bool)>> {
+    let mut moments: Vec<Option<(i64, bool)>> = Vec::new();
+    for step in &policy.steps {
+        let base = match step.at.anchor {
+            Anchor::Due => Some((0, true)),
+            Anchor::Step(at) => moments.get(at).copied().flatten(),
+            Anchor::Issued | Anchor::Default => None,
         };
-        match value {
-            Some(false) => context.warning(when.place, "this is never true", "nobody is chosen"),
-            Some(true) => {
-                let help = "the personas below are never chosen";
-                context.warning(when.place, "this is always true", help);
-            }
-            None => {}
-        }
+        let span = i64::from(days(step.at.span));
+        moments.push(base.map(|(base, exact)| {
+            let after = if step.at.before { base - span } else { base + span };
+            (after, exact && !matches!(step.at.span, Span::BusinessDays(_)))
+        }));
     }
-    let mut handed_off: Option<&str> = None;
-    for (place, step) in subject.policy().steps.iter().enumerate() {
-        let Some(doc) = doc.steps.get(place) else { continue };
-        if let Some(before) = handed_off {
-            let message = format!("`{}` is never reached", step.name);
-            let help = format!("`{before}` hands every claim off before it");
-            context.warning(doc.step.place, message, &help);
-        } else if subject.personas_of(place, None).next().is_none() {
-            let at = doc.when.as_ref().map_or(doc.step.place, |when| when.place);
-            let message = format!("`{}` is never reached", step.name);
-            context.warning(at, message, "its condition is false for every persona");
-        }
-        if matches!(step.action, StepAction::HandOff { .. }) && step.when.is_none() {
-            handed_off = handed_off.or(Some(step.name.as_str()));
-        }
-    }
+    moments
 }
 
 /// Steps have to be due in the order of the ladder: a level never falls, so a step that is due
 /// before one above it would be passed over, or pass over the other.
 fn order(subject: &Subject<'_>, context: &mut Context<'_>) {
-    let mut due_after: Vec<Option<i64>> = Vec::new();
+    let policy = subject.policy();
     let mut latest: Option<(i64, &Step)> = None;
-    for (place, step) in subject.policy().steps.iter().enumerate() {
-        let base = match step.at.anchor {
-            Anchor::Due => Some(0),
-            Anchor::Step(at) => due_after.get(at).copied().flatten(),
-            Anchor::Issued | Anchor::Default => None,
+    for (place, (step, moment)) in policy.steps.iter().zip(moments(policy)).enumerate() {
+        let (Some((after, _)), Some(doc)) = (moment, subject.doc.steps.get(place)) else {
+            continue;
         };
-        let span = i64::from(days(step.at.span));
-        let after = base.map(|base| if step.at.before { base - span } else { base + span });
-        if let (Some(after), Some((late, above)), Some(doc)) =
-            (after, latest, subject.doc.steps.get(place))
-            && after < late
-        {
-            let message = format!("`{}` is due before `{}` above it", step.name, above.name);
-            context.warning(doc.at.place, message, "steps stand in the order in which they happen");
+        match latest {
+            Some((late, above)) if after < late => {
+                let message = format!("`{}` is due before `{}` above it", step.name, above.name);
+                let help = "steps stand in the order in which they happen";
+                context.warning(doc.at.place, message, help);
+            }
+            _ => latest = Some((after, step)),
         }
-        if let Some(after) = after
-            && latest.is_none_or(|(late, _)| after >= late)
-        {
-            latest = Some((after, step));
-        }
-        due_after.push(after);
     }
 }
 
@@ -152,8 +106,10 @@ fn days(span: Span) -> i32 {
     }
 }
 
-/// Every step has its text in each language, tone and channel in which somebody may get it.
-fn texts(subject: &Subject<'_>, context: &mut Context<'_>) {
+/// Every step has its text in each language, tone and channel in which somebody may get it. Gives
+/// back the texts that were probably meant where one is missing.
+fn texts<'a>(subject: &Subject<'a>, reach: &Reach, context: &mut Context<'_>) -> BTreeSet<&'a str> {
+    let mut meant = BTreeSet::new();
     let policy = subject.policy();
     let senders = &subject.creditor.creditor.channels;
     let tones: BTreeSet<&str> =
@@ -174,7 +130,8 @@ fn texts(subject: &Subject<'_>, context: &mut Context<'_>) {
         }
         let Some(doc) = subject.doc.steps.get(place) else { continue };
         let mut missing: BTreeSet<TemplateKey> = BTreeSet::new();
-        for persona in subject.personas_of(place, None) {
+        let personas = reach.personas(subject, place, None);
+        for persona in personas.into_iter().filter_map(|at| policy.personas.get(at)) {
             let known_tone = tones.contains(&*persona.tone);
             let languages = match &persona.language {
                 LanguageChoice::Debtor => policy.languages.as_slice(),
@@ -206,20 +163,24 @@ fn texts(subject: &Subject<'_>, context: &mut Context<'_>) {
         let texts: BTreeSet<&str> =
             subject.templates.iter().map(|(key, _)| key.text.as_str()).collect();
         let unknown = !texts.contains(&*step.text);
-        let near = did_you_mean(&step.text, texts).filter(|_| unknown);
+        let near = nearest(&step.text, texts).filter(|_| unknown);
+        meant.extend(near);
+        let near = near.map(|near| format!("did you mean `{near}`?"));
         let at = doc.text.as_ref().map_or(doc.step.place, |text| text.place);
         let message = format!("texts of `{}` are missing: {}", step.name, named.join(", "));
         let folder = subject.folder.join("templates");
         let help = near.unwrap_or_else(|| format!("write them to {}", folder.display()));
         context.error(at, message, &help);
     }
+    meant
 }
 
-fn unused_texts(subject: &Subject<'_>, context: &mut Context<'_>) {
+fn unused_texts(subject: &Subject<'_>, misspelt: &BTreeSet<&str>, context: &mut Context<'_>) {
     let used: BTreeSet<&str> = subject.policy().steps.iter().map(|step| &*step.text).collect();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for (key, template) in subject.templates.iter() {
-        if used.contains(key.text.as_str()) || !told.insert(&key.text) {
+        let text = key.text.as_str();
+        if used.contains(text) || misspelt.contains(text) || !told.insert(&key.text) {
             continue;
         }
         let message = format!("no step sends the text `{}`", short(&key.text));

@@ -7,14 +7,21 @@
 //! division, no loop and no function beyond those below, so a condition ends, always.
 
 mod check;
+mod domain;
 mod pieces;
+mod search;
 mod syntax;
 mod tree;
+mod world;
 
 use kulanz_domain::policy::Condition;
 
-pub(crate) use self::tree::Known;
-use self::{check::Checker, tree::Bool};
+use self::check::Checker;
+pub use self::search::MOST;
+pub(crate) use self::{
+    search::{Answer, Setting, Wanted, search, values_of},
+    tree::{Bool, Word},
+};
 
 /// The longest condition, in characters.
 pub const LONGEST: usize = 2_000;
@@ -64,15 +71,27 @@ impl ConditionError {
 #[derive(Debug, Clone)]
 pub(crate) struct Compiled {
     pub condition: Condition,
-    tree: std::sync::Arc<Bool>,
+    pub tree: std::sync::Arc<Bool>,
+    /// Bytes of the parts that all have to hold.
+    parts: Vec<(usize, usize)>,
     /// Attributes of the debtor that it reads, with their place in the source.
     pub attributes: Vec<(String, usize, usize)>,
 }
 
 impl Compiled {
-    /// Its value, where what is known decides it.
-    pub fn known(&self, known: &Known<'_>) -> Option<bool> {
-        self.tree.known(known)
+    /// The parts that all have to hold, as written, with what they became.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, &Bool)> {
+        let (mut trees, mut open) = (Vec::new(), vec![&*self.tree]);
+        while let Some(next) = open.pop() {
+            match next {
+                Bool::And(a, b) => open.extend([&**b, &**a]),
+                other => trees.push(other),
+            }
+        }
+        let source = &self.condition.source;
+        let texts =
+            self.parts.iter().map(|(start, end)| source.get(*start..*end).unwrap_or_default());
+        texts.zip(trees)
     }
 }
 
@@ -86,6 +105,7 @@ pub(crate) fn compile(source: &str, scope: Scope<'_>) -> Result<Compiled, Vec<Co
     let mut checker = Checker::new(source, &parsed.info, scope);
     let tree = checker.condition(&parsed.expression);
     let pieces = tree.as_ref().and_then(|_| pieces::of(source, &parsed, scope));
+    let parts = checker.parts(&parsed.expression);
     let (errors, reads) = checker.finish();
     let tree = match tree {
         Some(tree) if errors.is_empty() => std::sync::Arc::new(tree),
@@ -97,7 +117,7 @@ pub(crate) fn compile(source: &str, scope: Scope<'_>) -> Result<Compiled, Vec<Co
         Some(pieces) => condition.with_parts(move |facts| pieces.decisive(facts)),
         None => condition,
     };
-    Ok(Compiled { condition, tree, attributes: reads.attributes })
+    Ok(Compiled { condition, tree, parts, attributes: reads.attributes })
 }
 
 #[cfg(test)]

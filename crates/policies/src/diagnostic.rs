@@ -53,6 +53,8 @@ pub struct Diagnostic {
     pub source_line: Option<String>,
 }
 
+/// The longest message, in characters.
+const LONGEST: usize = 400;
 /// The longest stretch of a line that is shown.
 const SHOWN: usize = 110;
 
@@ -144,6 +146,17 @@ fn shown(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
+/// A message that repeats what stands in a file leaves out its middle where it is long.
+fn brief(message: String) -> String {
+    let length = message.chars().count();
+    if length <= LONGEST {
+        return message;
+    }
+    let first: String = message.chars().take(LONGEST / 2).collect();
+    let last: String = message.chars().skip(length - LONGEST / 2).collect();
+    format!("{first} … {last}")
+}
+
 /// A place in a file, in characters from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Place {
@@ -173,7 +186,7 @@ impl Source {
             line: place.line,
             column: place.column,
             length: place.length.max(1),
-            message: message.into(),
+            message: brief(message.into()),
             help: None,
             source_line: source_line.map(str::to_owned),
         }

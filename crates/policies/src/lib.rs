@@ -23,10 +23,13 @@ mod yaml;
 
 pub use self::{
     compile::parse_moment,
-    condition::{ConditionError, DEEPEST, LARGEST, LONGEST, Scope, compile_condition},
+    condition::{ConditionError, DEEPEST, LARGEST, LONGEST, MOST, Scope, compile_condition},
     creditor::{Address, Agency, Counselling, CreditorFile, EmailSender, Support},
     diagnostic::{Diagnostic, Severity},
-    load::{Creditors, Findings, Loaded, LoadedPolicy, check, load, load_creditors, load_policy},
+    load::{
+        Checked, Creditors, Findings, Loaded, LoadedPolicy, check, examine, load, load_creditors,
+        load_policy,
+    },
     registered::compile_registered,
     schema::{creditor_schema, policy_schema},
     templates::{Template, TemplateKey, Templates},

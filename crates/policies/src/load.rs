@@ -9,7 +9,7 @@ use std::{
 use jiff::civil::Date;
 use kulanz_domain::{
     ids::CreditorId,
-    policy::{Policy, Rules},
+    policy::{LanguageChoice, Policy, Rules},
 };
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ use crate::{
     compile,
     context::{Context, short},
     creditor::{self, CreditorFile},
-    diagnostic::{Diagnostic, Severity, Source, did_you_mean},
+    diagnostic::{Diagnostic, Place, Severity, Source, did_you_mean},
     file::policy::PolicyDoc,
     templates::{Templates, files},
     yaml,
@@ -64,7 +64,34 @@ pub struct LoadedPolicy {
     /// The first day on which it is in force; absent: always.
     pub valid_from: Option<Date>,
     /// Where `policy:` stands, for findings about it.
-    place: (Source, crate::diagnostic::Place),
+    place: (Source, Place),
+    /// Where its languages stand.
+    languages_at: Place,
+}
+
+impl LoadedPolicy {
+    /// A warning for each language that debtors read and that they will not get: `readers` are the
+    /// numbers of debtors by language (BCP 47).
+    pub fn missing_languages(&self, readers: &BTreeMap<String, usize>) -> Findings {
+        let policy = &self.policy;
+        let asked = policy.personas.iter().any(|one| one.language == LanguageChoice::Debtor);
+        let Some(fallback) = policy.languages.first().filter(|_| asked) else { return Vec::new() };
+        let known = |wanted: &str| {
+            let primary = wanted.split('-').next().unwrap_or(wanted);
+            let mut languages = policy.languages.iter();
+            languages.any(|have| have.eq_ignore_ascii_case(wanted) || have == primary)
+        };
+        let missing = readers.iter().filter(|(language, _)| !known(language));
+        let findings = missing.map(|(language, number)| {
+            let message = match number {
+                1 => format!("1 debtor reads `{}`: they will get `{fallback}`", short(language)),
+                n => format!("{n} debtors read `{}`: they will get `{fallback}`", short(language)),
+            };
+            let help = "write the texts in it and list it here, or leave it as it is";
+            self.place.0.at(Severity::Warning, self.languages_at, message).help(help)
+        });
+        findings.collect()
+    }
 }
 
 /// Reads `dir` (`creditors/*.yaml` and `<policy>/policy.yaml`; a `policies` folder inside of it is
@@ -97,11 +124,22 @@ pub fn load_policy(
     settle(policy, found)
 }
 
-/// All findings about `dir`: a policy's folder (its creditors are looked for beside it) or a
-/// folder of policies.
-pub fn check(dir: &Path, on: Date) -> Findings {
+/// What is in a folder that may have mistakes.
+#[derive(Debug)]
+pub struct Checked {
+    /// All findings.
+    pub found: Findings,
+    /// Creditors without errors.
+    pub creditors: Creditors,
+    /// Policies without errors, in force or not.
+    pub policies: Vec<LoadedPolicy>,
+}
+
+/// Everything about `dir`: a policy's folder (its creditors are looked for beside it) or a folder
+/// of policies.
+pub fn examine(dir: &Path, on: Date) -> Checked {
     let mut found = Vec::new();
-    if dir.join(POLICY).is_file() {
+    let (creditors, policies) = if dir.join(POLICY).is_file() {
         let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let beside = if dir.parent().is_none_or(|parent| parent.as_os_str().is_empty()) {
             absolute.parent().map(Path::to_owned)
@@ -110,11 +148,18 @@ pub fn check(dir: &Path, on: Date) -> Findings {
         };
         let creditors =
             beside.map(|beside| read_creditors(&beside, &mut found)).unwrap_or_default();
-        read_policy(dir, &creditors, &mut found);
+        let policy = read_policy(dir, &creditors, &mut found);
+        (creditors, policy.into_iter().collect())
     } else {
-        gather(dir, on, &mut found);
-    }
-    sorted(found)
+        let gathered = gather(dir, on, &mut found);
+        gathered.map_or_else(Default::default, |loaded| (loaded.creditors, loaded.policies))
+    };
+    Checked { found: sorted(found), creditors, policies }
+}
+
+/// All findings about `dir`, as for [`examine`].
+pub fn check(dir: &Path, on: Date) -> Findings {
+    examine(dir, on).found
 }
 
 fn settle<T>(value: Option<T>, found: Vec<Diagnostic>) -> Result<(T, Findings), Findings> {
@@ -193,6 +238,15 @@ fn read_policy(
     }
     let hash_full = hash(&sources);
     let mut context = Context::new(&source);
+    let of_creditor = |finding: &Diagnostic| {
+        let file = Path::new(&finding.file);
+        finding.is_error()
+            && file.file_stem().is_some_and(|stem| stem == doc.creditor.as_str())
+            && file.parent().and_then(Path::file_name).is_some_and(|name| name == CREDITORS)
+    };
+    if found.iter().any(of_creditor) {
+        return None; // the creditor's own file says what is wrong
+    }
     let compiled = compiled(&doc, creditors, &hash_full, folder, &templates, &mut context);
     let usable = !context.found.iter().any(Diagnostic::is_error);
     found.append(&mut context.found);
@@ -205,6 +259,7 @@ fn read_policy(
         dir: folder.to_owned(),
         valid_from: compiled.valid_from,
         place: (source.clone(), doc.policy.place),
+        languages_at: doc.languages.place,
     })
 }
 
@@ -218,6 +273,9 @@ fn compiled(
 ) -> Option<compile::CompiledPolicy> {
     let creditor = named_creditor(doc, creditors, context)?;
     let compiled = compile::compile(doc, creditor, hash, context)?;
+    if context.found.iter().any(Diagnostic::is_error) {
+        return None; // what follows from an error is not told
+    }
     let subject = Subject { doc, compiled: &compiled, creditor, templates, folder };
     check::check(&subject, context);
     Some(compiled)

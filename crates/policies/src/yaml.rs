@@ -21,6 +21,14 @@ pub(crate) struct At<T> {
     pub bytes: (usize, usize),
 }
 
+/// A key that may be left out, but not left empty: nobody means "for everybody" by a `when:` that
+/// they forgot to fill in.
+pub(crate) fn filled<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 impl<T> Deref for At<T> {
     type Target = T;
     fn deref(&self) -> &T {
@@ -108,6 +116,7 @@ pub(crate) fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, Box<Diagn
             max_replay_stack_depth: 8,
         },
         emit_comments: false,
+        strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
     };
@@ -229,9 +238,16 @@ fn finding(source: &Source, error: &Error) -> Diagnostic {
             (wanted.to_owned(), None, None)
         }
         Error::Eof { .. } => ("the file is empty".into(), None, None),
-        other => (plain(&other.to_string()), Some(ABOVE.to_owned()), None),
+        other => lost(&other.to_string()),
     };
     let length = length.map_or(place.length, |word| word.chars().count());
+    if let Some(tag) = message.strip_suffix("` is a YAML tag here").map(|tag| &tag[1..])
+        && let Some(line) = place.line.checked_sub(1).and_then(|n| source.text.lines().nth(n))
+        && let Some(at) = line.find(tag)
+    {
+        // The parser points at what follows the tag.
+        place.column = line.get(..at).unwrap_or_default().chars().count() + 1;
+    }
     let mut found = source.at(Severity::Error, Place { length, ..place }, message);
     // Advice for the very mistake comes first, general advice last.
     let general = help.as_deref() == Some(ABOVE);
@@ -243,6 +259,28 @@ fn finding(source: &Source, error: &Error) -> Diagnostic {
         found.length = 0;
     }
     found
+}
+
+/// What the parser told in words alone.
+fn lost(message: &str) -> (String, Option<String>, Option<&'static String>) {
+    if let Some((_, tag)) = message.split_once("unsupported tag `") {
+        let tag = tag.split('`').next().unwrap_or_default();
+        let help = "a text that begins with `!` stands in quotes: \"!debtor.vulnerable\"";
+        return (format!("`{}` is a YAML tag here", cut(tag)), Some(help.into()), None);
+    }
+    if message.contains("recursive references") {
+        let help = "write repeated parts out instead of using `&` and `*`";
+        return ("an alias stands inside of what it names".into(), Some(help.into()), None);
+    }
+    if message.contains("recursion limit exceeded") {
+        let message =
+            "the file grows too large here: too deep, too many values or too many aliases";
+        return (message.into(), None, None);
+    }
+    if message.contains("invalid boolean") {
+        return ("`true` or `false` is wanted here".into(), None, None);
+    }
+    (plain(message), Some(ABOVE.to_owned()), None)
 }
 
 /// A quote, dash or space in the line of `found` that only looks like one.

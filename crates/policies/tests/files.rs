@@ -18,6 +18,7 @@ use kulanz_domain::{
 };
 use kulanz_policies::*;
 use proptest::prelude::*;
+use serde_json::Value;
 
 const ON: Date = date(2026, 11, 21);
 
@@ -66,26 +67,37 @@ fn rendered(found: &[Diagnostic]) -> String {
     found.iter().map(|found| found.render(false)).collect()
 }
 
+/// A broken policy says itself what is to be found, in its first lines: `# expect: 7: message`.
+/// That is all that is found, notes aside: a mistake that brings others along is told once.
 #[test]
-fn each_broken_policy_gets_its_finding_at_its_line() {
+fn each_broken_policy_gets_its_finding_at_its_line_and_no_other() {
     let mut files: Vec<PathBuf> =
         fs::read_dir(here("tests/bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 25, "{}", files.len());
+    assert!(files.len() >= 60, "{}", files.len());
     let mut failures = String::new();
     for file in files {
-        let text = fs::read_to_string(&file).unwrap();
+        let bytes = fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
         let name = file.file_stem().unwrap().to_str().unwrap();
-        let found = findings(&format!("bad-{name}"), text.as_bytes());
-        for expected in text.lines().map_while(|line| line.strip_prefix("# expect: ")) {
+        let found = findings(&format!("bad-{name}"), &bytes);
+        let mut told: Vec<&Diagnostic> = found.iter().collect();
+        let lines = text.trim_start_matches('\u{feff}').lines();
+        let expects: Vec<&str> = lines.map_while(|line| line.strip_prefix("# expect: ")).collect();
+        assert!(!expects.is_empty(), "{name}");
+        for expected in expects {
             let (line, message) = expected.split_once(": ").unwrap_or((expected, ""));
             let line: usize = line.trim_end_matches(':').parse().unwrap();
-            let met = found
+            let met = told
                 .iter()
-                .any(|found| found.line == line && spoken(found).contains(message.trim()));
-            if !met {
-                failures += &format!("{name}: no `{expected}`\n{}\n", rendered(&found));
+                .position(|found| found.line == line && spoken(found).contains(message.trim()));
+            match met {
+                Some(at) => drop(told.remove(at)),
+                None => failures += &format!("{name}: no `{expected}`\n{}\n", rendered(&found)),
             }
+        }
+        for more in told.iter().filter(|more| more.severity > Severity::Note) {
+            failures += &format!("{name}: more than expected\n{}\n", more.render(false));
         }
         // Every finding shows its line and keeps its caret inside of it.
         for found in found.iter().filter(|found| found.line > 0) {
@@ -263,6 +275,49 @@ fn a_broken_creditor_is_told_where_it_is_broken() {
 }
 
 #[test]
+fn what_follows_from_a_broken_creditor_is_not_told() {
+    let dir = folder("broken-creditor", &[("fixture", fixture().as_bytes())]);
+    let file = dir.join("creditors/shop.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("2020 51", "2020 52")).unwrap();
+    for found in [check(&dir, ON), check(&dir.join("fixture"), ON)] {
+        assert_eq!(found.len(), 1, "{}", rendered(&found));
+        assert!(found[0].file.ends_with("shop.yaml") && found[0].line == 5);
+    }
+    assert!(load_policy(&dir.join("fixture"), &BTreeMap::new()).is_err_and(|f| f.len() == 1));
+}
+
+#[test]
+fn a_file_of_any_size_gets_one_finding_and_bounded_work() {
+    let text = fixture();
+    let with = |from: &str, to: &str| text.replacen(from, to, 1).into_bytes();
+    let long = "x".repeat(900 * 1024);
+    let names = |what: &str, rest: &str| -> String {
+        (0..1_500).map(|n| format!("  - {what}: n{n}\n    {rest}\n")).collect()
+    };
+    for (name, bytes, message) in [
+        ("size-10", vec![b'a'; 10 << 20], "larger than 1 MiB"),
+        ("size-name", with("policy: fixture", &format!("policy: {long}")), "is not a policy name"),
+        ("size-amount", with("minimum: 5.00", &format!("minimum: {long}")), "is not"),
+        ("size-key", with("minimum", &long), "cannot be read as YAML"),
+        ("size-when", with("claim.outstanding >= 50", &long), "this condition is too large"),
+        ("size-comment", with("minimum: 5.00", &format!("minimun: 5 # {long}")), "no key"),
+        ("size-spaces", with("minimum: 5.00", &format!("minimun:{}5", " ".repeat(900_000))), "key"),
+    ] {
+        let found = findings(name, &bytes);
+        assert_eq!(found.len(), 1, "{name}: {}", rendered(&found));
+        assert!(spoken(&found[0]).contains(message), "{name}: {}", rendered(&found));
+        assert!(rendered(&found).len() < 2_000, "{name}");
+    }
+    // What is searched for is bounded for a whole policy, however many personas and steps it has:
+    // where that ends, a note says so, and nothing is claimed.
+    let many = names("persona", "when: history.invoices_paid * history.disputes == 77.5");
+    let found = findings("many", &with("personas:\n", &format!("personas:\n{many}")));
+    assert!(found.iter().all(|found| found.severity == Severity::Note), "{}", rendered(&found));
+    assert!(found.len() > 1_000, "{}", found.len());
+}
+
+#[test]
 fn the_shipped_policies_and_creditors_are_without_errors_and_warnings() {
     let dir = here("../../policies");
     let loaded = load(&dir, ON).unwrap_or_else(|found| panic!("{}", rendered(&found)));
@@ -299,6 +354,41 @@ fn the_published_schemas_are_those_of_the_file_formats() {
         }
         let published = fs::read_to_string(&path).unwrap_or_default();
         assert!(published == schema, "{file} is out of date: run with UPDATE_SCHEMAS=1");
+    }
+}
+
+/// An editor shows to whoever writes a file what each key is for, and how its value looks where
+/// that is no matter of choosing.
+#[test]
+fn every_key_of_the_schemas_says_what_it_is_for() {
+    fn walk(schema: &Value, path: &str, wrong: &mut Vec<String>, keys: &mut usize) {
+        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+            *keys += 1;
+            let path = format!("{path}.{key}");
+            if property["description"].as_str().is_none_or(|text| text.trim().len() < 5) {
+                wrong.push(format!("{path} has no description"));
+            }
+            assert!(!property.to_string().contains("null"), "{path}: {property}");
+            let plain = matches!(property["type"].as_str(), Some("string" | "integer" | "number"));
+            if plain && property["examples"].is_null() && property["enum"].is_null() {
+                wrong.push(format!("{path} has no example"));
+            }
+        }
+        for (name, inner) in schema["definitions"].as_object().into_iter().flatten() {
+            if inner["description"].as_str().is_none_or(str::is_empty) {
+                wrong.push(format!("{name} has no description"));
+            }
+            walk(inner, name, wrong, keys);
+        }
+    }
+    for (name, schema, least) in
+        [("policy", policy_schema(), 60), ("creditor", creditor_schema(), 35)]
+    {
+        let (mut wrong, mut keys) = (Vec::new(), 0);
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        walk(&schema, name, &mut wrong, &mut keys);
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(keys >= least, "only {keys} keys in {name}");
     }
 }
 

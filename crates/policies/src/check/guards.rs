@@ -10,14 +10,14 @@ use kulanz_domain::{
     policy::{InterestClaimed, Law, Step, StepAction},
 };
 
-use super::Subject;
+use super::{Subject, reach::Reach};
 use crate::{
     context::{Context, spoken},
     file::policy::StepDoc,
 };
 
 /// Notes each line that meets a guard.
-pub(super) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
+pub(super) fn check(subject: &Subject<'_>, reach: &Reach, context: &mut Context<'_>) {
     interest(subject, context);
     let mut starts_default = true;
     for (place, step) in subject.policy().steps.iter().enumerate() {
@@ -25,8 +25,8 @@ pub(super) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
         match step.action {
             StepAction::Mahnung => {
                 let starts = std::mem::take(&mut starts_default);
-                fee(subject, (place, step, doc), starts, context);
-                lump_sum(subject, (place, step, doc), context);
+                fee((subject, reach), (place, step, doc), starts, context);
+                lump_sum((subject, reach), (place, step, doc), context);
             }
             StepAction::HandOff { .. } => hand_off(subject, doc, context),
             _ => {}
@@ -71,7 +71,7 @@ fn interest(subject: &Subject<'_>, context: &mut Context<'_>) {
 
 /// Says where the law will lower a fee. It does so when the fee is charged, whatever stands here.
 fn fee(
-    subject: &Subject<'_>,
+    (subject, reach): (&Subject<'_>, &Reach),
     (place, step, doc): (usize, &Step, &StepDoc),
     starts_default: bool,
     context: &mut Context<'_>,
@@ -90,8 +90,10 @@ fn fee(
         let message = "this fee is charged to those alone who are in default already";
         context.note(at.place, message, help);
     }
-    let channels: BTreeSet<Channel> = subject
-        .personas_of(place, Some(DebtorKind::Consumer))
+    let personas = reach.personas(subject, place, Some(DebtorKind::Consumer));
+    let channels: BTreeSet<Channel> = personas
+        .into_iter()
+        .filter_map(|at| subject.policy().personas.get(at))
         .flat_map(|persona| persona.channels.iter().copied())
         .filter(|channel| consumer_cap(*channel) < step.fee)
         .collect();
@@ -108,7 +110,7 @@ fn fee(
 }
 
 fn lump_sum(
-    subject: &Subject<'_>,
+    (subject, reach): (&Subject<'_>, &Reach),
     (place, step, doc): (usize, &Step, &StepDoc),
     context: &mut Context<'_>,
 ) {
@@ -124,7 +126,7 @@ fn lump_sum(
         "once a claim, in default, never to consumers: {} less the reminder fees charged before",
         money::plain(LUMP_SUM, policy.currency)
     );
-    let help = match subject.personas_of(place, Some(DebtorKind::Consumer)).next() {
+    let help = match reach.personas(subject, place, Some(DebtorKind::Consumer)).first() {
         Some(_) => "consumers who get this step are not charged (§ 288 (5) BGB)",
         None => "§ 288 (5) BGB",
     };

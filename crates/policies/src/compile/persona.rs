@@ -179,18 +179,20 @@ fn channels_of(
     context: &mut Context<'_>,
 ) -> Vec<Channel> {
     let mut channels: Vec<Channel> = Vec::new();
+    let sends = |channel: &Channel| creditor.creditor.channels.contains(channel);
+    let reached = docs.iter().any(|at| sends(&Channel::from(at.value)));
     for at in &docs.value {
         let channel = Channel::from(at.value);
         if channels.contains(&channel) {
             context.error(at.place, format!("`{}` stands here twice", channel.name()), "");
-        } else if !creditor.creditor.channels.contains(&channel) {
+        } else if reached && !sends(&channel) {
             let message = format!("`{}` has no sender for {}", creditor.id(), spoken(channel));
             let help = format!("it is never used: add one in {}", creditor.file.display());
             context.warning(at.place, message, &help);
         }
         channels.push(channel);
     }
-    if !channels.iter().any(|channel| creditor.creditor.channels.contains(channel)) {
+    if !reached {
         let message = "these people could never be reached";
         context.error(docs.place, message, "name a channel for which the creditor has a sender");
     }

@@ -8,7 +8,7 @@ use kulanz_domain::money::Decimal;
 
 use super::{
     ConditionError, Scope,
-    tree::{Bool, Day, Number, Part, Relation, Text},
+    tree::{Bool, Day, Flag, Number, Part, Quantity, Relation, Text, Word},
 };
 use crate::diagnostic::{did_you_mean, look_alike};
 
@@ -40,27 +40,27 @@ type Fact = (&'static str, fn() -> Typed);
 
 /// The facts by name.
 const FACTS: &[Fact] = &[
-    ("debtor.kind", || Typed::Text(Text::Kind)),
-    ("debtor.country", || Typed::Text(Text::Country)),
-    ("debtor.language", || Typed::Text(Text::Language)),
-    ("debtor.vulnerable", || Typed::Bool(Bool::Vulnerable)),
+    ("debtor.kind", || Typed::Text(Text::Of(Word::Kind))),
+    ("debtor.country", || Typed::Text(Text::Of(Word::Country))),
+    ("debtor.language", || Typed::Text(Text::Of(Word::Language))),
+    ("debtor.vulnerable", || Typed::Bool(Bool::Of(Flag::Vulnerable))),
     ("debtor.attributes", || Typed::Attributes),
-    ("history.invoices_paid", || Typed::Number(Number::InvoicesPaid)),
-    ("history.late_share", || Typed::Number(Number::LateShare)),
-    ("history.average_days_late", || Typed::Number(Number::AverageDaysLate)),
-    ("history.promises_kept", || Typed::Number(Number::PromisesKept)),
-    ("history.disputes", || Typed::Number(Number::Disputes)),
-    ("account.outstanding", || Typed::Number(Number::AccountOutstanding)),
-    ("account.open_claims", || Typed::Number(Number::OpenClaims)),
-    ("account.oldest_days_overdue", || Typed::Number(Number::OldestDaysOverdue)),
-    ("claim.outstanding", || Typed::Number(Number::ClaimOutstanding)),
-    ("claim.principal", || Typed::Number(Number::Principal)),
-    ("claim.fees", || Typed::Number(Number::Fees)),
-    ("claim.interest", || Typed::Number(Number::Interest)),
-    ("claim.days_overdue", || Typed::Number(Number::DaysOverdue)),
-    ("claim.in_default", || Typed::Bool(Bool::InDefault)),
-    ("claim.currency", || Typed::Text(Text::Currency)),
-    ("persona", || Typed::Text(Text::Persona)),
+    ("history.invoices_paid", || Typed::Number(Number::Of(Quantity::InvoicesPaid))),
+    ("history.late_share", || Typed::Number(Number::Of(Quantity::LateShare))),
+    ("history.average_days_late", || Typed::Number(Number::Of(Quantity::AverageDaysLate))),
+    ("history.promises_kept", || Typed::Number(Number::Of(Quantity::PromisesKept))),
+    ("history.disputes", || Typed::Number(Number::Of(Quantity::Disputes))),
+    ("account.outstanding", || Typed::Number(Number::Of(Quantity::AccountOutstanding))),
+    ("account.open_claims", || Typed::Number(Number::Of(Quantity::OpenClaims))),
+    ("account.oldest_days_overdue", || Typed::Number(Number::Of(Quantity::OldestDaysOverdue))),
+    ("claim.outstanding", || Typed::Number(Number::Of(Quantity::ClaimOutstanding))),
+    ("claim.principal", || Typed::Number(Number::Of(Quantity::Principal))),
+    ("claim.fees", || Typed::Number(Number::Of(Quantity::Fees))),
+    ("claim.interest", || Typed::Number(Number::Of(Quantity::Interest))),
+    ("claim.days_overdue", || Typed::Number(Number::Of(Quantity::DaysOverdue))),
+    ("claim.in_default", || Typed::Bool(Bool::Of(Flag::InDefault))),
+    ("claim.currency", || Typed::Text(Text::Of(Word::Currency))),
+    ("persona", || Typed::Text(Text::Of(Word::Persona))),
     ("today", || Typed::Date(Day::Today)),
 ];
 
@@ -107,6 +107,16 @@ impl<'a> Checker<'a> {
                 let message = format!("a condition is a yes or no, this is {}", other.name());
                 self.error(expression, message, Some("compare it: == != < <= > >=".into()))
             }
+        }
+    }
+
+    /// Bytes of the parts of a condition that all have to hold, in their order.
+    pub fn parts(&self, e: &IdedExpr) -> Vec<(usize, usize)> {
+        match &e.expr {
+            Expr::Call(call) if call.func_name == op::LOGICAL_AND => {
+                call.args.iter().flat_map(|part| self.parts(part)).collect()
+            }
+            _ => vec![self.extent(e)],
         }
     }
 
@@ -223,7 +233,7 @@ impl<'a> Checker<'a> {
                 self.note_attribute(e, &name);
                 Some(match select.test {
                     true => Typed::Bool(Bool::HasAttribute(name)),
-                    false => Typed::Text(Text::Attribute(name)),
+                    false => Typed::Text(Text::Of(Word::Attribute(name))),
                 })
             }
             other => {
@@ -390,25 +400,27 @@ impl<'a> Checker<'a> {
         let code =
             |n: usize, case: fn(&u8) -> bool| value.len() == n && value.bytes().all(|b| case(&b));
         let error = match (fact, self.scope) {
-            (Text::Kind, _) if !matches!(&**value, "consumer" | "business") => {
+            (Text::Of(Word::Kind), _) if !matches!(&**value, "consumer" | "business") => {
                 let near = did_you_mean(value, ["consumer", "business"]);
                 let help = near.unwrap_or_else(|| "it is `consumer` or `business`".into());
                 (format!("`debtor.kind` is never \"{value}\""), help)
             }
-            (Text::Persona, Scope::Step { personas }) if !personas.contains(&&**value) => {
+            (Text::Of(Word::Persona), Scope::Step { personas })
+                if !personas.contains(&&**value) =>
+            {
                 let near = did_you_mean(value, personas.iter().copied());
                 let help = near.unwrap_or_else(|| format!("there are {}", personas.join(", ")));
                 (format!("there is no persona \"{value}\""), help)
             }
-            (Text::Country, _) if !code(2, u8::is_ascii_uppercase) => (
+            (Text::Of(Word::Country), _) if !code(2, u8::is_ascii_uppercase) => (
                 format!("`debtor.country` is never \"{value}\""),
                 "it is an ISO 3166-1 code of two capitals: \"DE\"".into(),
             ),
-            (Text::Currency, _) if !code(3, u8::is_ascii_uppercase) => (
+            (Text::Of(Word::Currency), _) if !code(3, u8::is_ascii_uppercase) => (
                 format!("`claim.currency` is never \"{value}\""),
                 "it is an ISO 4217 code: \"EUR\"".into(),
             ),
-            (Text::Language, _)
+            (Text::Of(Word::Language), _)
                 if value.chars().any(|c| !(c.is_ascii_alphanumeric() || c == '-')) =>
             {
                 (format!("`debtor.language` is never \"{value}\""), "it is a code: \"de\"".into())
@@ -451,7 +463,7 @@ impl<'a> Checker<'a> {
         match (self.typed(map)?, &key.expr) {
             (Typed::Attributes, Expr::Literal(LiteralValue::String(name))) => {
                 self.note_attribute(e, name);
-                Some(Typed::Text(Text::Attribute((**name).into())))
+                Some(Typed::Text(Text::Of(Word::Attribute((**name).into()))))
             }
             (Typed::Attributes, _) => {
                 let help = "name it: debtor.attributes[\"segment\"]".to_owned();

@@ -7,7 +7,7 @@ use kulanz_domain::{
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{world::World, *};
 
 const STEP: Scope<'_> = Scope::Step { personas: &["regular", "everyone"] };
 
@@ -236,11 +236,35 @@ fn hostile_conditions_are_refused_and_not_run() {
     }
 }
 
+/// No value is looked at twice, there are no loops, and lists are written out: what a condition
+/// costs is its size, which is limited.
+#[test]
+fn the_largest_conditions_cost_no_more_than_their_size() {
+    let many = |part: &str, n: usize| vec![part; n].join(" || ");
+    let list: Vec<String> = (0..LARGEST - 10).map(|n| n.to_string()).collect();
+    for source in [
+        many("claim.fees>1", 90),
+        format!("claim.fees in [{}]", list.join(",")),
+        format!("{}claim.in_default{}", "!(".repeat(14), ")".repeat(14)),
+        format!("{} > 1", vec!["claim.fees"; 20].join(" * ")),
+    ] {
+        let compiled = compile(&source, STEP).unwrap_or_else(|e| panic!("{source:.60}: {e:?}"));
+        let size = domain::Domain::of([&*compiled.tree]).size;
+        assert!(size <= 2 * LARGEST as u64, "{size}: {source:.60}");
+        with_facts(true, |facts| compiled.condition.holds(facts));
+    }
+    // One more, and it is not taken.
+    assert!(compile(&many("claim.fees>1", 124), STEP).is_err());
+}
+
 #[test]
 fn constants_and_personas_are_known_ahead() {
-    let known = |source: &str, persona| {
-        let known = Known { persona, kind: None };
-        compile(source, STEP).unwrap().known(&known)
+    let known = |source: &str, persona: Option<&str>| {
+        let mut world = World::default();
+        if let Some(persona) = persona {
+            world.push(world::Known::Word(Word::Persona, Some(persona.into())));
+        }
+        world.decides(&compile(source, STEP).unwrap().tree)
     };
     assert_eq!(known("1 > 2", None), Some(false));
     assert_eq!(known(r#"persona == "regular""#, None), None);

@@ -7,7 +7,7 @@ use kulanz_domain::{fact::DebtorKind, money::Decimal, policy::Facts};
 
 /// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     Equal,
     NotEqual,
     Less,
@@ -17,7 +17,7 @@ pub(super) enum Relation {
 }
 
 impl Relation {
-    fn of<T: PartialOrd>(self, a: &T, b: &T) -> bool {
+    pub(super) fn of<T: PartialOrd>(self, a: &T, b: &T) -> bool {
         match self {
             Self::Equal => a == b,
             Self::NotEqual => a != b,
@@ -34,12 +34,47 @@ impl Relation {
     }
 }
 
-/// A yes or no.
-#[derive(Debug, Clone)]
-pub(super) enum Bool {
-    Is(bool),
+/// A fact that is a yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flag {
     Vulnerable,
     InDefault,
+}
+
+/// A fact that is a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Quantity {
+    InvoicesPaid,
+    LateShare,
+    AverageDaysLate,
+    PromisesKept,
+    Disputes,
+    OpenClaims,
+    OldestDaysOverdue,
+    DaysOverdue,
+    AccountOutstanding,
+    ClaimOutstanding,
+    Principal,
+    Fees,
+    Interest,
+}
+
+/// A fact that is a text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Word {
+    Kind,
+    Country,
+    Language,
+    Currency,
+    Persona,
+    Attribute(Arc<str>),
+}
+
+/// A yes or no.
+#[derive(Debug, Clone)]
+pub(crate) enum Bool {
+    Is(bool),
+    Of(Flag),
     HasAttribute(Arc<str>),
     Not(Box<Bool>),
     And(Box<Bool>, Box<Bool>),
@@ -57,7 +92,7 @@ pub(super) enum Bool {
 
 /// A method of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Starts,
     Ends,
     Contains,
@@ -65,21 +100,9 @@ pub(super) enum Part {
 
 /// An exact number.
 #[derive(Debug, Clone)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Is(Decimal),
-    InvoicesPaid,
-    LateShare,
-    AverageDaysLate,
-    PromisesKept,
-    Disputes,
-    AccountOutstanding,
-    OpenClaims,
-    OldestDaysOverdue,
-    ClaimOutstanding,
-    Principal,
-    Fees,
-    Interest,
-    DaysOverdue,
+    Of(Quantity),
     Minus(Box<Number>),
     Sum(Box<Number>, Box<Number>),
     Difference(Box<Number>, Box<Number>),
@@ -89,35 +112,21 @@ pub(super) enum Number {
 
 /// A text.
 #[derive(Debug, Clone)]
-pub(super) enum Text {
+pub(crate) enum Text {
     Is(Arc<str>),
-    Kind,
-    Country,
-    Language,
-    Currency,
-    Persona,
-    Attribute(Arc<str>),
+    Of(Word),
     Choice(Box<Bool>, Box<Text>, Box<Text>),
 }
 
 /// A date.
 #[derive(Debug, Clone)]
-pub(super) enum Day {
+pub(crate) enum Day {
     Is(Date),
     Today,
     Choice(Box<Bool>, Box<Day>, Box<Day>),
 }
 
-/// What is known before any account is looked at.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Known<'a> {
-    /// The persona.
-    pub persona: Option<&'a str>,
-    /// The debtor's kind.
-    pub kind: Option<DebtorKind>,
-}
-
-const fn kind_name(kind: DebtorKind) -> &'static str {
+pub(super) const fn kind_name(kind: DebtorKind) -> &'static str {
     match kind {
         DebtorKind::Consumer => "consumer",
         DebtorKind::Business => "business",
@@ -133,8 +142,8 @@ impl Bool {
     fn value(&self, facts: &Facts<'_>) -> Option<bool> {
         Some(match self {
             Self::Is(value) => *value,
-            Self::Vulnerable => facts.debtor.vulnerable,
-            Self::InDefault => facts.claim?.in_default,
+            Self::Of(Flag::Vulnerable) => facts.debtor.vulnerable,
+            Self::Of(Flag::InDefault) => facts.claim?.in_default,
             Self::HasAttribute(name) => facts.debtor.attributes.contains_key(&**name),
             Self::Not(inner) => !inner.holds(facts),
             Self::And(a, b) => a.holds(facts) && b.holds(facts),
@@ -161,62 +170,10 @@ impl Bool {
             Self::Part(part, a, b) => part.of(a.value(facts)?, b.value(facts)?),
         })
     }
-
-    /// Its value, where `known` and constants decide it.
-    pub fn known(&self, known: &Known<'_>) -> Option<bool> {
-        match self {
-            Self::Is(value) => Some(*value),
-            Self::Not(inner) => inner.known(known).map(|value| !value),
-            Self::And(a, b) => match (a.known(known), b.known(known)) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            },
-            Self::Or(a, b) => match (a.known(known), b.known(known)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            },
-            Self::Choice(when, yes, no) => match when.known(known) {
-                Some(true) => yes.known(known),
-                Some(false) => no.known(known),
-                None => yes.known(known).filter(|value| no.known(known) == Some(*value)),
-            },
-            Self::Same(relation, a, b) => {
-                a.known(known).zip(b.known(known)).map(|(a, b)| relation.of(&a, &b))
-            }
-            Self::Numbers(relation, a, b) => {
-                a.constant().zip(b.constant()).map(|(a, b)| relation.of(&a, &b))
-            }
-            Self::Texts(relation, a, b) => {
-                a.known(known).zip(b.known(known)).map(|(a, b)| relation.of(&a, &b))
-            }
-            Self::Dates(relation, Day::Is(a), Day::Is(b)) => Some(relation.of(a, b)),
-            Self::TextIn(a, list) => {
-                let a = a.known(known)?;
-                let list: Option<Vec<&str>> = list.iter().map(|b| b.known(known)).collect();
-                list.map(|list| list.contains(&a))
-            }
-            Self::NumberIn(_, list) if list.is_empty() => Some(false),
-            Self::NumberIn(a, list) => {
-                let a = a.constant()?;
-                let list: Option<Vec<Decimal>> = list.iter().map(Number::constant).collect();
-                list.map(|list| list.contains(&a))
-            }
-            Self::Part(part, a, b) => {
-                a.known(known).zip(b.known(known)).map(|(a, b)| part.of(a, b))
-            }
-            Self::Vulnerable
-            | Self::InDefault
-            | Self::HasAttribute(_)
-            | Self::Dates(..)
-            | Self::DateIn(..) => None,
-        }
-    }
 }
 
 impl Part {
-    fn of(self, text: &str, part: &str) -> bool {
+    pub(super) fn of(self, text: &str, part: &str) -> bool {
         match self {
             Self::Starts => text.starts_with(part),
             Self::Ends => text.ends_with(part),
@@ -228,9 +185,25 @@ impl Part {
 impl Number {
     /// `None` where the fact is absent or the result leaves the range of decimals.
     fn value(&self, facts: &Facts<'_>) -> Option<Decimal> {
-        let (history, account) = (&facts.history, &facts.account);
         Some(match self {
             Self::Is(value) => *value,
+            Self::Of(quantity) => quantity.value(facts)?,
+            Self::Minus(inner) => -inner.value(facts)?,
+            Self::Sum(a, b) => a.value(facts)?.checked_add(b.value(facts)?)?,
+            Self::Difference(a, b) => a.value(facts)?.checked_sub(b.value(facts)?)?,
+            Self::Product(a, b) => a.value(facts)?.checked_mul(b.value(facts)?)?,
+            Self::Choice(when, yes, no) => {
+                return if when.holds(facts) { yes } else { no }.value(facts);
+            }
+        })
+    }
+}
+
+impl Quantity {
+    /// `None` for what belongs to a claim, where there is none.
+    fn value(self, facts: &Facts<'_>) -> Option<Decimal> {
+        let (history, account) = (&facts.history, &facts.account);
+        Some(match self {
             Self::InvoicesPaid => history.invoices_paid.into(),
             Self::LateShare => history.late_share,
             Self::AverageDaysLate => history.average_days_late,
@@ -244,25 +217,7 @@ impl Number {
             Self::Fees => facts.claim?.fees,
             Self::Interest => facts.claim?.interest,
             Self::DaysOverdue => facts.claim?.days_overdue.into(),
-            Self::Minus(inner) => -inner.value(facts)?,
-            Self::Sum(a, b) => a.value(facts)?.checked_add(b.value(facts)?)?,
-            Self::Difference(a, b) => a.value(facts)?.checked_sub(b.value(facts)?)?,
-            Self::Product(a, b) => a.value(facts)?.checked_mul(b.value(facts)?)?,
-            Self::Choice(when, yes, no) => {
-                return if when.holds(facts) { yes } else { no }.value(facts);
-            }
         })
-    }
-
-    fn constant(&self) -> Option<Decimal> {
-        match self {
-            Self::Is(value) => Some(*value),
-            Self::Minus(inner) => inner.constant().map(|value| -value),
-            Self::Sum(a, b) => a.constant()?.checked_add(b.constant()?),
-            Self::Difference(a, b) => a.constant()?.checked_sub(b.constant()?),
-            Self::Product(a, b) => a.constant()?.checked_mul(b.constant()?),
-            _ => None,
-        }
     }
 }
 
@@ -270,22 +225,21 @@ impl Text {
     fn value<'f>(&'f self, facts: &'f Facts<'_>) -> Option<&'f str> {
         match self {
             Self::Is(value) => Some(value),
+            Self::Of(word) => word.value(facts),
+            Self::Choice(when, yes, no) => if when.holds(facts) { yes } else { no }.value(facts),
+        }
+    }
+}
+
+impl Word {
+    fn value<'f>(&self, facts: &'f Facts<'_>) -> Option<&'f str> {
+        match self {
             Self::Kind => Some(kind_name(facts.debtor.kind)),
             Self::Country => Some(&facts.debtor.country),
             Self::Language => Some(&facts.debtor.language),
             Self::Currency => facts.claim.map(|claim| claim.currency.code()),
             Self::Persona => facts.persona,
             Self::Attribute(name) => facts.debtor.attributes.get(&**name).map(String::as_str),
-            Self::Choice(when, yes, no) => if when.holds(facts) { yes } else { no }.value(facts),
-        }
-    }
-
-    fn known<'k>(&'k self, known: &Known<'k>) -> Option<&'k str> {
-        match self {
-            Self::Is(value) => Some(value),
-            Self::Kind => known.kind.map(kind_name),
-            Self::Persona => known.persona,
-            _ => None,
         }
     }
 }

@@ -14,24 +14,30 @@ pub(crate) struct CreditorDoc {
     /// The same as the file's name.
     pub id: At<Name>,
     /// The name as in the commercial register.
+    #[schemars(example = &"Lindenmoor Versand GmbH")]
     pub legal_name: At<String>,
     /// The name that debtors know; the legal name where left out.
+    #[schemars(example = &"Lindenmoor")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub trading_name: Option<At<String>>,
     /// Postal address of the seat.
     pub address: AddressDoc,
     /// Where transfers go.
     pub iban: At<Iban>,
     /// Only where the bank wants it.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub bic: Option<At<Bic>>,
     /// Zone in which the creditor's days begin and end.
     pub timezone: At<Zone>,
     /// Whose holidays hold at the seat.
     pub state: At<HolidayRegion>,
     /// Whether the creditor can deduct input tax (§ 13a RDG wants it said).
+    #[schemars(example = true)]
     pub input_tax_deduction: bool,
     /// Whom debtors may ask.
     pub support: SupportDoc,
     /// How pages and messages look.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub branding: Option<BrandingDoc>,
     /// Senders: a channel without one is never used.
     pub channels: At<ChannelsDoc>,
@@ -45,8 +51,11 @@ pub(crate) struct CreditorDoc {
     #[schemars(example = ["segment", "shop"])]
     pub harmless_attributes: Vec<At<String>>,
     /// The imprint's text or address.
+    #[schemars(example = &"https://lindenmoor.example/impressum")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub imprint: Option<At<String>>,
     /// Where the privacy notice is.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub privacy_url: Option<At<Web>>,
     /// Where people in need get advice; shown on every page.
     #[serde(default)]
@@ -57,9 +66,16 @@ pub(crate) struct CreditorDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AddressDoc {
+    /// Street and number.
+    #[schemars(example = &"Gartenallee 12")]
     pub street: At<String>,
+    /// Postcode, in quotes: it may begin with a zero.
+    #[schemars(example = &"48143")]
     pub postcode: At<String>,
+    /// Town.
+    #[schemars(example = &"Münster")]
     pub city: At<String>,
+    /// Country as ISO 3166-1 alpha-2.
     pub country: At<Country>,
 }
 
@@ -67,9 +83,14 @@ pub(crate) struct AddressDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SupportDoc {
+    /// Where debtors write to.
     pub email: At<EmailAddress>,
+    /// Where debtors call, with the country.
+    #[schemars(example = &"+49 221 4710 123")]
     pub phone: At<String>,
     /// When somebody answers, as shown: `Mo-Fr 9-17 Uhr`.
+    #[schemars(example = &"Mo-Fr 9-17 Uhr")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub hours: Option<At<String>>,
 }
 
@@ -78,8 +99,11 @@ pub(crate) struct SupportDoc {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BrandingDoc {
     /// The accent colour.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub colour: Option<At<Colour>>,
     /// The name as written at the top of each page, at most 40 characters.
+    #[schemars(example = &"Lindenmoor")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub logo_text: Option<At<String>>,
 }
 
@@ -87,8 +111,14 @@ pub(crate) struct BrandingDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChannelsDoc {
+    /// E-mails, and who they come from.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub email: Option<EmailSenderDoc>,
+    /// Text messages, and who they come from.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub sms: Option<SmsSenderDoc>,
+    /// Letters on paper; `{}` where nothing is to be said of them.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub letter: Option<LetterSenderDoc>,
 }
 
@@ -96,7 +126,10 @@ pub(crate) struct ChannelsDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmailSenderDoc {
+    /// The address that messages come from.
     pub from: At<EmailAddress>,
+    /// Where answers go; the sender where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub reply_to: Option<At<EmailAddress>>,
 }
 
@@ -114,6 +147,8 @@ pub(crate) struct SmsSenderDoc {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LetterSenderDoc {
     /// The line above the window of the envelope; name and address where left out.
+    #[schemars(example = &"Lindenmoor, Gartenallee 12, 48143 Münster")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub sender: Option<At<String>>,
 }
 
@@ -124,6 +159,7 @@ pub(crate) struct AgencyDoc {
     /// How policies name it.
     pub id: At<Name>,
     /// Its name.
+    #[schemars(example = &"Nordinkasso Muster GmbH")]
     pub name: At<String>,
     /// How it gets placements.
     pub delivery: DeliveryDoc,
@@ -156,7 +192,13 @@ pub(crate) enum LawDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CounsellingDoc {
+    /// Who gives the advice.
+    #[schemars(example = &"Caritas, Beratung bei Schulden")]
     pub name: At<String>,
+    /// Where they are found.
     pub url: At<Web>,
+    /// Where they are called.
+    #[schemars(example = &"+49 221 4710 123")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub phone: Option<At<String>>,
 }

@@ -34,39 +34,54 @@ pub(crate) struct PolicyDoc {
     #[schemars(length(min = 1))]
     pub languages: At<Vec<At<LanguageCode>>>,
     /// The first day on which it is in force; of several that have begun, the latest is.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub valid_from: Option<At<Day>>,
     /// Going live on an existing book: where claims enter that are long overdue when the policy
     /// first meets them. Left out: those overdue for more than 60 days wait for a person.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub start: Option<At<StartDoc>>,
     /// Messages of a day leave over so many minutes from the opening of the contact window on, by
     /// account, not all at once. 0 where left out.
-    #[schemars(range(max = 600))]
+    #[schemars(range(max = 600), example = 120)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub spread_minutes: Option<At<u32>>,
     /// More messages than this stop and ask. Has no effect in this release.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub brake: Option<At<BrakeDoc>>,
     /// Zone and holidays by which days are counted; the creditor's where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub calendar: Option<CalendarDoc>,
     /// When and how often people may be contacted, in their own time zone. The law's defaults
     /// where left out; never wider than the law.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub contact: Option<At<ContactDoc>>,
     /// Below this a claim is shown, not dunned. 0 where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub minimum: Option<At<Amount>>,
     /// `account`: one message for all claims that are due a step. `claim`: one each. `account`
     /// where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub bundle: Option<BundleDoc>,
     /// Default interest, while a claim is in default. `statutory`: what the law gives, or what was
     /// agreed. A percentage: no more than that. `none` where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub interest: Option<At<Interest>>,
     /// How days become a share of a year. `act_act` (never above the annual rate) where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub day_count: Option<DayCountDoc>,
     /// Interest is counted for the day of the payment too. `true` where left out.
+    #[schemars(example = true)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub payment_day_counts: Option<bool>,
     /// What a claim still owes in interest and fees after a payment is waived up to this: interest
     /// that ran on while the money was on its way, above all. 0 where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub rest_waived: Option<At<Amount>>,
     /// A payment may be on its way: wait this long after a deadline. `2bd` where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub in_flight: Option<At<Days>>,
     /// How far ahead a debtor may promise to pay. `30d` where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub promise_within: Option<At<Days>>,
     /// Kinds of debtors and what is tuned to each; the first match wins, the last one has no
     /// condition.
@@ -76,6 +91,7 @@ pub(crate) struct PolicyDoc {
     #[schemars(length(min = 1))]
     pub steps: At<Vec<At<StepDoc>>>,
     /// Trials on a share of the accounts. Have no effect in this release.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub experiments: Option<At<Vec<ExperimentDoc>>>,
 }
 
@@ -86,8 +102,10 @@ pub(crate) struct StartDoc {
     /// Claims overdue for longer than this, in days or weeks.
     pub overdue_longer_than: At<Days>,
     /// Enter the ladder at this step; lower ones are passed over. Left out: they wait for a person.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub enter_at: Option<At<Name>>,
     /// Spread over this time, by account; all on the first day where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub over: Option<At<Days>>,
 }
 
@@ -97,8 +115,12 @@ pub(crate) struct StartDoc {
 #[allow(dead_code)] // read and checked, without effect in this release
 pub(crate) struct BrakeDoc {
     /// Messages in an hour.
+    #[schemars(example = 2000)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub per_hour: Option<u32>,
     /// Times the usual number.
+    #[schemars(example = 5)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub times_usual: Option<u32>,
 }
 
@@ -107,8 +129,10 @@ pub(crate) struct BrakeDoc {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CalendarDoc {
     /// Zone in which the policy's days begin and end; the creditor's where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub timezone: Option<At<Zone>>,
     /// Whose holidays are no business days; those of the creditor's state where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub holidays: Option<At<HolidayRegion>>,
 }
 
@@ -118,13 +142,17 @@ pub(crate) struct CalendarDoc {
 pub(crate) struct ContactDoc {
     /// Limits to start from: `de` (Mon-Fri 8-20, Sat 9-18; 3 in 7 days), `uk-conc`, `us-reg-f`,
     /// `none`. What the creditor's law says where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub preset: Option<At<PresetDoc>>,
     /// Days of the week; all that are allowed where left out.
     #[schemars(example = ["mon", "tue", "wed", "thu", "fri"])]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub days: Option<At<Vec<DayOfWeek>>>,
     /// Hours of the day; all that are allowed where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub hours: Option<At<HoursOfDay>>,
     /// At most so many messages in so many days, over all channels.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub at_most: Option<At<CapDoc>>,
 }
 
@@ -168,6 +196,7 @@ pub(crate) enum DayOfWeek {
 pub(crate) struct CapDoc {
     /// How many messages.
     #[schemars(range(min = 1))]
+    #[schemars(example = 2)]
     pub times: u32,
     /// In how many days or weeks.
     #[serde(rename = "in")]
@@ -257,20 +286,27 @@ pub(crate) struct PersonaDoc {
     pub persona: At<Name>,
     /// Which accounts it is for; only the last persona has none. May not read `claim.*` or
     /// `persona`: a persona belongs to the account.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub when: Option<At<Cel>>,
     /// The language of messages; `debtor` where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub language: Option<At<LanguageWish>>,
     /// The tone of the texts: part of the names of their files. `clear` where left out.
     #[schemars(example = &"warm")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub tone: Option<At<Name>>,
     /// Channels in order: the next one is used where the debtor cannot be reached by the first.
     /// All of the creditor's where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub channels: Option<At<Vec<At<ChannelDoc>>>>,
     /// Hours in which these people are contacted: narrows `contact`, never widens it.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub hours: Option<At<HoursOfDay>>,
     /// Ways to pay in order; transfer and card where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub pay_with: Option<At<Vec<PayWithDoc>>>,
     /// Waits after the due date are multiplied by this; deadlines told to people never change.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub pace: Option<At<Factor>>,
 }
 
@@ -295,26 +331,36 @@ pub(crate) struct StepDoc {
     /// Its name; later steps count from it.
     pub step: At<Name>,
     /// What it sends.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub send: Option<At<SendDoc>>,
     /// Hands the claim to a collection agency instead.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub hand_off: Option<At<HandOffDoc>>,
     /// When it is due.
     pub at: At<MomentText>,
     /// The time given to pay, counted from the sending.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub deadline: Option<At<Days>>,
     /// Charged with a mahnung, as far as the law lets it for the channel used.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub fee: Option<At<Amount>>,
     /// Charges the lump sum of 40 euros with a mahnung, as far as the law lets it: once a claim,
     /// in default, never to consumers (§ 288 (5) BGB).
+    #[schemars(example = true)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub lump_sum: Option<At<bool>>,
     /// It does not happen any more so long after its day. However late where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub expires: Option<At<Days>>,
     /// For which claims; always where left out. Tried again until a later step has happened.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub when: Option<At<Cel>>,
     /// Instalment plans to choose from, with `send: offer`.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub plans: Option<At<Vec<At<PlanDoc>>>>,
     /// The name of the text: `templates/<text>.<language>.<tone>.<channel>.hbs`. The step's name
     /// where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub text: Option<At<Name>>,
 }
 
@@ -324,8 +370,10 @@ pub(crate) struct StepDoc {
 pub(crate) struct PlanDoc {
     /// Number of rates, a month apart.
     #[schemars(range(min = 2, max = 36))]
+    #[schemars(example = 3)]
     pub rates: u32,
     /// Share of the first rate; equal rates where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub first: Option<At<Percent>>,
     /// No rate is below this: a plan whose rates would be is not offered.
     pub at_least: At<Amount>,
@@ -338,8 +386,11 @@ pub(crate) struct HandOffDoc {
     /// One of the creditor's agencies.
     pub agency: At<Name>,
     /// Who must agree; `four_eyes` where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub release: Option<At<ReleaseDoc>>,
     /// Why nobody needs to agree (Art. 22 GDPR), with `release: automatic`.
+    #[schemars(example = &"contract of 2026-03-01, section 4")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub ground: Option<At<String>>,
 }
 
