@@ -14,7 +14,9 @@
 mod check;
 mod context;
 mod email;
+mod examine;
 mod locale;
+mod plain;
 mod sample;
 mod sms;
 
@@ -27,6 +29,8 @@ use thiserror::Error;
 pub(crate) use self::locale::clean;
 pub use self::{
     context::{ClaimLine, Colour, ColourError, Creditor, MessageContext, PlanLine},
+    examine::{Remark, examine},
+    plain::{HARDEST, WORDS},
     sample::{Occasion, samples},
     sms::{Coding, SmsText, SmsTooLong, sms},
 };
@@ -115,7 +119,14 @@ impl fmt::Debug for Document {
 #[derive(Debug)]
 pub struct Templates {
     registry: Handlebars<'static>,
-    files: BTreeMap<TextKey, String>,
+    files: BTreeMap<TextKey, Prepared>,
+}
+
+/// Where a text comes from, and what is rendered.
+#[derive(Debug)]
+struct Prepared {
+    file: String,
+    prepared: String,
 }
 
 impl Templates {
@@ -139,8 +150,9 @@ impl Templates {
                     problems.push(problem((line, clean(&error.reason().to_string()))));
                 }
             }
-            if let Some(other) = templates.files.insert(key, file.clone()) {
-                problems.push(problem((1, format!("the same text is in {other}"))));
+            let text = Prepared { file: file.clone(), prepared };
+            if let Some(other) = templates.files.insert(key, text) {
+                problems.push(problem((1, format!("the same text is in {}", other.file))));
             }
         }
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
@@ -153,7 +165,8 @@ impl Templates {
 
     /// Makes the message of a text; or tells file, line and variable.
     pub fn render(&self, key: &TextKey, message: &MessageContext) -> Result<Content, RenderError> {
-        let file = self.files.get(key).ok_or_else(|| RenderError::NoText(key.clone()))?;
+        let text = self.files.get(key).ok_or_else(|| RenderError::NoText(key.clone()))?;
+        let file = &text.file;
         let failed = |line, message| {
             RenderError::Failed(TemplateProblem { file: file.clone(), line, message })
         };

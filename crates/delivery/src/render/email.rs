@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Begin and end of a marker in a prepared source; values never contain it.
-const MARK: char = '\u{E000}';
+pub(super) const MARK: char = '\u{E000}';
 const CLAIMS: &str = "\u{E000}claims\u{E000}";
 const PAY: &str = "\u{E000}pay\u{E000}";
 

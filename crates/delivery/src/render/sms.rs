@@ -24,9 +24,17 @@ pub enum Coding {
 }
 
 /// A text needs more parts than a debtor should get at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the text message has a length of {length}, room is for {room} in two parts")]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "the text message has a length of {length}, which is {segments} parts; two are sent at most, \
+     with room for {room}{}",
+    forced(foreign)
+)]
 pub struct SmsTooLong {
+    /// Parts that it would take.
+    pub segments: usize,
+    /// Characters that leave room for less than half, at most five.
+    pub foreign: Vec<char>,
     /// Septets or UCS-2 units.
     pub length: usize,
     /// What fits.
@@ -122,9 +130,34 @@ pub fn sms(rendered: &str) -> Result<SmsText, SmsTooLong> {
     };
     let segments = segments(&sizes, alone, part);
     if segments > MOST {
-        return Err(SmsTooLong { length: sizes.iter().sum(), room: MOST * part });
+        let mut foreign = foreign(&text);
+        foreign.truncate(5);
+        let length = sizes.iter().sum();
+        return Err(SmsTooLong { segments, foreign, length, room: MOST * part });
     }
     Ok(SmsText { text, coding, segments })
+}
+
+/// The characters for which all of a text is sent in UCS-2: those that the alphabet lacks and that
+/// nothing stands in for.
+pub(super) fn foreign(text: &str) -> Vec<char> {
+    let mut found = Vec::new();
+    for character in text.chars() {
+        let plain = septets(character).is_some() || replacement(character).is_some();
+        if !plain && !found.contains(&character) {
+            found.push(character);
+        }
+    }
+    found
+}
+
+/// What makes the room so small.
+fn forced(foreign: &[char]) -> String {
+    let shown: Vec<String> = foreign.iter().map(|c| format!("`{c}`")).collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        _ => format!(" because of {}", shown.join(", ")),
+    }
 }
 
 /// Parts needed: an escaped character or a surrogate pair is never torn between two.
@@ -169,7 +202,10 @@ mod tests {
         assert_eq!(shape(&"ä".repeat(160)), (Coding::Gsm7, 1));
         assert_eq!(shape(&"ä".repeat(161)), (Coding::Gsm7, 2));
         assert_eq!(shape(&"x".repeat(306)), (Coding::Gsm7, 2));
-        assert_eq!(sms(&"x".repeat(307)), Err(SmsTooLong { length: 307, room: 306 }));
+        let long = sms(&"x".repeat(307)).unwrap_err();
+        let told = "the text message has a length of 307, which is 3 parts; two are sent at most, \
+                    with room for 306";
+        assert_eq!(long.to_string(), told);
     }
 
     #[test]
@@ -196,6 +232,10 @@ mod tests {
         assert_eq!(shape(&"я".repeat(71)), (Coding::Ucs2, 2));
         assert_eq!(shape(&"😀".repeat(35)), (Coding::Ucs2, 1));
         assert_eq!(shape(&"😀".repeat(66)), (Coding::Ucs2, 2));
-        assert_eq!(sms(&"😀".repeat(67)), Err(SmsTooLong { length: 134, room: 134 }));
+        let long = sms(&"😀".repeat(67)).unwrap_err();
+        let told = "the text message has a length of 134, which is 3 parts; two are sent at most, \
+                    with room for 134 because of `😀`";
+        assert_eq!(long.to_string(), told);
+        assert_eq!(foreign("Łódź – яx\u{a0}я"), ['я']);
     }
 }

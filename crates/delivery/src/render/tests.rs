@@ -249,7 +249,7 @@ fn an_sms_is_counted_and_too_long_ones_are_refused_with_their_length() {
     assert_eq!(problems.len(), 1);
     assert_eq!(
         problems[0].message,
-        "the text message has a length of 356, room is for 306 in two parts"
+        "the text message has a length of 356, which is 3 parts; two are sent at most, with room for 306"
     );
 }
 
