@@ -418,16 +418,11 @@ enum Creditors {
 #[derive(Debug, Subcommand)]
 enum Policies {
     /// Check policies: files, conditions, texts, law; exit 1 where there is an error
+    ///
+    /// Where there is a data folder, languages of its debtors that have no texts are told too.
     #[command(after_help = "Examples:\n  kulanz policy check\n  kulanz policy check \
-                            policies/shop-b2c")]
-    Check {
-        /// Folders of policies; `policies` in the configuration folder where left out
-        #[arg(value_name = "DIR")]
-        folders: Vec<PathBuf>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+                            policies/shop-b2c\n  kulanz policy check --data /var/lib/kulanz")]
+    Check(policy::Check),
     /// Why the last step, why not the next, when next; for any moment
     #[command(after_help = explain::EXAMPLES)]
     Explain {
@@ -522,7 +517,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             return policy::check_creditors(&places, json);
         }
         Command::Policy(command) => match command {
-            Policies::Check { folders, json } => return policy::check(&places, &folders, json),
+            Policies::Check(options) => return policy::check(&places, &options).await,
             Policies::Explain { account, at, json } => {
                 explain::run(&places, &account, at.as_deref(), json).await?;
             }

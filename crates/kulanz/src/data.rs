@@ -46,6 +46,12 @@ pub async fn is_served(places: &Places) -> Result<bool> {
     }
 }
 
+/// Whether there are data that could be read.
+pub fn is_there(places: &Places) -> Result<bool> {
+    let named = Settings::read(&places.config)?.database.is_some();
+    Ok(named || places.data.join(EMBEDDED).exists())
+}
+
 /// Opens the data for reading, also while a server works on them.
 pub async fn read(places: &Places) -> Result<Arc<dyn Store>> {
     let (data, settings) = (&places.data, Settings::read(&places.config)?);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use kulanz_delivery::{
     dispatcher::{Dispatcher, Letterhead},
-    render::{Creditor as RenderCreditor, Templates, TextKey, TextSource},
+    render::{Creditor as RenderCreditor, Templates, TextKey, TextSource, examine},
     senders::{Origin, OutboxPage, Sender, SmsGateway, Smtp},
 };
 use kulanz_domain::{fact::Channel, ids::CreditorId, policy::Rules};
@@ -19,6 +19,9 @@ use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
 use kulanz_store::{PolicyRow, Store};
 
 use crate::{data, law::rates::Installed, settings::Settings};
+
+/// Where debtors' pages might be, for the length of sample texts.
+pub const SAMPLE_URL: &str = "https://pay.lindenmoor.example";
 
 /// Where everything is.
 #[derive(Debug, Clone)]
@@ -125,6 +128,10 @@ impl House {
         let loaded = Arc::new(load_policies(&places.config, today)?);
         let store = data::open(&places.data, &settings).await?;
         let vault = vault(&places.data, &*store).await?;
+        // A version is registered for ever: none whose texts cannot be sent.
+        for policy in &loaded.policies {
+            sendable(&loaded, policy)?;
+        }
         for policy in &loaded.policies {
             register(&*store, policy, clock.now()).await?;
         }
@@ -218,7 +225,12 @@ pub fn letterhead(file: &CreditorFile) -> Result<Letterhead> {
 pub fn templates(
     policy: &LoadedPolicy,
 ) -> Result<Templates, Vec<kulanz_delivery::render::TemplateProblem>> {
-    Templates::compile(policy.templates.iter().map(|(key, template)| {
+    Templates::compile(texts(policy))
+}
+
+/// A policy's texts as written.
+pub fn texts(policy: &LoadedPolicy) -> impl Iterator<Item = (TextKey, TextSource)> {
+    policy.templates.iter().map(|(key, template)| {
         let key = TextKey {
             text: key.text.clone(),
             language: key.language.clone(),
@@ -227,7 +239,23 @@ pub fn templates(
         };
         let file = template.file.display().to_string();
         (key, TextSource { file, source: template.source.to_string() })
-    }))
+    })
+}
+
+/// Refuses a policy with a text that could not be sent.
+fn sendable(loaded: &Loaded, policy: &LoadedPolicy) -> Result<()> {
+    let Some(file) = loaded.creditors.get(&policy.policy.creditor) else { return Ok(()) };
+    let head = letterhead(file)?;
+    let remarks = examine(&policy.policy, texts(policy), &head.creditor, SAMPLE_URL);
+    let errors: Vec<String> = remarks
+        .iter()
+        .filter(|remark| remark.is_error)
+        .map(|remark| remark.problem.to_string())
+        .collect();
+    if !errors.is_empty() {
+        bail!("texts cannot be used, nothing was started:\n  {}", errors.join("\n  "));
+    }
+    Ok(())
 }
 
 /// Keeps a policy's files beside the data; the same version with other content is refused.

@@ -1,47 +1,131 @@
 //! `kulanz policy check` and `kulanz creditor check`: files, conditions, law; and the texts, each
-//! of which is rendered with samples.
+//! of which is rendered with samples and measured; and the languages that the debtors of the book
+//! read.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use jiff::{Timestamp, tz::TimeZone};
-use kulanz_delivery::render::{Occasion, TemplateProblem, TextKey, samples};
-use kulanz_domain::policy::StepAction;
+use kulanz_delivery::render::{self, Remark};
+use kulanz_domain::ids::CreditorId;
+use kulanz_engine::replay;
 use kulanz_policies::{Diagnostic, LoadedPolicy, Severity};
 use serde_json::{Value, json};
 
-use crate::house::{Places, count, letterhead, templates};
+use crate::{
+    data,
+    house::{self, Places, SAMPLE_URL, count, letterhead},
+    progress,
+};
 
-/// Where debtors' pages might be, for the length of sample texts.
-const SAMPLE_URL: &str = "https://pay.lindenmoor.example";
+/// What `policy check` is asked for.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Folders of policies; `policies` in the configuration folder where left out
+    #[arg(value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Checks policies; exit code 1 where there is an error.
-pub fn check(places: &Places, folders: &[PathBuf], as_json: bool) -> Result<ExitCode> {
+pub async fn check(places: &Places, options: &Check) -> Result<ExitCode> {
     let default = [places.config.join("policies")];
-    let folders = if folders.is_empty() { &default[..] } else { folders };
+    let folders = if options.folders.is_empty() { &default[..] } else { &options.folders };
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let readers = readers(places).await?;
     let mut found = Vec::new();
-    let mut problems = Vec::new();
     for folder in folders {
         if !folder.is_dir() {
             bail!("no folder {}", folder.display());
         }
-        found.extend(kulanz_policies::check(folder, today));
-        problems.extend(texts(folder)?);
+        let checked = kulanz_policies::examine(folder, today);
+        found.extend(checked.found);
+        for policy in &checked.policies {
+            if let Some(file) = checked.creditors.get(&policy.policy.creditor) {
+                let head = letterhead(file)?;
+                let remarks = render::examine(
+                    &policy.policy,
+                    house::texts(policy),
+                    &head.creditor,
+                    SAMPLE_URL,
+                );
+                found.extend(remarks.into_iter().map(|remark| finding(policy, remark)));
+            }
+            if let Some(readers) = readers.get(&policy.policy.creditor) {
+                found.extend(policy.missing_languages(readers));
+            }
+        }
     }
-    let errors = found.iter().filter(|d| d.is_error()).count() + problems.len();
+    let errors = found.iter().filter(|d| d.is_error()).count();
     let warnings = found.iter().filter(|d| d.severity == Severity::Warning).count();
-    if as_json {
-        let rows = found.iter().map(row).chain(problems.iter().map(problem_row));
-        println!("{}", serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&found.iter().map(row).collect::<Vec<_>>())?);
     } else {
         found.iter().for_each(|diagnostic| eprint!("{}", diagnostic.render(crate::colour())));
-        for problem in &problems {
-            eprintln!("error: {}\n  --> {}:{}", problem.message, problem.file, problem.line);
-        }
         println!("{}, {}", count(errors, "error"), count(warnings, "warning"));
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Numbers of debtors by creditor and language, where there are data.
+async fn readers(places: &Places) -> Result<BTreeMap<CreditorId, BTreeMap<String, usize>>> {
+    let mut readers: BTreeMap<CreditorId, BTreeMap<String, usize>> = BTreeMap::new();
+    if !data::is_there(places)? {
+        return Ok(readers);
+    }
+    let store = match data::read(places).await {
+        Ok(store) => store,
+        Err(error) => {
+            // Files can be checked where the book is out of reach.
+            eprintln!("note: the languages of the book are not looked at: {error:#}");
+            return Ok(readers);
+        }
+    };
+    let bar = progress::things(0, "reading the languages of the book");
+    let mut after = None;
+    loop {
+        let page = store.accounts(None, after, 1000).await?;
+        let heads = store.heads(page.clone()).await?;
+        bar.inc_length(page.len() as u64);
+        for (id, head) in page.iter().zip(heads) {
+            bar.inc(1);
+            let Some(head) = head else { continue };
+            let account = replay(&head)?;
+            if let Some(debtor) = account.profile() {
+                let of = readers.entry(id.creditor.clone()).or_default();
+                *of.entry(debtor.language.clone()).or_default() += 1;
+            }
+        }
+        after = page.last().cloned();
+        if after.is_none() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(readers)
+}
+
+/// A remark about a text as a finding with its line.
+fn finding(policy: &LoadedPolicy, remark: Remark) -> Diagnostic {
+    let problem = remark.problem;
+    let templates = policy.templates.iter();
+    let mut sources = templates.filter(|(_, one)| one.file.display().to_string() == problem.file);
+    let source = sources.next().map(|(_, one)| std::sync::Arc::clone(&one.source));
+    let at = problem.line.checked_sub(1);
+    let line = source.as_deref().zip(at).and_then(|(text, at)| text.lines().nth(at));
+    let indent = line.map_or(0, |line| line.len() - line.trim_start().len());
+    Diagnostic {
+        severity: if remark.is_error { Severity::Error } else { Severity::Warning },
+        file: problem.file,
+        line: problem.line,
+        column: indent + 1,
+        length: line.map_or(1, |line| line.trim().chars().count().max(1)),
+        message: problem.message,
+        help: remark.help,
+        source_line: line.map(str::to_owned),
+    }
 }
 
 fn row(diagnostic: &Diagnostic) -> Value {
@@ -50,81 +134,6 @@ fn row(diagnostic: &Diagnostic) -> Value {
         "line": diagnostic.line, "column": diagnostic.column, "message": diagnostic.message,
         "help": diagnostic.help,
     })
-}
-
-fn problem_row(problem: &TemplateProblem) -> Value {
-    json!({ "severity": "error", "file": problem.file, "line": problem.line,
-            "message": problem.message })
-}
-
-/// Renders every text of the policies in `folder` with samples. Files that cannot be read are
-/// told by the other check.
-fn texts(folder: &std::path::Path) -> Result<Vec<TemplateProblem>> {
-    let single = folder.join("policy.yaml").is_file();
-    let creditors = match single {
-        true => folder.parent().map(PathBuf::from).unwrap_or_default(),
-        false => folder.to_owned(),
-    };
-    let Ok((creditors, _)) = kulanz_policies::load_creditors(&creditors) else {
-        return Ok(Vec::new());
-    };
-    let mut folders = Vec::new();
-    if single {
-        folders.push(folder.to_owned());
-    } else {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.join("policy.yaml").is_file() {
-                folders.push(path);
-            }
-        }
-        folders.sort();
-    }
-    let mut problems = Vec::new();
-    for folder in folders {
-        let Ok((policy, _)) = kulanz_policies::load_policy(&folder, &creditors) else { continue };
-        let Some(file) = creditors.get(&policy.policy.creditor) else { continue };
-        let head = letterhead(file)?;
-        match templates(&policy) {
-            Err(found) => problems.extend(found),
-            Ok(compiled) => problems.extend(rendered(&policy, &compiled, &head.creditor)),
-        }
-    }
-    Ok(problems)
-}
-
-/// Each step's texts, with what that step has: a deadline, plans.
-fn rendered(
-    policy: &LoadedPolicy,
-    compiled: &kulanz_delivery::render::Templates,
-    creditor: &kulanz_delivery::render::Creditor,
-) -> Vec<TemplateProblem> {
-    let mut problems = Vec::new();
-    for step in &policy.policy.steps {
-        let plans: Vec<u32> = match &step.action {
-            StepAction::HandOff { .. } => continue,
-            StepAction::Offer { plans } => plans.iter().map(|plan| plan.rates).collect(),
-            _ => Vec::new(),
-        };
-        let occasion = Occasion {
-            creditor,
-            currency: policy.policy.currency,
-            deadline: step.deadline.is_some(),
-            plans: &plans,
-            base_url: SAMPLE_URL,
-        };
-        let messages = samples(&occasion);
-        let keys: Vec<TextKey> =
-            compiled.keys().filter(|key| key.text == *step.text).cloned().collect();
-        for key in keys {
-            for problem in compiled.check(&key, &messages) {
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-        }
-    }
-    problems
 }
 
 /// Checks creditor files; exit code 1 where there is an error.
