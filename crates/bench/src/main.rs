@@ -1,9 +1,11 @@
 //! `make bench`: speed and memory, each figure as a ratio to a limit or to a peer in the same run.
 //!
-//! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`.
+//! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`,
+//! `check`.
 //! `KULANZ_HISTORIES` names the folder of the road fines; without it an invented history of the
 //! same size and shape is used. Figures go to `target/bench/NAME.json`.
 
+mod check;
 mod child;
 mod history;
 mod import;
@@ -31,7 +33,7 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 5] = ["backtest", "import", "page", "growth", "law"];
+const NAMES: [&str; 6] = ["backtest", "import", "page", "growth", "law", "check"];
 /// Accounts of the invented history that stands in for the road fines.
 const FINES: u32 = 50_137;
 /// Accounts in the store that answers pages.
@@ -64,6 +66,7 @@ fn main() -> Result<()> {
             "import" => runtime.block_on(bench.import())?,
             "page" => runtime.block_on(bench.page())?,
             "law" => law()?,
+            "check" => bench.check()?,
             _ => runtime.block_on(bench.growth())?,
         };
         report::write(&bench_folder(), name, &figures)?;
@@ -230,6 +233,28 @@ impl Bench {
             against: format!("at most 2 ms, {} pages", took.len()),
             spread,
             held: median <= 2.0,
+        }])
+    }
+
+    /// What `kulanz policy check` does with a folder of many policies and their texts.
+    fn check(&self) -> Result<Vec<Figure>> {
+        let folder = self.scratch.fresh("check")?;
+        check::write(&folder)?;
+        let mut took = Vec::new();
+        for run in 1..=RUNS {
+            let ms = check::run(&folder)?.as_secs_f64() * 1000.0;
+            eprintln!("check: run {run} of {RUNS} took {ms:.0} ms");
+            took.push(ms);
+        }
+        let (median, spread) = middle(&took);
+        Ok(vec![Figure {
+            name: "check_20_ms",
+            value: median,
+            unit: "ms",
+            ratio: median / 1000.0,
+            against: format!("at most 1000 ms for {} policies", check::POLICIES),
+            spread,
+            held: median <= 1000.0,
         }])
     }
 
