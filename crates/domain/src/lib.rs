@@ -12,6 +12,7 @@ pub mod calendar;
 pub mod claim;
 pub mod command;
 pub mod contact;
+pub mod course;
 pub mod decision;
 pub mod event;
 pub mod fact;

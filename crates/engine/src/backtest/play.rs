@@ -4,10 +4,11 @@ use std::{collections::HashSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
-    Account, AccountEvent, Command, Refusal,
+    Account, AccountEvent, Refusal,
     calendar::day_in,
+    course::Course,
     fact::Fact,
-    ids::{AccountId, NoticeId, PaymentId},
+    ids::{AccountId, PaymentId},
     policy::Rules,
 };
 
@@ -28,12 +29,7 @@ pub(super) struct Player<'a> {
     /// The courses of the account's claims, where they are asked for.
     stages: Option<Stages>,
     figures: Option<&'a mut Figures>,
-    account: Account,
-    /// Number of events so far, as the account's version in a store.
-    version: u64,
-    /// What ids are made of: the account's hash and `-`, for a decision its version as well.
-    seed: String,
-    hash_len: usize,
+    course: Course,
     /// Payments that other accounts have been told of.
     told: HashSet<PaymentId>,
     others: Vec<(AccountId, Entry)>,
@@ -44,6 +40,7 @@ impl<'a> Player<'a> {
         let seed = account_hash(id) + "-";
         Self {
             id,
+            course: Course::new(id.clone(), Arc::clone(&rules), seed),
             rules,
             rank,
             summary: &mut part.summary,
@@ -51,10 +48,6 @@ impl<'a> Player<'a> {
             rows: part.timeline.of(rank, id),
             stages: part.figures.as_ref().map(|_| Stages::default()),
             figures: part.figures.as_mut(),
-            account: Account::default(),
-            version: 0,
-            hash_len: seed.len(),
-            seed,
             told: HashSet::new(),
             others: Vec::new(),
         }
@@ -73,12 +66,12 @@ impl<'a> Player<'a> {
             wake = self.decide(at);
         }
         self.wake_until(wake, end);
-        if self.version > 0 {
+        if self.course.version() > 0 {
             let last = end.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(end);
             let on = day_in(last, &self.rules.creditor.zone);
-            self.summary.add(self.id, &self.account, on);
+            self.summary.add(self.id, self.course.account(), on);
             if let (Some(figures), Some(stages)) = (self.figures.as_mut(), self.stages.take()) {
-                figures.add(self.id, &self.account, stages, on);
+                figures.add(self.id, self.course.account(), stages, on);
             }
         }
         self.rows.finish();
@@ -94,27 +87,18 @@ impl<'a> Player<'a> {
 
     fn record(&mut self, entry: Entry) {
         let Entry { stamp, fact, forwarded } = entry;
-        let at = stamp.at;
-        let command = Command::Record {
-            at,
-            stamp,
-            fact,
-            account: self.id.clone(),
-            rules: Arc::clone(&self.rules),
-        };
-        let result = self.execute(at, &command);
-        let Command::Record { stamp, fact, .. } = command else { return };
-        match result {
+        // Only the unmatched account tells others of its facts.
+        let kept = (self.id.debtor.as_str() == UNMATCHED).then(|| (stamp.clone(), fact.clone()));
+        let event = stamp.id.clone();
+        let mut heard = hear(&mut self.rows, &mut self.stages, stamp.at, &self.rules);
+        let recorded = self.course.record(fact, stamp, &mut heard);
+        drop(heard);
+        match recorded {
             Ok(()) => self.summary.events += u64::from(!forwarded),
-            Err(refusal) => {
-                let (account, event) = (self.id.clone(), stamp.id);
-                let rejected = Rejected { account, event, reason: refusal.to_string() };
-                self.rejected.push((self.rank, rejected));
-                return;
-            }
+            Err(refusal) => return self.refused(event, &refusal),
         }
-        if self.id.debtor.as_str() == UNMATCHED
-            && let Some((to, fact)) = assigned(&self.account, &fact)
+        if let Some((stamp, fact)) = kept
+            && let Some((to, fact)) = assigned(self.course.account(), &fact)
         {
             let again = match &fact {
                 Fact::PaymentReceived { payment, .. } => !self.told.insert(payment.clone()),
@@ -128,64 +112,39 @@ impl<'a> Player<'a> {
 
     /// Does all that is due at `now`; when to look again.
     fn decide(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.account.claims.is_empty() {
-            return None;
-        }
-        loop {
-            self.seed.truncate(self.hash_len);
-            self.seed.push_str(&self.version.to_string());
-            let rules = Arc::clone(&self.rules);
-            let command = Command::Decide { rules, now, seed: self.seed.as_str().into() };
-            let executed = match self.account.execute(&command) {
-                Ok(executed) => executed,
-                Err(refusal) => {
-                    self.refused(now, &refusal);
-                    return None;
-                }
-            };
-            let decided: Vec<NoticeId> = executed
-                .events
-                .iter()
-                .filter_map(|event| match event {
-                    AccountEvent::NoticeDecided(decided) => Some(decided.notice.clone()),
-                    _ => None,
-                })
-                .collect();
-            self.took_place(now, &executed.events);
-            if decided.is_empty() {
-                // A wake-up that is not in the future would be taken again at once, for ever.
-                let soonest = now.saturating_add(SignedDuration::from_secs(1)).unwrap_or(now);
-                return executed.wake.map(|at| at.max(soonest)).filter(|at| *at > now);
-            }
-            for notice in decided {
-                let rules = Arc::clone(&self.rules);
-                let sent = Command::ConfirmSent { notice, at: now, rules };
-                if let Err(refusal) = self.execute(now, &sent) {
-                    self.refused(now, &refusal);
-                }
+        let mut heard = hear(&mut self.rows, &mut self.stages, now, &self.rules);
+        let decided = self.course.decide(now, &mut heard);
+        drop(heard);
+        match decided {
+            Ok(wake) => wake,
+            Err(refusal) => {
+                self.refused(format!("wake-up at {now}"), &refusal);
+                None
             }
         }
     }
 
-    fn refused(&mut self, now: Timestamp, refusal: &Refusal) {
-        let (account, event) = (self.id.clone(), format!("wake-up at {now}"));
-        let rejected = Rejected { account, event, reason: refusal.to_string() };
+    fn refused(&mut self, event: String, refusal: &Refusal) {
+        let rejected = Rejected { account: self.id.clone(), event, reason: refusal.to_string() };
         self.rejected.push((self.rank, rejected));
     }
+}
 
-    fn execute(&mut self, at: Timestamp, command: &Command) -> Result<(), Refusal> {
-        let executed = self.account.execute(command)?;
-        self.took_place(at, &executed.events);
-        Ok(())
-    }
-
-    fn took_place(&mut self, at: Timestamp, events: &[AccountEvent]) {
-        self.version += u64::try_from(events.len()).unwrap_or(u64::MAX);
+/// Writes down what happens at a moment: a row each, and the courses of the claims where they are
+/// asked for.
+fn hear<'r>(
+    rows: &'r mut Rows<'_>,
+    stages: &'r mut Option<Stages>,
+    at: Timestamp,
+    rules: &Rules,
+) -> impl FnMut(&Account, &[AccountEvent]) {
+    let day = stages.as_ref().map(|_| day_in(at, &rules.creditor.zone));
+    move |account, events| {
         for event in events {
-            if let Some(stages) = &mut self.stages {
-                stages.event(day_in(at, &self.rules.creditor.zone), &self.account, event);
+            if let (Some(stages), Some(day)) = (stages.as_mut(), day) {
+                stages.event(day, account, event);
             }
-            self.rows.event(at, &self.account, event);
+            rows.event(at, account, event);
         }
     }
 }
