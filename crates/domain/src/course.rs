@@ -30,8 +30,8 @@ pub struct Course {
 }
 
 impl Course {
-    /// An account of which nothing is known. Ids of notices and placements begin with `seed`, 12
-    /// to 17 characters of which hold the account apart from others.
+    /// An account of which nothing is known. Ids of notices and placements are made of `seed`, 20
+    /// characters at most with the number of events, which holds the account apart from others.
     pub fn new(id: AccountId, rules: Arc<Rules>, seed: String) -> Self {
         let begins = seed.len();
         Self { id, rules, account: Account::default(), version: 0, seed, begins }

@@ -17,7 +17,7 @@ use crate::{
     house::{self, House, Places},
     import, law, letters,
     orders::Order,
-    outbox, policy,
+    outbox, policy, policy_test,
     serve::Running,
     statement, token,
 };
@@ -423,6 +423,13 @@ enum Policies {
     #[command(after_help = "Examples:\n  kulanz policy check\n  kulanz policy check \
                             policies/shop-b2c\n  kulanz policy check --data /var/lib/kulanz")]
     Check(policy::Check),
+    /// Play the stories of policies; exit 1 where one fails
+    #[command(after_help = "Examples:\n  kulanz policy test\n  kulanz policy test \
+                            policies/shop-b2c --require-tests\n  kulanz policy test --filter \
+                            holiday --json\n  kulanz policy test --junit report.xml\n\nA line \
+                            of a difference that begins with `-` was expected and did not happen; \
+                            with `+` it happened unexpectedly; with `!` it cannot be.")]
+    Test(policy_test::Options),
     /// Why the last step, why not the next, when next; for any moment
     #[command(after_help = explain::EXAMPLES)]
     Explain {
@@ -518,6 +525,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Policy(command) => match command {
             Policies::Check(options) => return policy::check(&places, &options).await,
+            Policies::Test(options) => return policy_test::run(&places, &options),
             Policies::Explain { account, at, json } => {
                 explain::run(&places, &account, at.as_deref(), json).await?;
             }

@@ -1,6 +1,6 @@
 //! One file being checked: its findings so far, and the small parsers that report to them.
 
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, ops::Deref, str::FromStr};
 
 use jiff::tz::TimeZone;
 use kulanz_domain::{
@@ -128,11 +128,14 @@ impl<'a> Context<'a> {
 
     /// The place of the bytes `start..end` of a value. A value that YAML folded, quoted or escaped
     /// is laid along its source text, character by character.
-    pub fn inside(&self, at: &At<Cel>, start: usize, end: usize) -> Place {
+    pub fn inside<T>(&self, at: &At<T>, start: usize, end: usize) -> Place
+    where
+        T: Deref<Target = str>,
+    {
         let (from, length) = at.bytes;
         // The span of a block scalar ends early in some layouts: its text never starts later.
         let raw = self.source.text.get(from..).unwrap_or_default();
-        let value: &str = at;
+        let value: &str = &at.value;
         let mut raw_at = 0;
         let mut start_at = None;
         for (value_at, c) in value.char_indices() {

@@ -5,6 +5,7 @@
 
 pub(crate) mod creditor;
 pub(crate) mod policy;
+pub(crate) mod story;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;

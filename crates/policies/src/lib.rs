@@ -18,6 +18,7 @@ mod file;
 mod load;
 mod registered;
 mod schema;
+mod story;
 mod templates;
 mod yaml;
 
@@ -31,6 +32,7 @@ pub use self::{
         load_policy,
     },
     registered::compile_registered,
-    schema::{creditor_schema, policy_schema},
+    schema::{creditor_schema, policy_schema, story_schema},
+    story::{BrokenStory, Guard, Mark, Row, Story, Uncovered, Verdict, stories, uncovered},
     templates::{Template, TemplateKey, Templates},
 };

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 
 use serde_json::Value;
 
-use crate::file::{creditor::CreditorDoc, policy::PolicyDoc};
+use crate::file::{creditor::CreditorDoc, policy::PolicyDoc, story::StoryDoc};
 
 /// The schema of `policy.yaml` as pretty JSON with a line feed at the end:
 /// `schemas/policy.schema.json`.
@@ -15,6 +15,11 @@ pub fn policy_schema() -> String {
 /// The schema of `creditors/<id>.yaml`: `schemas/creditor.schema.json`.
 pub fn creditor_schema() -> String {
     schema::<CreditorDoc>()
+}
+
+/// The schema of a story in `tests/`: `schemas/story.schema.json`.
+pub fn story_schema() -> String {
+    schema::<StoryDoc>()
 }
 
 fn schema<T: JsonSchema>() -> String {

@@ -7,7 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_saphyr::{Error, Spanned};
 
-use crate::diagnostic::{Diagnostic, Place, Severity, Source, did_you_mean, look_alike, resembles};
+use crate::{
+    diagnostic::{Diagnostic, Place, Severity, Source, did_you_mean, look_alike, resembles},
+    file::story::{A_LINE, NO_SENTENCE, TWO_LINES},
+};
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -77,7 +80,7 @@ pub(crate) fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let file = fs::File::open(path).map_err(unreadable)?;
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(error("is larger than 1 MiB: no policy, creditor or text is".into()));
+        return Err(error("is larger than 1 MiB: no policy, creditor, story or text is".into()));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(error("is UTF-16: save it as UTF-8".into()));
@@ -231,11 +234,17 @@ fn finding(source: &Source, error: &Error) -> Diagnostic {
         }
         Error::InvalidScalar { ty, .. } => {
             let wanted = match *ty {
-                "bool" => "`true` or `false` is wanted here",
+                "bool" | "boolean" => "`true` or `false` is wanted here",
                 text if text.starts_with(['u', 'i']) => "a whole number is wanted here",
                 _ => "a value of another kind is wanted here",
             };
             (wanted.to_owned(), None, None)
+        }
+        Error::SerdeInvalidType { expected, .. } if expected == A_LINE => {
+            (format!("{A_LINE} is wanted here"), None, None)
+        }
+        Error::Message { msg, .. } if msg == NO_SENTENCE || msg == TWO_LINES => {
+            (msg.clone(), Some("each line of a list begins with `- `".into()), None)
         }
         Error::Eof { .. } => ("the file is empty".into(), None, None),
         other => lost(&other.to_string()),

@@ -20,6 +20,9 @@ use kulanz_policies::*;
 use proptest::prelude::*;
 use serde_json::Value;
 
+#[path = "files/stories.rs"]
+mod stories;
+
 const ON: Date = date(2026, 11, 21);
 
 fn here(path: &str) -> PathBuf {
@@ -344,9 +347,11 @@ fn the_shipped_policies_and_creditors_are_without_errors_and_warnings() {
 
 #[test]
 fn the_published_schemas_are_those_of_the_file_formats() {
-    for (file, schema) in
-        [("policy.schema.json", policy_schema()), ("creditor.schema.json", creditor_schema())]
-    {
+    for (file, schema) in [
+        ("policy.schema.json", policy_schema()),
+        ("creditor.schema.json", creditor_schema()),
+        ("story.schema.json", story_schema()),
+    ] {
         let path = here("../../schemas").join(file);
         if std::env::var_os("UPDATE_SCHEMAS").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -18,4 +18,5 @@ mod postgres;
 mod privacy;
 mod processes;
 mod server;
+mod stories;
 mod world;

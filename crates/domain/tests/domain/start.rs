@@ -76,8 +76,7 @@ fn messages_of_a_day_are_spread_from_the_opening_on() {
     let spread = Policy { spread_minutes: 120, ..shop_b2c() };
     let own = |name: &str| {
         let mut story = given([]).under(spread.clone()).told(issued(name, "89.90", "2026-03-15"));
-        let story_at = |story: Story| story.on("2026-03-19 09:00");
-        story = story_at(story);
+        story = story.on("2026-03-19 09:00");
         story.decide();
         story.wake.map(show).unwrap_or_else(|| "at once".into())
     };
