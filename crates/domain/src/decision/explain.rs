@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use super::{Action, Case, Finding, WaitReason, block, foresee::foresee, next_step_on};
 use crate::{
     account::Account,
+    accrual::InterestTerms,
     book::{Book, ClaimBook},
     calendar::day_in,
     claim::StepTaken,
@@ -186,8 +187,8 @@ fn interest(
     column: &ClaimBook<'_>,
     today: Date,
 ) -> Option<InterestExplained> {
-    let terms = account.interest.iter().filter(|one| one.currency == currency);
-    let terms = terms.filter(|one| one.from <= today).next_back()?;
+    let in_force = |one: &&InterestTerms| one.currency == currency && one.from <= today;
+    let terms = account.interest.iter().rfind(in_force)?;
     let latest = column.interest_segments(today).into_iter().next_back();
     let (owed, to) = (column.interest_on(today), column.interest_to(today));
     let nothing = terms.claimed == InterestClaimed::None && owed.is_zero();
