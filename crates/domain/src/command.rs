@@ -27,7 +27,7 @@ use crate::{
     book::Book,
     calendar::day_in,
     claim::Claim,
-    decision::{Action, Decision, WaitReason, next_step_on, start_of},
+    decision::{Action, Decision, Finding, WaitReason, next_step_on, start_of},
     event::*,
     fact::*,
     ids::*,
@@ -213,6 +213,8 @@ pub struct Executed {
     pub events: Vec<AccountEvent>,
     /// After [`Command::Decide`]: when to decide again, if time alone can change anything.
     pub wake: Option<Timestamp>,
+    /// After [`Command::Decide`]: what the last look at the account found.
+    pub findings: Vec<Finding>,
 }
 
 impl Account {
@@ -228,12 +230,14 @@ impl Account {
             };
         }
         let mut raised = Raised { account: self, events: Vec::new() };
-        let mut wake = None;
+        let (mut wake, mut findings) = (None, Vec::new());
         match command {
             Command::Record { fact, stamp, at, account, rules } => {
                 record(&mut raised, fact, stamp, *at, account, rules)?;
             }
-            Command::Decide { rules, now, seed } => wake = decide(&mut raised, rules, *now, seed),
+            Command::Decide { rules, now, seed } => {
+                (wake, findings) = decide(&mut raised, rules, *now, seed);
+            }
             Command::ConfirmSent { notice, at, rules } => {
                 confirm_sent(&mut raised, notice, *at, rules)?;
             }
@@ -295,7 +299,7 @@ impl Account {
             }
         }
         let events = raised.events;
-        Ok(Executed { events, wake })
+        Ok(Executed { events, wake, findings })
     }
 }
 
@@ -308,34 +312,40 @@ impl Raised<'_> {
     }
 }
 
-/// Does what is due, one thing after the other, until there is nothing more.
-fn decide(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp, seed: &str) -> Option<Timestamp> {
+/// Does what is due, one thing after the other, until there is nothing more: when to look
+/// again, and what the last look found.
+fn decide(
+    raised: &mut Raised<'_>,
+    rules: &Rules,
+    now: Timestamp,
+    seed: &str,
+) -> (Option<Timestamp>, Vec<Finding>) {
     if raised.account.claims.is_empty() {
-        return None;
+        return (None, Vec::new());
     }
     let today = day_in(now, &rules.creditor.zone);
     let review_again = bring_up_to(raised, rules, now, today);
     let mut number = 0u32;
     loop {
-        let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else { return None };
+        let Ok(fresh) = NoticeId::new(&format!("N-{seed}-{number}")) else {
+            return (None, Vec::new());
+        };
         let decision = next_step_on(raised.account, rules, now, today, &fresh);
         hold_back(raised, &decision);
         match decision.action {
             Action::Wait => {
-                return match (decision.wake, review_again) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
+                let wake = [decision.wake, review_again].into_iter().flatten().min();
+                return (wake, decision.findings);
             }
             Action::Notify(decided) => {
                 raised.raise(AccountEvent::NoticeDecided(decided));
                 if raised.account.claims.values().all(|claim| claim.pending.is_some()) {
-                    return review_again; // each waits for word of its message, and for nothing else
+                    return (review_again, decision.findings); // each waits for word of its message, and for nothing else
                 }
             }
             Action::HandOff(draft) => {
                 let Ok(placement) = PlacementId::new(&format!("P-{seed}-{number}")) else {
-                    return None;
+                    return (None, decision.findings);
                 };
                 let automatic = draft.release == Release::Automatic && draft.missing.is_empty();
                 raised.raise(AccountEvent::HandoffDue {

@@ -83,6 +83,10 @@ pub struct Finding {
     pub waits: Option<WaitReason>,
     /// Until when; `None`: until something happens.
     pub until: Option<Timestamp>,
+    /// Where the step's day is all that it waits for: that day. `until` is on a later one where
+    /// the contact window is closed on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_on: Option<Date>,
 }
 
 /// Why nothing happens.
@@ -201,6 +205,7 @@ impl Decision {
             step: step.cloned(),
             waits: Some(reason),
             until,
+            due_on: None,
         });
     }
 }

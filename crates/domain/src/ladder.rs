@@ -29,8 +29,9 @@ const CONDITION_HORIZON_DAYS: i32 = 400;
 pub(crate) enum Rung {
     /// This step is due now.
     Due(usize),
-    /// Nothing is; each step that was considered, why not, and until when.
-    Waits(Vec<(Option<usize>, WaitReason, Option<Timestamp>)>),
+    /// Nothing is; each step that was considered, why not, and until when; and the day of the one
+    /// that only waits for its day.
+    Waits(Vec<(Option<usize>, WaitReason, Option<Timestamp>)>, Option<Date>),
 }
 
 /// Steps that were considered, from the lowest on.
@@ -41,6 +42,8 @@ pub(crate) struct Looked {
     pub due: Option<usize>,
     /// The lowest that can still come.
     pub lowest: usize,
+    /// The day of the one that only waits for its day.
+    pub not_before: Option<Date>,
 }
 
 /// On which day a step comes.
@@ -79,7 +82,7 @@ pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) 
     if found.is_empty() {
         found.push((None, WaitReason::TopOfLadder, None));
     }
-    Rung::Waits(found)
+    Rung::Waits(found, looked.not_before)
 }
 
 /// On which day the step at `at` comes to a claim, by what is known now.
@@ -119,7 +122,7 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
         };
         if day > case.today {
             found.push((at, WaitReason::NotBefore, ladder.opening(step, day)));
-            return Looked { found, due: None, lowest };
+            return Looked { found, due: None, lowest, not_before: Some(day) };
         }
         if step.expires.is_some_and(|span| span.after(day, case.policy.region) < case.today) {
             found.push((at, WaitReason::Expired, None));
@@ -145,9 +148,9 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
             found.push((at, WaitReason::NotInDefault, until));
             continue;
         }
-        return Looked { found, due: Some(at), lowest };
+        return Looked { found, due: Some(at), lowest, not_before: None };
     }
-    Looked { found, due: None, lowest }
+    Looked { found, due: None, lowest, not_before: None }
 }
 
 /// Whether a step makes sense for an overdue claim alone. A notice does not, nor does a reminder

@@ -93,10 +93,14 @@ impl<'a> Case<'a> {
             }
             match ladder::climb(self, column, persona) {
                 Rung::Due(rung) => due.push(Due { column, rung }),
-                Rung::Waits(found) => {
+                Rung::Waits(found, day) => {
                     for (rung, reason, until) in found {
                         let step = rung.map(|at| &self.policy.steps[at].name);
+                        let due_on = day.filter(|_| reason == WaitReason::NotBefore);
                         decision.wait(Some(column.invoice), step, reason, until);
+                        if let Some(finding) = decision.findings.last_mut() {
+                            finding.due_on = due_on;
+                        }
                     }
                 }
             }
@@ -344,6 +348,7 @@ impl<'a> Case<'a> {
                 step: Some(self.policy.steps[due.rung].name.clone()),
                 waits: None,
                 until: None,
+                due_on: None,
             });
         }
         decision.action = Action::Notify(Box::new(NoticeDecided {

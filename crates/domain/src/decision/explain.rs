@@ -62,7 +62,7 @@ pub fn explain(
 }
 
 fn about(invoice: Option<&InvoiceId>, reason: WaitReason, until: Option<Timestamp>) -> Finding {
-    Finding { invoice: invoice.cloned(), step: None, waits: Some(reason), until }
+    Finding { invoice: invoice.cloned(), step: None, waits: Some(reason), until, due_on: None }
 }
 
 fn in_currency(
