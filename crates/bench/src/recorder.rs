@@ -51,6 +51,7 @@ passed_on! {
     fn recorded_count() -> u64;
     fn stream(account: AccountId, after: u64) -> Vec<StoredEvent>;
     fn events_after(position: u64, limit: u32) -> Vec<StoredEvent>;
+    fn position() -> u64;
     fn due(until: Timestamp, limit: u32) -> Vec<(AccountId, Timestamp)>;
     fn next_wake() -> Option<Timestamp>;
     fn accounts(creditor: Option<CreditorId>, after: Option<AccountId>, limit: u32) -> Vec<AccountId>;

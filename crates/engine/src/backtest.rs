@@ -277,7 +277,7 @@ impl History {
     }
 }
 
-fn cores(threads: Option<usize>) -> usize {
+pub(crate) fn cores(threads: Option<usize>) -> usize {
     let all = || thread::available_parallelism().map_or(1, usize::from);
     threads.unwrap_or_else(all).max(1)
 }

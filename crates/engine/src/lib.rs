@@ -21,6 +21,8 @@ pub mod backtest;
 pub mod clock;
 mod desk;
 mod ledger;
+mod look_again;
+pub mod plan;
 pub mod rebuild;
 pub mod vault;
 pub mod views;

@@ -16,9 +16,14 @@ use kulanz_delivery::{
 use kulanz_domain::{fact::Channel, ids::CreditorId, policy::Rules};
 use kulanz_engine::{Engine, Mode, SharedRules, clock::Clock, vault::Vault};
 use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
-use kulanz_store::{PolicyRow, Store};
+use kulanz_store::Store;
 
-use crate::{data, law::rates::Installed, settings::Settings};
+use crate::{
+    data,
+    in_force::{self, Take},
+    law::rates::Installed,
+    settings::Settings,
+};
 
 /// Where debtors' pages might be, for the length of sample texts.
 pub const SAMPLE_URL: &str = "https://pay.lindenmoor.example";
@@ -38,10 +43,12 @@ pub struct House {
     pub places: Places,
     /// Settings.
     pub settings: Settings,
-    /// Policies and creditors.
+    /// Creditors, and the policies in force.
     pub loaded: Arc<Loaded>,
     /// The way to accounts.
     pub engine: Engine,
+    /// Tells its rules from others.
+    pub fingerprint: String,
 }
 
 /// Reads policies and creditors; findings are printed, errors end it.
@@ -125,16 +132,24 @@ impl House {
         mode: Mode,
     ) -> Result<Self> {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
-        let loaded = Arc::new(load_policies(&places.config, today)?);
+        let folder = load_policies(&places.config, today)?;
         let store = data::open(&places.data, &settings).await?;
         let vault = vault(&places.data, &*store).await?;
+        let take = match mode {
+            Mode::Serving => Take::Folder,
+            Mode::Recording => Take::Nothing,
+        };
+        let settled = in_force::settle(&*store, folder, clock.now(), take).await?;
         // A version is registered for ever: none whose texts cannot be sent.
-        for policy in &loaded.policies {
-            sendable(&loaded, policy)?;
+        for policy in &settled.loaded.policies {
+            sendable(&settled.loaded, policy)?;
         }
-        for policy in &loaded.policies {
-            register(&*store, policy, clock.now()).await?;
+        for policy in &settled.loaded.policies {
+            in_force::register(&*store, policy, clock.now()).await?;
         }
+        in_force::write(&*store, &settled.slots).await?;
+        settled.said.iter().for_each(|sentence| tracing::warn!("{sentence}"));
+        let loaded = Arc::new(settled.loaded);
         let base_rates = Installed::read(&places.data)?;
         let laws = loaded.rules.values().map(|rules| rules.creditor.law);
         for warning in base_rates.warnings(laws, today) {
@@ -145,8 +160,9 @@ impl House {
             .iter()
             .map(|(id, rules)| (id.clone(), reachable(&base_rates.put_into(rules), &settings)));
         let rules: HashMap<_, _> = rules.collect();
+        let fingerprint = in_force::fingerprint(&rules);
         let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
-        let house = Self { places, settings, loaded, engine };
+        let house = Self { places, settings, loaded, engine, fingerprint };
         crate::erasures::apply(&house).await?;
         Ok(house)
     }
@@ -243,7 +259,7 @@ pub fn texts(policy: &LoadedPolicy) -> impl Iterator<Item = (TextKey, TextSource
 }
 
 /// Refuses a policy with a text that could not be sent.
-fn sendable(loaded: &Loaded, policy: &LoadedPolicy) -> Result<()> {
+pub fn sendable(loaded: &Loaded, policy: &LoadedPolicy) -> Result<()> {
     let Some(file) = loaded.creditors.get(&policy.policy.creditor) else { return Ok(()) };
     let head = letterhead(file)?;
     let remarks = examine(&policy.policy, texts(policy), &head.creditor, SAMPLE_URL);
@@ -254,30 +270,6 @@ fn sendable(loaded: &Loaded, policy: &LoadedPolicy) -> Result<()> {
         .collect();
     if !errors.is_empty() {
         bail!("texts cannot be used, nothing was started:\n  {}", errors.join("\n  "));
-    }
-    Ok(())
-}
-
-/// Keeps a policy's files beside the data; the same version with other content is refused.
-async fn register(store: &dyn Store, policy: &LoadedPolicy, now: Timestamp) -> Result<()> {
-    let reference = &policy.policy.reference;
-    let row = PolicyRow {
-        name: reference.name.to_string(),
-        version: reference.version,
-        hash: policy.hash_full.clone(),
-        sources: serde_json::to_string(&policy.sources)?,
-        registered_at: now,
-    };
-    let registered = store.register_policy(row).await?;
-    if registered.hash != policy.hash_full {
-        bail!(
-            "policy {} version {} was registered on {} with other content. Give the changed \
-             files in {} a new version",
-            reference.name,
-            reference.version,
-            registered.registered_at,
-            policy.dir.display()
-        );
     }
     Ok(())
 }

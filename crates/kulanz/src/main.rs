@@ -14,6 +14,7 @@ mod handoff;
 mod house;
 mod http;
 mod import;
+mod in_force;
 mod intake;
 mod junit;
 mod law;

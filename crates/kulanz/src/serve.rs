@@ -27,6 +27,9 @@ pub const ADDRESS_FILE: &str = "server.json";
 /// How long messages under way are waited for: a little longer than a gateway by default.
 const LAST_MESSAGES: Duration = Duration::from_secs(75);
 
+/// Accounts that are looked at in a second after the rules changed.
+const LOOKS_A_SECOND: u32 = 2000;
+
 /// A server that has begun to listen.
 pub struct Running {
     /// The installation.
@@ -81,6 +84,7 @@ impl Running {
         write_address(&file, &self.url())?;
         let engine = self.house.engine.clone();
         let wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
+        let again = tokio::spawn(look_again(Arc::clone(&self.house)));
         let dispatcher = Arc::clone(&self.dispatcher);
         let (stop, told) = tokio::sync::watch::channel(false);
         let messages = tokio::spawn(async move { dispatcher.run(told).await });
@@ -88,6 +92,7 @@ impl Running {
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
         wake_ups.abort();
+        again.abort();
         handoffs.abort();
         // A message that is half out would be of unknown outcome: what is under way ends first.
         stop.send_replace(true);
@@ -96,6 +101,24 @@ impl Running {
         }
         std::fs::remove_file(&file).with_context(|| file.display().to_string())?;
         served.context("the server ended")
+    }
+}
+
+/// Looks at all accounts where the rules are others than those served last. Takes its time; what
+/// becomes due meanwhile is decided by the new rules all the same.
+async fn look_again(house: Arc<House>) {
+    loop {
+        match house.engine.look_again(&house.fingerprint, LOOKS_A_SECOND).await {
+            Ok(0) => return,
+            Ok(accounts) => {
+                tracing::info!(accounts, "the rules had changed: all accounts were looked at");
+                return;
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "accounts cannot be looked at; trying again");
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub use self::{
         Checked, Creditors, Findings, Loaded, LoadedPolicy, check, examine, load, load_creditors,
         load_policy,
     },
-    registered::compile_registered,
+    registered::{compile_registered, load_registered},
     schema::{creditor_schema, policy_schema, story_schema},
     story::{BrokenStory, Guard, Mark, Row, Story, Uncovered, Verdict, stories, uncovered},
     templates::{Template, TemplateKey, Templates},

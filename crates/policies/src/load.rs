@@ -64,9 +64,9 @@ pub struct LoadedPolicy {
     /// The first day on which it is in force; absent: always.
     pub valid_from: Option<Date>,
     /// Where `policy:` stands, for findings about it.
-    place: (Source, Place),
+    pub(crate) place: (Source, Place),
     /// Where its languages stand.
-    languages_at: Place,
+    pub(crate) languages_at: Place,
 }
 
 impl LoadedPolicy {

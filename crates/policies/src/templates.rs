@@ -129,6 +129,23 @@ impl Templates {
         }
         templates
     }
+
+    /// The texts among files that were kept, by their names in the policy's folder; `folder` is
+    /// what findings name.
+    pub(crate) fn of_sources<'a>(
+        sources: impl IntoIterator<Item = (&'a String, &'a String)>,
+        folder: &Path,
+    ) -> Self {
+        let mut templates = Self::default();
+        for (name, text) in sources {
+            let key = name.strip_prefix("templates/").and_then(TemplateKey::of);
+            if let Some(key) = key {
+                let template = Template { source: text.as_str().into(), file: folder.join(name) };
+                templates.all.insert(key, template);
+            }
+        }
+        templates
+    }
 }
 
 /// The files and folders in `folder`, sorted by name; none where it does not exist.

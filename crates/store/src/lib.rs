@@ -95,6 +95,9 @@ pub trait Store: Send + Sync + 'static {
     async fn events_after(&self, position: u64, limit: u32)
     -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// Position of the newest event; 0 where there is none.
+    async fn position(&self) -> Result<u64, StoreError>;
+
     /// Accounts whose wake-up is at `until` or before, earliest first. Taking them changes
     /// nothing: each stays due until an append moves its wake-up.
     async fn due(

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     data,
     house::{Places, count, load_policies, reachable},
+    in_force::{self, Take},
     law::rates::Installed,
     settings::Settings,
 };
@@ -66,8 +67,8 @@ pub async fn find(places: &Places, id: &AccountId, at: Option<&str>) -> Result<T
     let asked = at.map(|text| moment::read(text, &zone)).transpose()?;
     let house = Installation { places, store: &*store, creditors: &creditors, creditor };
     match asked {
-        None => house.present(id, &events, now),
-        Some(Moment::At(at)) if at > now => house.to_come(id, &events, now, at),
+        None => house.present(id, &events, now).await,
+        Some(Moment::At(at)) if at > now => house.to_come(id, &events, now, at).await,
         Some(Moment::At(at)) => {
             let (known, at) = known_at(&events, at, &zone, id)?;
             house.past(&events, known, at).await
@@ -161,17 +162,25 @@ impl Installation<'_> {
         Ok(reachable(&Installed::read(&self.places.data)?.put_into(rules), &settings))
     }
 
-    fn rules_on(&self, id: &AccountId, day: Date) -> Result<Arc<Rules>> {
-        let loaded = load_policies(&self.places.config, day)?;
-        let rules = loaded.rules.get(&id.creditor).context("the creditor has gone meanwhile")?;
+    /// What is in force; with [`Take::Folder`] what would be after a start of the server on `day`.
+    async fn rules_on(&self, id: &AccountId, day: Date, take: Take) -> Result<Arc<Rules>> {
+        let folder = load_policies(&self.places.config, day)?;
+        let settled = in_force::settle(self.store, folder, Timestamp::now(), take).await?;
+        let rules =
+            settled.loaded.rules.get(&id.creditor).context("the creditor has gone meanwhile")?;
         self.equipped(rules)
     }
 
-    fn present(&self, id: &AccountId, events: &[StoredEvent], now: Timestamp) -> Result<Then> {
+    async fn present(
+        &self,
+        id: &AccountId,
+        events: &[StoredEvent],
+        now: Timestamp,
+    ) -> Result<Then> {
         let today = day_in(now, &self.creditor.creditor.zone);
         Ok(Then {
             account: replayed(events)?,
-            rules: self.rules_on(id, today)?,
+            rules: self.rules_on(id, today, Take::Nothing).await?,
             at: now,
             known: Known::Now,
             events: events.len(),
@@ -181,14 +190,14 @@ impl Installation<'_> {
         })
     }
 
-    fn to_come(
+    async fn to_come(
         &self,
         id: &AccountId,
         events: &[StoredEvent],
         now: Timestamp,
         at: Timestamp,
     ) -> Result<Then> {
-        let mut then = self.present(id, events, now)?;
+        let mut then = self.present(id, events, now).await?;
         let zone = self.creditor.creditor.zone.clone();
         let (today, last) = (day_in(now, &zone), day_in(at, &zone));
         let loaded = load_policies(&self.places.config, today)?;
@@ -203,7 +212,7 @@ impl Installation<'_> {
         for day in changes {
             let until = day.to_zoned(zone.clone())?.timestamp();
             then.play(from, until)?;
-            then.rules = self.rules_on(id, day)?;
+            then.rules = self.rules_on(id, day, Take::Folder).await?;
             from = until;
         }
         then.play(from, at)?;

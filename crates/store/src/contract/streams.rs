@@ -129,6 +129,7 @@ pub async fn an_append_takes_effect_as_a_whole_or_not_at_all(
     assert_eq!(outcomes, [Outcome::AlreadyRecorded(key("bank", "1"))]);
     assert_eq!(store.heads(vec![account("shop/d2")]).await.unwrap(), [None]);
     assert_eq!(store.events_after(0, 9).await.unwrap().len(), 1);
+    assert_eq!(store.position().await.unwrap(), 1);
     assert_eq!(store.recorded(vec![key("bank", "2")]).await.unwrap(), [false]);
     assert_eq!(store.next_wake().await.unwrap(), None);
     assert_eq!(store.outbox(None, 9).await.unwrap(), []);
@@ -315,6 +316,7 @@ pub async fn all_is_there_after_opening_again(open: impl AsyncFn() -> Arc<dyn St
     let store = open().await;
     assert_eq!(picture(&*store).await, before);
     let last = store.events_after(0, 9).await.unwrap()[1].position;
+    assert_eq!(store.position().await.unwrap(), last);
     let outcomes = store.commit(vec![append("shop/d1", 2, &["3"])]).await.unwrap();
     assert!(matches!(outcomes[0], Outcome::Committed { last_position } if last_position > last));
     let known = Append { inbox: vec![key("bank", "1")], ..append("shop/d1", 3, &["4"]) };

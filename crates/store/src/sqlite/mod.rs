@@ -139,6 +139,10 @@ impl Store for SqliteStore {
         self.read(read::recorded_count).await
     }
 
+    async fn position(&self) -> Result<u64, StoreError> {
+        self.read(read::position).await
+    }
+
     async fn stream(&self, account: AccountId, after: u64) -> Result<Vec<StoredEvent>, StoreError> {
         self.read(move |connection| read::stream(connection, &account, after)).await
     }

@@ -124,6 +124,13 @@ pub(super) fn recorded_count(connection: &Connection) -> Result<u64, StoreError>
     u64::try_from(count).map_err(|_| StoreError::Damaged("a negative count".to_owned()))
 }
 
+pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
+    let last: Option<i64> =
+        connection.query_row("SELECT max(position) FROM events", [], |row| row.get(0))?;
+    u64::try_from(last.unwrap_or(0))
+        .map_err(|_| StoreError::Damaged("a negative position".to_owned()))
+}
+
 pub(super) fn due(
     connection: &Connection,
     until: Timestamp,
