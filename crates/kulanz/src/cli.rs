@@ -17,7 +17,7 @@ use crate::{
     house::{self, House, Places},
     import, law, letters,
     orders::Order,
-    outbox, policy, policy_test,
+    outbox, plan, policy, policy_test,
     serve::Running,
     statement, token,
 };
@@ -42,6 +42,7 @@ Examples:
   kulanz serve                            events in at http://127.0.0.1:8080/v1/events
   kulanz import history.ndjson.gz         record a history; nobody is contacted
   kulanz policy check                     what is wrong with the policies, with line and column
+  kulanz policy plan policies/shop-b2c    what a changed policy would change on the live book
   kulanz policy explain lindenmoor/K-1    why the last step, why not the next, when next
   kulanz account timeline lindenmoor/K-1  all that happened
 
@@ -163,6 +164,12 @@ struct By {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl From<By> for client::Giver {
+    fn from(by: By) -> Self {
+        Self { person: by.person, token: by.token, as_json: by.json }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -430,6 +437,20 @@ enum Policies {
                             of a difference that begins with `-` was expected and did not happen; \
                             with `+` it happened unexpectedly; with `!` it cannot be.")]
     Test(policy_test::Options),
+    /// What a policy would change on the live book; exit 0: nothing, 2: something
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(plan::Options),
+    /// Put a planned policy in force, from the next start of the server on
+    #[command(after_help = plan::APPLY_EXAMPLES)]
+    Apply {
+        /// The plan's id, or its file
+        plan: String,
+        /// How far a fresh plan may differ, in percent of the messages
+        #[arg(long, default_value = "2%", value_parser = plan::percent, value_name = "PERCENT")]
+        tolerance: Decimal,
+        #[command(flatten)]
+        by: By,
+    },
     /// Why the last step, why not the next, when next; for any moment
     #[command(after_help = explain::EXAMPLES)]
     Explain {
@@ -526,6 +547,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Policy(command) => match command {
             Policies::Check(options) => return policy::check(&places, &options).await,
             Policies::Test(options) => return policy_test::run(&places, &options),
+            Policies::Plan(options) => return plan::run(&places, &options).await,
+            Policies::Apply { plan, tolerance, by } => {
+                return plan::apply(&places, &plan, tolerance, by.into()).await;
+            }
             Policies::Explain { account, at, json } => {
                 explain::run(&places, &account, at.as_deref(), json).await?;
             }
@@ -542,7 +567,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn order(places: &Places, order: Order, by: By) -> Result<()> {
-    client::give(places, order, by.person, by.token, by.json).await
+    client::give(places, order, by.into()).await
 }
 
 async fn accounts(places: &Places, command: Accounts) -> Result<()> {

@@ -10,14 +10,20 @@ use crate::{
     serve::{ADDRESS_FILE, Address},
 };
 
+/// Who gives an order, and how the answer is printed.
+#[derive(Debug, Clone, Default)]
+pub struct Giver {
+    /// A name, for the log.
+    pub person: Option<String>,
+    /// A token; needed once there are any.
+    pub token: Option<String>,
+    /// Print JSON.
+    pub as_json: bool,
+}
+
 /// Executes an order and prints what came of it.
-pub async fn give(
-    places: &Places,
-    order: Order,
-    person: Option<String>,
-    token: Option<String>,
-    as_json: bool,
-) -> Result<()> {
+pub async fn give(places: &Places, order: Order, giver: Giver) -> Result<()> {
+    let Giver { person, token, as_json } = giver;
     let outcome = match data::is_served(places).await? {
         true => over_http(places, &order, person, token).await?,
         false => here(places, order, person, token).await?,

@@ -22,6 +22,7 @@ mod letters;
 mod orders;
 mod outbox;
 mod outbox_page;
+mod plan;
 mod policy;
 mod policy_test;
 mod progress;

@@ -102,6 +102,8 @@ pub enum Order {
         /// Which; `None`: all.
         number: Option<u64>,
     },
+    /// Put a planned policy in force.
+    PutInForce(Box<crate::plan::Applied>),
 }
 
 /// What an order led to, for people and scripts.
@@ -114,16 +116,19 @@ pub struct Outcome {
 }
 
 impl Order {
-    /// What a person may be: holds and waivers need a clerk, erasures and write-offs an approver.
+    /// What a person may be: holds and waivers need a clerk; erasures, write-offs and
+    /// policies an approver.
     pub const fn needs(&self) -> &'static [&'static str] {
         match self {
-            Self::Erase { .. } | Self::GiveUp { write_off: true, .. } => &["approver", "admin"],
+            Self::Erase { .. } | Self::GiveUp { write_off: true, .. } | Self::PutInForce(_) => {
+                &["approver", "admin"]
+            }
             _ => &["clerk", "approver", "admin"],
         }
     }
 
     /// The creditor whose account it concerns; `None`: all of them.
-    pub const fn creditor(&self) -> Option<&CreditorId> {
+    pub fn creditor(&self) -> Option<&CreditorId> {
         match self {
             Self::Hold { account, .. }
             | Self::Release { account, .. }
@@ -134,6 +139,7 @@ impl Order {
             | Self::ReleasePlacement { account, .. }
             | Self::NoticeWasSent { account, .. }
             | Self::NoticeWasNotSent { account, .. } => Some(&account.creditor),
+            Self::PutInForce(applied) => Some(&applied.creditor),
             Self::RetryDeadLetters { .. } => None,
         }
     }
@@ -232,6 +238,7 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             let command = Command::Discard { notice: notice.clone(), by: person.to_owned() };
             run(engine, &account, command, &cause, format!("{notice} counts as not sent")).await
         }
+        Order::PutInForce(applied) => crate::plan::put_in_force(house, *applied, person).await,
         Order::RetryDeadLetters { number } => {
             let said = vec![crate::letters::retry(house, number).await?];
             Ok(Outcome { said, events: Vec::new() })
