@@ -56,7 +56,8 @@ pub fn main(file: &Path, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn peak_bytes() -> Result<u64> {
+/// Most memory that this process ever held.
+pub fn peak_bytes() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status").context("the peak is read from /proc")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmHWM")?;

@@ -1,9 +1,10 @@
 //! `make bench`: speed and memory, each figure as a ratio to a limit or to a peer in the same run.
 //!
 //! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`,
-//! `check`.
+//! `check`, `plan`.
 //! `KULANZ_HISTORIES` names the folder of the road fines; without it an invented history of the
-//! same size and shape is used. Figures go to `target/bench/NAME.json`.
+//! same size and shape is used. `KULANZ_PLAN_ACCOUNTS` makes the planned book smaller. Figures go
+//! to `target/bench/NAME.json`.
 
 mod check;
 mod child;
@@ -11,6 +12,7 @@ mod history;
 mod import;
 mod law;
 mod page;
+mod plan;
 mod recorder;
 mod report;
 mod sum;
@@ -33,11 +35,13 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 6] = ["backtest", "import", "page", "growth", "law", "check"];
+const NAMES: [&str; 7] = ["backtest", "import", "page", "growth", "law", "check", "plan"];
 /// Accounts of the invented history that stands in for the road fines.
 const FINES: u32 = 50_137;
 /// Accounts in the store that answers pages.
 const PAGES: u32 = 100_000;
+/// Accounts in the book that is planned on.
+const PLANNED: u32 = 1_000_000;
 /// Accounts of the smaller history that growth is measured on.
 const SMALL: u32 = 25_000;
 /// Runs of each measurement.
@@ -49,6 +53,11 @@ fn main() -> Result<()> {
         && flag == child::CHILD
     {
         return child::main(Path::new(file), Path::new(out));
+    }
+    if let [flag, folder] = arguments.as_slice()
+        && flag == plan::CHILD
+    {
+        return plan::main(Path::new(folder));
     }
     if let Some(unknown) = arguments.iter().find(|name| !NAMES.contains(&name.as_str())) {
         bail!("there is no benchmark `{unknown}`; there are {}", NAMES.join(", "));
@@ -67,6 +76,7 @@ fn main() -> Result<()> {
             "page" => runtime.block_on(bench.page())?,
             "law" => law()?,
             "check" => bench.check()?,
+            "plan" => runtime.block_on(bench.plan())?,
             _ => runtime.block_on(bench.growth())?,
         };
         report::write(&bench_folder(), name, &figures)?;
@@ -256,6 +266,55 @@ impl Bench {
             spread,
             held: median <= 1000.0,
         }])
+    }
+
+    /// Accounts a second of a plan over 30 days, and its peak of memory.
+    async fn plan(&self) -> Result<Vec<Figure>> {
+        let asked = std::env::var("KULANZ_PLAN_ACCOUNTS").ok();
+        let asked = asked.map(|text| text.parse::<u32>()).transpose();
+        let accounts = asked.context("KULANZ_PLAN_ACCOUNTS is a number")?.unwrap_or(PLANNED);
+        let folder = self.scratch.fresh("plan")?;
+        eprintln!("plan: filling a book of {accounts} accounts");
+        plan::fill(&self.shipped, &folder, accounts).await?;
+        let (mut rates, mut peaks) = (Vec::new(), Vec::new());
+        for run in 1..=RUNS {
+            let (ran, report) = plan::run(&folder)?;
+            if report.accounts != u64::from(accounts) || report.changed.count == 0 {
+                bail!("a plan over {} accounts changed {}", report.accounts, report.changed.count);
+            }
+            eprintln!(
+                "plan: run {run} of {RUNS} took {:.2} s; {} with something open, {} messages",
+                ran.took.as_secs_f64(),
+                report.open,
+                report.in_force.messages
+            );
+            rates.push(f64::from(accounts) / ran.took.as_secs_f64());
+            peaks.push(ran.peak_bytes as f64 / 1e6);
+        }
+        let ((rate, rates), (peak, peaks)) = (middle(&rates), middle(&peaks));
+        let least = f64::from(PLANNED) / 60.0;
+        Ok(vec![
+            Figure {
+                name: "plan_1m_accounts_per_s",
+                value: rate,
+                unit: "accounts/s",
+                ratio: rate / least,
+                against: format!(
+                    "a million accounts x 30 days in 60 s, measured on {accounts} from SQLite"
+                ),
+                spread: rates,
+                held: rate >= least,
+            },
+            Figure {
+                name: "plan_peak_mb",
+                value: peak,
+                unit: "MB",
+                ratio: peak / 3000.0,
+                against: format!("at most 3000 MB, measured on {accounts} accounts"),
+                spread: peaks,
+                held: peak <= 3000.0,
+            },
+        ])
     }
 
     /// Import and back-test of a history and of one twice as large, in turn.

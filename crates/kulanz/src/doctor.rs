@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     book, data,
     house::{Places, load_policies, machine_day},
+    in_force,
     law::rates::Installed,
     progress,
     settings::Settings,
@@ -85,6 +86,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
                     )),
                 },
             );
+            note("policies in force", in_force(&*store).await);
             let where_they_are = Settings::read(&places.config)
                 .map(|settings| data::place(&places.data, &settings))
                 .unwrap_or_default();
@@ -113,6 +115,19 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
         }
     }
     Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What the data say is in force, which the folder need not agree with.
+async fn in_force(store: &dyn Store) -> Result<String> {
+    let slots = in_force::read(store).await?;
+    let all = slots.iter().map(|(slot, one)| {
+        let how = one
+            .applied_by
+            .as_ref()
+            .map_or_else(|| "from the folder".to_owned(), |by| format!("applied by {by}"));
+        format!("{slot}: {} version {}, {how}", one.policy, one.version)
+    });
+    Ok(all.collect::<Vec<_>>().join("; "))
 }
 
 async fn integrity(store: &dyn Store) -> Result<String> {

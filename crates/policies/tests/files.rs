@@ -425,3 +425,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_policy_is_the_same_from_the_sources_that_were_kept_of_it() {
+    let dir = folder("sources", &[("fixture", fixture().as_bytes())]);
+    let (creditors, _) = load_creditors(&dir).unwrap();
+    let (read, _) = load_policy(&dir.join("fixture"), &creditors).unwrap();
+    let label = "fixture version 1";
+    let kept = load_registered(label, &read.sources, &creditors).unwrap();
+    assert_eq!((&kept.hash_full, &kept.sources), (&read.hash_full, &read.sources));
+    assert_eq!(kept.policy.reference, read.policy.reference);
+    assert_eq!(format!("{:?}", kept.policy), format!("{:?}", read.policy));
+    let texts = |policy: &LoadedPolicy| {
+        let all = policy.templates.iter();
+        all.map(|(key, text)| (key.clone(), text.source.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&kept), texts(&read));
+    assert!(!texts(&kept).is_empty());
+
+    // Files that are not those of a policy are refused, with the label in place of a folder.
+    let found = load_registered(label, &BTreeMap::new(), &creditors).unwrap_err();
+    assert!(found[0].file.starts_with("fixture version 1"), "{found:?}");
+    let mut broken = read.sources.clone();
+    broken.insert("policy.yaml".to_owned(), fixture().replace("creditor: shop", "creditor: other"));
+    assert!(load_registered(label, &broken, &creditors).is_err());
+}

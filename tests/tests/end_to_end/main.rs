@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod law;
 mod orders;
+mod plan;
 mod policy_check;
 mod postgres;
 mod privacy;

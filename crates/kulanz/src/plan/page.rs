@@ -18,18 +18,20 @@ const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2421;--soft:#4a5752;--paper:#fff;--line:#c9d1cd;--old:#68756f;--new:#1f6f54}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eeeb;--soft:#b3c0ba;--paper:#141a17;--line:#3a4641;--old:#8d9a94;--new:#5fc49d}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:64rem;padding:1rem;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+body{margin:0 auto;max-width:64rem;padding:1rem;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:break-word}
 h1{font-size:1.4rem;line-height:1.25}h2{font-size:1.1rem;margin:2rem 0 .5rem}
 p{margin:.3rem 0}.soft{color:var(--soft)}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;padding:.3rem .4rem;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 thead th{color:var(--soft);font-weight:600}tbody th{font-weight:400}
 svg{display:block;width:100%;height:auto;margin:.3rem 0}
 .old{fill:var(--old)}.new{fill:var(--new)}.axis{stroke:var(--line);stroke-width:.3}
 .key span{display:inline-block;width:.8em;height:.8em;margin-right:.3em;vertical-align:-.05em}
 .key .o{background:var(--old)}.key .w{background:var(--new);margin-left:1em}
-ul{list-style:none;padding:0}li{padding:.25rem 0;border-bottom:1px solid var(--line)}
+ul{list-style:none;padding:0}li{padding:.25rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+@media(max-width:34rem){table,thead,tbody{display:block}tr{display:grid;grid-template-columns:repeat(3,1fr);border-bottom:1px solid var(--line);padding:.2rem 0}
+th,td{border:0;padding:.1rem .2rem;min-width:0;overflow-wrap:anywhere}tbody th,thead th:first-child,td.w{grid-column:1/-1}tbody th{font-weight:600}td.b{grid-column:1/-1}.s thead{display:none}}
 ";
 
 /// The whole document.
@@ -80,7 +82,7 @@ fn steps(plan: &Plan, page: &mut String) {
     let (old, new) = (&plan.report.in_force, &plan.report.candidate);
     let most = order.iter().map(|step| of(old, step).max(of(new, step))).max().unwrap_or(0);
     page.push_str(
-        "<section><h2>Steps</h2><table><thead><tr><th scope=\"col\">step</th>\
+        "<section><h2>Steps</h2><table class=\"s\"><thead><tr><th scope=\"col\">step</th>\
          <th scope=\"col\">claims</th><th scope=\"col\">what changes</th></tr></thead><tbody>",
     );
     for step in order {
@@ -89,7 +91,8 @@ fn steps(plan: &Plan, page: &mut String) {
         let signs = changes.map(figures::step_signs).unwrap_or_default();
         let said: Vec<String> = signs.iter().map(|(sign, what)| format!("{sign} {what}")).collect();
         page.push_str(&format!(
-            "<tr><th scope=\"row\">{}</th><td>{before} → {after}{}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td class=\"b\">{before} → {after}{}</td>\
+             <td class=\"w\">{}</td></tr>",
             escaped(step.as_str()),
             bars(before, after, most),
             said.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("<br>"),

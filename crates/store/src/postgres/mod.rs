@@ -147,6 +147,10 @@ impl Store for PostgresStore {
         read::recorded_count(&self.pool).await
     }
 
+    async fn position(&self) -> Result<u64, StoreError> {
+        read::position(&self.pool).await
+    }
+
     async fn stream(&self, account: AccountId, after: u64) -> Result<Vec<StoredEvent>, StoreError> {
         read::stream(&self.pool, &account, after).await
     }

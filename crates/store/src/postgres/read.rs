@@ -166,6 +166,12 @@ pub(super) async fn recorded_count(pool: &Arc<Pool>) -> Result<u64, StoreError> 
     Ok(first(count, |row| row.count("count"))?.unwrap_or(0))
 }
 
+pub(super) async fn position(pool: &Arc<Pool>) -> Result<u64, StoreError> {
+    let last = step!("SELECT coalesce(max(position), 0) AS position FROM events");
+    let last = pool.read_widely(last).await?;
+    Ok(first(last, |row| row.count("position"))?.unwrap_or(0))
+}
+
 pub(super) async fn due(
     pool: &Arc<Pool>,
     until: Timestamp,
