@@ -180,8 +180,7 @@ pub fn step_signs(changes: &StepChanges) -> Vec<(char, String)> {
     if changes.changed > 0 {
         let mut how = Vec::new();
         for (moved, word) in [(changes.earlier, "earlier"), (changes.later, "later")] {
-            if moved.claims > 0 {
-                let tenths = moved.days * 10 / moved.claims;
+            if let Some(tenths) = (moved.days * 10).checked_div(moved.claims) {
                 let days = format!("{}.{} days on average", tenths / 10, tenths % 10);
                 how.push(format!("{} {word}, by {days}", moved.claims));
             }
