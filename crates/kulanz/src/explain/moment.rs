@@ -1,11 +1,7 @@
 //! The moment of `--at`.
 
 use anyhow::{Result, bail};
-use jiff::{
-    Timestamp,
-    civil::{Date, DateTime},
-    tz::TimeZone,
-};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use kulanz_domain::ids::{NoticeId, PlacementId};
 
 /// What was asked for.
@@ -36,13 +32,8 @@ pub fn read(text: &str, zone: &TimeZone) -> Result<Moment> {
         return Ok(Moment::Placement(placement));
     }
     let bracketed = text.contains('[') || text.contains('Z') || text.contains('+');
-    let local = match bracketed {
-        true => None,
-        false => {
-            let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-03-30".len());
-            day.map(|day| day.at(0, 0, 0, 0)).or_else(|| text.parse::<DateTime>().ok())
-        }
-    };
+    // A day alone is read as its midnight.
+    let local = text.parse::<DateTime>().ok().filter(|_| !bracketed);
     if let Some(at) = local.and_then(|local| local.to_zoned(zone.clone()).ok()) {
         return Ok(Moment::At(at.timestamp()));
     }
@@ -70,11 +61,10 @@ mod tests {
         assert_eq!(at("2026-03-30 09:00"), "2026-03-30T07:00:00Z");
         assert_eq!(at("2026-03-30T09:00:30"), "2026-03-30T07:00:30Z");
         assert_eq!(at("2026-03-30"), "2026-03-29T22:00:00Z");
+        assert_eq!(at("20260330"), "2026-03-29T22:00:00Z");
         assert_eq!(at("2026-01-30"), "2026-01-29T23:00:00Z");
         assert_eq!(at("N-0123456789abcdef-7-0"), "Notice(N-0123456789abcdef-7-0)");
-        for wrong in
-            ["", "yesterday", "30.3.2026", "2026-13-01", "2026-03-30 25:00", "20260330", "9:00"]
-        {
+        for wrong in ["", "yesterday", "30.3.2026", "2026-13-01", "2026-03-30 25:00", "9:00"] {
             let told = read(wrong, &berlin).unwrap_err().to_string();
             assert!(told.contains("Europe/Berlin") && told.contains("RFC 3339"), "{told}");
         }
