@@ -33,6 +33,7 @@ pub(crate) struct StoryDoc {
     #[schemars(length(min = 1))]
     pub expect: At<Vec<At<ExpectLine>>>,
     /// The last day that is played; a year after the last day that the story names where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub until: Option<At<Day>>,
 }
 
@@ -43,13 +44,17 @@ pub(crate) struct DebtorDoc {
     /// Whether consumer protection applies.
     pub kind: KindDoc,
     /// The policy's first language where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub language: Option<At<LanguageCode>>,
     /// The creditor's country where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub country: Option<At<Country>>,
     /// Federal state, for its holidays.
     #[schemars(regex(pattern = "^[A-Z0-9]{1,3}$"), example = &"NW")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub region: Option<At<String>>,
     /// The creditor's zone where left out.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub timezone: Option<At<Zone>>,
     /// There is an e-mail address.
     #[serde(default)]
@@ -61,6 +66,7 @@ pub(crate) struct DebtorDoc {
     #[serde(default)]
     pub address: bool,
     /// `false`: never by text message.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub sms_consent: Option<bool>,
     /// Needs special care.
     #[serde(default)]
@@ -75,6 +81,7 @@ pub(crate) struct DebtorDoc {
     #[serde(default)]
     pub pays_with: Vec<PayWithDoc>,
     /// Hours in which the debtor wants to be reached.
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub hours: Option<At<HoursOfDay>>,
     /// Attributes that the creditor's file lists as harmless.
     #[serde(default)]

@@ -49,6 +49,27 @@ fn failures(verdict: &Verdict) -> Vec<String> {
 const INVOICE: &str = "2026-09-01: invoice R-1 of 89.90 due 2026-09-10";
 const REMINDER: &str = "2026-09-14 09:00: reminder by email for R-1";
 
+/// So the published schema has it too.
+#[test]
+fn keys_of_stories_may_be_left_out_and_not_left_empty() {
+    let story = |key: &str| {
+        let (in_debtor, outside) = match key {
+            "" => (String::new(), ""),
+            "until" => (String::new(), "until:\n"),
+            key => (format!(", {key}: "), ""),
+        };
+        format!(
+            "test: a story\ndebtor: {{ kind: consumer, email: true{in_debtor} }}\n{outside}events:\n  \
+             - {INVOICE}\nexpect:\n  - {REMINDER}\n"
+        )
+    };
+    assert!(read("story-all-left-out", story("").as_bytes()).1.is_empty());
+    for key in ["until", "language", "country", "region", "timezone", "sms_consent", "hours"] {
+        let (good, broken) = read(&format!("story-empty-{key}"), story(key).as_bytes());
+        assert!(good.is_empty() && broken.len() == 1, "{key}");
+    }
+}
+
 #[test]
 fn each_broken_story_gets_its_finding_at_its_line() {
     let mut files: Vec<PathBuf> =
