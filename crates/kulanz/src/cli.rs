@@ -19,7 +19,7 @@ use crate::{
     orders::Order,
     outbox, plan, policy, policy_test,
     serve::Running,
-    statement, token,
+    starter, statement, token,
 };
 
 /// Dunning and collections that treat debtors with respect.
@@ -424,6 +424,10 @@ enum Creditors {
 
 #[derive(Debug, Subcommand)]
 enum Policies {
+    /// Make a policy to begin with: a ladder, its texts, a story, and a creditor file to fill in
+    #[command(after_help = "Examples:\n  kulanz policy new my-shop --creditor my-shop\n  kulanz \
+                            policy new my-shop-chf --creditor my-shop --currency CHF")]
+    New(starter::New),
     /// Check policies: files, conditions, texts, law; exit 1 where there is an error
     ///
     /// Where there is a data folder, languages of its debtors that have no texts are told too.
@@ -545,6 +549,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             return policy::check_creditors(&places, json);
         }
         Command::Policy(command) => match command {
+            Policies::New(options) => return starter::new(&places, &options),
             Policies::Check(options) => return policy::check(&places, &options).await,
             Policies::Test(options) => return policy_test::run(&places, &options),
             Policies::Plan(options) => return plan::run(&places, &options).await,

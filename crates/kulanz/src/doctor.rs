@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     book, data,
-    house::{Places, load_policies, machine_day},
+    house::{Places, count, load_policies, machine_day},
     in_force,
     law::rates::Installed,
     progress,
@@ -56,7 +56,11 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
     note(
         "policies",
         load_policies(&places.config, today).map(|loaded| {
-            format!("{} policies, {} creditors", loaded.policies.len(), loaded.creditors.len())
+            let policies = match loaded.policies.len() {
+                1 => "1 policy".to_owned(),
+                number => format!("{number} policies"),
+            };
+            format!("{policies}, {}", count(loaded.creditors.len(), "creditor"))
         }),
     );
     note(

@@ -28,6 +28,7 @@ mod policy_test;
 mod progress;
 mod serve;
 mod settings;
+mod starter;
 mod statement;
 mod token;
 

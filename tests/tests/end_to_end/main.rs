@@ -15,6 +15,7 @@ mod law;
 mod orders;
 mod plan;
 mod policy_check;
+mod policy_new;
 mod postgres;
 mod privacy;
 mod processes;
