@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -36,6 +36,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     backoff::Backoff,
+    measures,
     render::{
         ClaimLine, Content, Creditor, MessageContext, PlanLine, RenderError, Templates, TextKey,
         TextSource,
@@ -214,10 +215,12 @@ impl Dispatcher {
             Recheck::Send => {}
             Recheck::Later(at) => {
                 let detail = Some("outside the contact window".to_owned());
+                measures::ended(row.channel, "later");
                 return Ok(self.engine.try_later(account, notice, at, detail).await?);
             }
             Recheck::Suppress(reason) => {
                 info!(%account, %notice, ?reason, "not sent");
+                measures::ended(row.channel, "suppressed");
                 let command = Command::Suppress { notice: notice.clone(), reason };
                 self.engine.execute(account, command, "delivery").await?;
                 return Ok(());
@@ -236,8 +239,12 @@ impl Dispatcher {
         let Some(sender) = self.senders.get(&row.channel) else {
             return self.park(row, false, "no sender for this channel").await;
         };
-        match sender.send(&message, notice).await {
+        let begun = Instant::now();
+        let answer = sender.send(&message, notice).await;
+        measures::answered(row.channel, begun.elapsed());
+        match answer {
             Ok(accepted) => {
+                measures::ended(row.channel, "sent");
                 info!(%account, %notice, via = %accepted.via, "sent");
                 let rules = self.rules(account)?;
                 let command = Command::ConfirmSent { notice: notice.clone(), at, rules };
@@ -289,6 +296,7 @@ impl Dispatcher {
         match self.backoff.next(row.attempts, elapsed, random, after) {
             Some(wait) => {
                 warn!(notice = %row.notice, attempts = row.attempts, %reason, "tried again later");
+                measures::ended(row.channel, "again");
                 let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
                 let next = at.saturating_add(wait).unwrap_or(at);
                 Ok(self.engine.try_later(&row.account, &row.notice, next, Some(reason)).await?)
@@ -304,6 +312,7 @@ impl Dispatcher {
         reason: &str,
     ) -> Result<(), DispatchError> {
         warn!(notice = %row.notice, outcome_unknown, %reason, "parked");
+        measures::ended(row.channel, if outcome_unknown { "unknown" } else { "parked" });
         let command = Command::Park { notice: row.notice.clone(), outcome_unknown };
         let state = if outcome_unknown { OutboxState::Unknown } else { OutboxState::Parked };
         let extra = self.moved(row, state, reason);
@@ -320,6 +329,7 @@ impl Dispatcher {
         reason: String,
     ) -> Result<(), DispatchError> {
         warn!(notice = %row.notice, %reason, "the address is bad");
+        measures::ended(row.channel, "bounced");
         let fact = Fact::NoticeReceipt {
             notice: row.notice.clone(),
             channel: row.channel,

@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod dispatcher;
+mod measures;
 pub mod placement;
 pub mod render;
 mod renewal;

@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 use cqrs_es::{AggregateError, CqrsFramework};
@@ -28,6 +29,7 @@ use crate::{
     Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, UNMATCHED,
     clock::Clock,
     desk::{Desk, sortable},
+    measures,
 };
 
 /// Most facts and commands in a batch.
@@ -193,7 +195,10 @@ impl Ledger {
         let (store, desk) = (Arc::clone(&self.store), self.desk.clone());
         self.writing = Some(tokio::spawn(async move {
             let names: Vec<AccountId> = appends.iter().map(|a| a.account.clone()).collect();
-            match store.commit(appends).await {
+            let begun = Instant::now();
+            let written = store.commit(appends).await;
+            measures::batch(names.len(), begun.elapsed(), written.as_deref().ok());
+            match written {
                 Ok(outcomes) => {
                     let lost: Vec<&AccountId> = names
                         .iter()
@@ -442,6 +447,9 @@ impl Ledger {
     async fn decide_dirty(&self, dirty: &HashSet<AccountId>, now: Timestamp) -> Result<(), Fault> {
         let mut order: Vec<&AccountId> = dirty.iter().collect();
         order.sort_unstable();
+        if self.deciding {
+            measures::decided(order.len());
+        }
         for account in order {
             let decidable = self.desk.lock().account(account).is_some_and(|a| !a.claims.is_empty());
             let rules = self.rules.get(&account.creditor).filter(|_| decidable);

@@ -22,6 +22,7 @@ pub mod clock;
 mod desk;
 mod ledger;
 mod look_again;
+mod measures;
 pub mod plan;
 pub mod rebuild;
 pub mod vault;
@@ -419,6 +420,8 @@ impl Engine {
             if due.is_empty() {
                 return Ok(count);
             }
+            let now = self.clock.now();
+            due.iter().for_each(|(_, at)| measures::woken(now.duration_since(*at)));
             let accounts: Vec<AccountId> = due.into_iter().map(|(account, _)| account).collect();
             let (reply, answer) = oneshot::channel();
             self.send(Work::Decide { accounts, reply }).await?;

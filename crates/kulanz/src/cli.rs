@@ -19,7 +19,10 @@ use crate::{
     orders::Order,
     outbox, plan, policy, policy_test,
     serve::Running,
-    starter, statement, token,
+    settings::Settings,
+    starter, statement,
+    telemetry::{self, Telemetry},
+    token,
 };
 
 /// Dunning and collections that treat debtors with respect.
@@ -470,12 +473,14 @@ enum Policies {
 }
 
 impl Cli {
-    /// How much the logs say where nothing else is asked for.
-    pub const fn log_level(&self) -> &'static str {
-        match self.command {
-            Command::Serve { .. } => "info",
-            _ => "warn",
+    /// Logs to the standard error; of a server metrics and traces too, as its settings say.
+    pub fn telemetry(&self) -> Result<Telemetry> {
+        if !matches!(self.command, Command::Serve { .. }) {
+            telemetry::logs_only("warn", telemetry::LogFormat::Text);
+            return Ok(Telemetry::default());
         }
+        let settings = Settings::read(&self.config)?.telemetry.unwrap_or_default();
+        telemetry::start("info", &settings)
     }
 }
 

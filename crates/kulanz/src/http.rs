@@ -40,7 +40,7 @@ pub struct Server {
 }
 
 /// A refused request.
-struct Refused(StatusCode, Problem);
+pub(crate) struct Refused(StatusCode, Problem);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -60,11 +60,16 @@ impl IntoResponse for Refused {
     }
 }
 
-fn refused(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Refused {
+pub(crate) fn refused(
+    status: StatusCode,
+    kind: &str,
+    title: &str,
+    detail: impl Into<String>,
+) -> Refused {
     Refused(status, Problem::new(kind, title, detail))
 }
 
-fn fault(error: &anyhow::Error) -> Refused {
+pub(crate) fn fault(error: &anyhow::Error) -> Refused {
     tracing::error!(error = format!("{error:#}"), "a request failed");
     let detail = "nothing of it is confirmed; send it again, what was recorded is not doubled";
     refused(StatusCode::SERVICE_UNAVAILABLE, "fault", "a fault of ours", detail)
@@ -72,10 +77,8 @@ fn fault(error: &anyhow::Error) -> Refused {
 
 /// The routes of the program itself; debtors' pages are merged in by the caller.
 pub fn router(server: Server) -> Router {
-    let mut router = Router::new()
-        .route("/v1/events", post(events))
-        .route("/v1/orders", post(order))
-        .route("/healthz", get(healthz));
+    let mut router =
+        Router::new().route("/v1/events", post(events)).route("/v1/orders", post(order));
     if server.sandbox {
         router = router
             .route("/", get(crate::outbox_page::index))
@@ -86,18 +89,8 @@ pub fn router(server: Server) -> Router {
     router.layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)).with_state(server)
 }
 
-async fn healthz(State(server): State<Server>) -> Response {
-    match server.house.engine.store().next_wake().await {
-        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the store does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
-        }
-    }
-}
-
 /// Who asks. Without any token in the store, and from this machine alone, everybody may.
-async fn person(
+pub(crate) async fn person(
     server: &Server,
     from: IpAddr,
     headers: &HeaderMap,

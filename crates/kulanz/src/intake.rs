@@ -1,13 +1,16 @@
 //! Inbound events, from bytes to receipts: the same for HTTP, files and retried dead letters.
 //! Whatever cannot be taken becomes a dead letter; nothing is lost.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use anyhow::Result;
 use kulanz_engine::{Engine, Incoming, Receipt};
 use kulanz_store::{DeadLetter, InboxKey};
 use kulanz_wire::{Inbound, Rejection};
 use serde::Serialize;
+use tracing::{Level, Span, event};
+
+use crate::telemetry::{METRIC, continue_trace};
 
 /// What became of one inbound event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,9 +99,12 @@ pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answ
     let mut places = Vec::new();
     let mut lost: Vec<(usize, &'static str, String, Option<kulanz_domain::ids::AccountId>)> =
         Vec::new();
+    // Open until all of it is durable.
+    let mut spans = Vec::new();
     for (at, one) in arrived.iter().enumerate() {
         match &one.decoded {
             Ok(inbound) => {
+                spans.extend(span(inbound));
                 items.push(incoming(inbound)?);
                 places.push(at);
                 answers.push(None);
@@ -163,7 +169,34 @@ pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answ
             }
         }
     }
-    Ok(answers.into_iter().flatten().collect())
+    drop(spans);
+    let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+    counted(&arrived, &answers);
+    Ok(answers)
+}
+
+/// Where the producer traces an event: our part of that trace.
+fn span(inbound: &Inbound) -> Option<Span> {
+    let traceparent = inbound.traceparent.as_deref()?;
+    let (account, event) = (&inbound.account, inbound.key.1.as_str());
+    let span = tracing::info_span!("intake.take_event", %account, event);
+    continue_trace(&span, traceparent);
+    Some(span)
+}
+
+/// Tells the metrics what became of events.
+fn counted(arrived: &[Arrived<'_>], answers: &[Answer]) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (one, answer) in arrived.iter().zip(answers) {
+        // `file:NAME:LINE` and the like: the kind of origin is what is counted by.
+        let origin = one.origin.split(':').next().unwrap_or_default();
+        *counts.entry((origin, answer.status)).or_default() += 1;
+    }
+    for ((origin, status), number) in counts {
+        event!(
+            target: METRIC, Level::TRACE, monotonic_counter.kulanz_events = number, origin, status
+        );
+    }
 }
 
 /// A decoded event as the engine takes it.

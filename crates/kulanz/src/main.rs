@@ -11,6 +11,7 @@ mod doctor;
 mod erasures;
 mod explain;
 mod handoff;
+mod health;
 mod house;
 mod http;
 mod import;
@@ -30,6 +31,7 @@ mod serve;
 mod settings;
 mod starter;
 mod statement;
+mod telemetry;
 mod token;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -60,9 +62,13 @@ fn end_quietly_where_nobody_reads() {
 fn main() -> ExitCode {
     end_quietly_where_nobody_reads();
     let cli = cli::Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KULANZ_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(cli.log_level()));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let telemetry = match cli.telemetry() {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -72,6 +78,7 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(cli::run(cli));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    telemetry.end();
     match done {
         Ok(code) => code,
         Err(error) => {

@@ -10,6 +10,7 @@ use kulanz_policies::CreditorFile;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    health,
     house::House,
     http::{self, Server},
 };
@@ -65,7 +66,9 @@ impl Running {
             renew: Some(renewal(&dispatcher)),
         };
         let server = Server { house: Arc::clone(&house), sandbox };
-        let router = http::router(server).merge(kulanz_pages::router(pages));
+        let router = health::router(server.clone())
+            .merge(http::router(server))
+            .merge(kulanz_pages::router(pages));
         Ok(Self { house, dispatcher, address, listener, router })
     }
 
@@ -85,6 +88,7 @@ impl Running {
         let engine = self.house.engine.clone();
         let wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
         let again = tokio::spawn(look_again(Arc::clone(&self.house)));
+        let watched = tokio::spawn(crate::telemetry::watch(self.house.engine.clone()));
         let dispatcher = Arc::clone(&self.dispatcher);
         let (stop, told) = tokio::sync::watch::channel(false);
         let messages = tokio::spawn(async move { dispatcher.run(told).await });
@@ -94,6 +98,7 @@ impl Running {
         wake_ups.abort();
         again.abort();
         handoffs.abort();
+        watched.abort();
         // A message that is half out would be of unknown outcome: what is under way ends first.
         stop.send_replace(true);
         if tokio::time::timeout(LAST_MESSAGES, messages).await.is_err() {

@@ -7,6 +7,8 @@ use kulanz_delivery::senders::{Secret, SmsGatewayConfig, SmtpConfig};
 use kulanz_domain::money::{Decimal, currency};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::telemetry::TelemetrySettings;
+
 /// The file. What is left out has a default that works on one machine without any service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub handoff: Option<PathBuf>,
     /// What messages cost, for `kulanz policy plan`.
     pub prices: Option<Prices>,
+    /// Logs, traces and metrics of a server.
+    pub telemetry: Option<TelemetrySettings>,
 }
 
 /// What gateways and printers ask for a message. A channel that is left out costs nothing.

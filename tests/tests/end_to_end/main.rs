@@ -21,4 +21,5 @@ mod privacy;
 mod processes;
 mod server;
 mod stories;
+mod telemetry;
 mod world;

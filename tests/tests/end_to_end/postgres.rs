@@ -113,10 +113,10 @@ fn a_database_that_goes_and_comes_again_is_a_fault_meanwhile() {
     let event = [invoice("atelier/K-2", "R-2", "10.10", "2026-03-15")];
     let answer = served.post("/v1/events", &[NDJSON], lines(&event).as_bytes());
     assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(served.get("/healthz").status, 503);
+    assert_eq!(served.get("/readyz").status, 503);
     server.ask("start");
     eventually("the server finds its database again", || {
-        (served.get("/healthz").status == 200).then_some(())
+        (served.get("/readyz").status == 200).then_some(())
     });
     served.accept(&event);
     assert_eq!(house.json(&["book"])["currencies"]["EUR"]["outstanding"], "100.00");

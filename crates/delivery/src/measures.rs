@@ -1,0 +1,18 @@
+//! What delivery counts of itself, as events of `tracing` that whoever runs it makes metrics of.
+
+use std::time::Duration;
+
+use kulanz_domain::fact::Channel;
+use tracing::{Level, event};
+
+/// An attempt came to an end.
+pub(crate) fn ended(channel: Channel, end: &'static str) {
+    let channel = channel.name();
+    event!(target: "metric", Level::TRACE, monotonic_counter.kulanz_messages = 1_u64, channel, end);
+}
+
+/// A gateway answered, with whatever.
+pub(crate) fn answered(channel: Channel, took: Duration) {
+    let (seconds, channel) = (took.as_secs_f64(), channel.name());
+    event!(target: "metric", Level::TRACE, histogram.kulanz_send_seconds = seconds, channel);
+}

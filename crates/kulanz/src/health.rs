@@ -1,0 +1,54 @@
+//! For whoever watches over a server: whether it lives, whether it can work, and its figures.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{
+    http::{Refused, Server, fault, person, refused},
+    telemetry,
+};
+
+/// `/healthz`, `/readyz` and `/metrics`.
+pub fn router(server: Server) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(server)
+}
+
+/// Whether the store answers: without it nothing can be taken, and a restart would not help.
+async fn ready(State(server): State<Server>) -> Response {
+    match server.house.engine.store().next_wake().await {
+        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response()
+        }
+    }
+}
+
+/// Figures of the whole installation: not for tokens of one creditor, nor for those of shops.
+async fn metrics(
+    State(server): State<Server>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let token = person(&server, from.ip(), &headers).await?;
+    let may = |role: &str| matches!(role, "read" | "admin");
+    if token.is_some_and(|token| !may(&token.role) || token.creditor.is_some()) {
+        let detail = "metrics need a token with role `read` or `admin` for all creditors";
+        return Err(refused(StatusCode::FORBIDDEN, "forbidden", "not with this token", detail));
+    }
+    let text = telemetry::exposition().unwrap_or_else(|| Ok(String::new()));
+    let text = text.map_err(|error| fault(&error))?;
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, text).into_response())
+}

@@ -1,0 +1,55 @@
+//! What is not an occurrence but a state is looked at now and then: lists that wait for people,
+//! wake-ups that wait for us.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kulanz_engine::{Engine, store::OutboxState};
+use kulanz_store::StoreError;
+use tracing::{Level, event};
+
+use super::METRIC;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(15);
+/// Longest list that is counted.
+const MOST: u32 = 10_000;
+
+/// Looks for ever. A store that does not answer is itself a figure.
+pub async fn watch(engine: Engine) {
+    // A list that has become empty is told once more, as 0.
+    let mut lists = BTreeMap::new();
+    loop {
+        let up = match look(&engine, &mut lists).await {
+            Ok(()) => 1_u64,
+            Err(error) => {
+                tracing::warn!(%error, "the figures of the store cannot be had");
+                0
+            }
+        };
+        event!(target: METRIC, Level::TRACE, gauge.kulanz_store_up = up);
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn look(engine: &Engine, lists: &mut BTreeMap<String, u64>) -> Result<(), StoreError> {
+    let store = engine.store();
+    let mut stuck = 0;
+    for state in [OutboxState::Parked, OutboxState::Unknown] {
+        stuck += store.outbox(Some(state), MOST).await?.len() as u64;
+    }
+    event!(target: METRIC, Level::TRACE, gauge.kulanz_stuck_messages = stuck);
+    let letters = store.dead_letters(true, MOST).await?.len() as u64;
+    event!(target: METRIC, Level::TRACE, gauge.kulanz_dead_letters_open = letters);
+    lists.values_mut().for_each(|count| *count = 0);
+    for (_, row) in store.work(None, MOST).await? {
+        *lists.entry(row.list).or_default() += 1;
+    }
+    for (list, count) in lists.iter() {
+        event!(target: METRIC, Level::TRACE, gauge.kulanz_work_items = *count, list = list.as_str());
+    }
+    event!(target: METRIC, Level::TRACE, gauge.kulanz_position = store.position().await?);
+    let next = store.next_wake().await?;
+    let late = next.map_or(0.0, |due| engine.clock().now().duration_since(due).as_secs_f64());
+    event!(target: METRIC, Level::TRACE, gauge.kulanz_oldest_wake_up_seconds = late.max(0.0));
+    Ok(())
+}
