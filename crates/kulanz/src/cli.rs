@@ -13,7 +13,7 @@ use kulanz_domain::{
 use kulanz_engine::{Mode, clock::Clock};
 
 use crate::{
-    account, backtest, book, client, data, demo, doctor, explain, handoff,
+    account, backtest, backup, book, client, data, demo, doctor, explain, handoff,
     house::{self, House, Places},
     import, law, letters,
     orders::Order,
@@ -132,6 +132,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy the data folder's database, also while a server works on it
+    #[command(after_help = "Example:\n  kulanz backup /backup/kulanz-$(date +%F)")]
+    Backup(backup::Options),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  kulanz completions bash > \
                             ~/.local/share/bash-completion/completions/kulanz")]
@@ -568,6 +571,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Law(command) => return law::run(&places.data, &command),
         Command::Backtest(options) => backtest::run(&places, &options)?,
         Command::Rebuild { json } => doctor::rebuild(&places, json).await?,
+        Command::Backup(options) => return backup::run(&places, &options).await,
         Command::Doctor { json } => return doctor::run(&places, json).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kulanz", &mut std::io::stdout());

@@ -13,7 +13,7 @@ use kulanz_store::{
 use crate::{house::Places, settings::Settings};
 
 /// The embedded database within the data folder.
-const EMBEDDED: &str = "kulanz.db";
+pub const EMBEDDED: &str = "kulanz.db";
 
 /// Opens the data for writing, for this process alone.
 pub async fn open(data: &Path, settings: &Settings) -> Result<Arc<dyn Store>> {

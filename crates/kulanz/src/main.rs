@@ -2,6 +2,7 @@
 
 mod account;
 mod backtest;
+mod backup;
 mod book;
 mod cli;
 mod client;

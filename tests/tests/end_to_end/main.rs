@@ -5,6 +5,7 @@
 
 mod crash;
 mod delivery;
+mod deploy;
 mod disk;
 mod events;
 mod explain;

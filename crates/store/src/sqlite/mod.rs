@@ -84,6 +84,25 @@ impl SqliteStore {
         Ok(Self { readers: Some(readers), writer: None })
     }
 
+    /// Copies the database in `folder` to a new `file`, as of one moment, also while another process
+    /// writes to it: what was committed by then, and nothing that an erasure overwrote.
+    ///
+    /// # Errors
+    /// As [`open_read_only`](Self::open_read_only); [`StoreError::Backend`] where `file` is there
+    /// already; [`StoreError::Full`] where there is no space. What was begun of `file` then stays.
+    pub fn copy_to(folder: &Path, file: &Path) -> Result<(), StoreError> {
+        let connection = schema::reader(&folder.join(schema::FILE))?;
+        let name = file.to_str().ok_or_else(|| {
+            StoreError::Misused(format!("{} is no name for a database", file.display()))
+        })?;
+        // Opened for reading alone; this forbids the copy too.
+        connection.pragma_update(None, "query_only", false)?;
+        connection.execute("VACUUM INTO ?1", [name])?;
+        // The copy is made without waiting for the disk; it is no copy before that.
+        let done = std::fs::File::open(file).and_then(|copy| copy.sync_all());
+        done.map_err(|error| StoreError::Backend(error.into()))
+    }
+
     /// An empty store whose rows go with it, for tests and trials.
     ///
     /// # Errors
