@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust: Python's venv with a mail server in it, Node with npm,
-# Chromium, PostgreSQL. Quick where all is there. System packages are installed only as root on Debian and its
+# Chromium, PostgreSQL, Java with the jars of a Kafka broker, OpenSSL's headers. Quick where all is there. System packages are installed only as root on Debian and its
 # kin; elsewhere the missing ones are named. Usage: setup.sh TARGET-FOLDER
 set -euo pipefail
 
@@ -23,13 +23,19 @@ command -v npm >/dev/null || missing+=(npm)
 has_chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 "$here/postgres.sh" programs >/dev/null 2>&1 || missing+=(postgresql)
 command -v openssl >/dev/null || missing+=(openssl)
+pkg-config --exists openssl 2>/dev/null || missing+=(libssl-dev pkg-config)
+if [ -z "${KULANZ_TEST_KAFKA:-}" ]; then
+    command -v java >/dev/null || missing+=(default-jre-headless)
+    command -v mvn >/dev/null || missing+=(maven)
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "The tests need what is not installed here: ${missing[*]}" >&2
         echo "On Debian and Ubuntu: sudo apt-get install ${missing[*]}" >&2
         echo "Elsewhere: Python 3.9 with venv, Node 18 with npm, Chromium (KULANZ_CHROMIUM=PATH)," >&2
-        echo "PostgreSQL 15 or later (its server, not running), openssl" >&2
+        echo "PostgreSQL 15 or later (its server, not running), openssl with its headers, pkg-config," >&2
+        echo "Java 17 and Maven, or a Kafka broker (KULANZ_TEST_KAFKA=HOST:PORT)" >&2
         exit 1
     fi
     echo "Installing for the tests: ${missing[*]}" >&2
@@ -41,6 +47,10 @@ if [ ${#missing[@]} -gt 0 ]; then
         exit 1
     }
     "$here/postgres.sh" programs >/dev/null
+fi
+
+if [ -z "${KULANZ_TEST_KAFKA:-}" ] && ! "$here/kafka.sh" jars >/dev/null; then
+    echo "NO KAFKA BROKER: its tests run against librdkafka's mock, as far as that goes" >&2
 fi
 
 "$root/crates/delivery/tests/tools/setup.sh" "$target" >/dev/null
