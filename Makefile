@@ -10,10 +10,11 @@ ARGS ?=
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Unoptimised: a newcomer waits for the compiler, not for the demo, and `make test` builds the same.
+# Unoptimised and without Kafka: a newcomer waits for the compiler, not for the demo, and needs
+# neither OpenSSL's headers nor the minutes that librdkafka takes.
 demo: ## Build Kulanz and start it with an invented shop (ARGS=--exit: run through and stop)
 	@echo "Building Kulanz. The first time this takes some minutes; cargo shows how far it is."
-	cargo build --locked -p kulanz
+	cargo build --locked -p kulanz --no-default-features
 	$(TARGET)/debug/kulanz demo $(ARGS)
 
 build: ## Build the release binary

@@ -15,7 +15,7 @@ use kulanz_engine::{Mode, clock::Clock};
 use crate::{
     account, backtest, backup, book, client, data, demo, doctor, explain, handoff,
     house::{self, House, Places},
-    import, law, letters,
+    import, kafka, law, letters,
     orders::Order,
     outbox, plan, policy, policy_test,
     serve::Running,
@@ -105,6 +105,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Topics of the Kafka cluster that kulanz.yaml names
+    #[command(subcommand)]
+    Topics(Topics),
     /// Tokens for the HTTP side and for persons
     #[command(subcommand)]
     Token(Tokens),
@@ -391,6 +394,22 @@ enum Handoffs {
 }
 
 #[derive(Debug, Subcommand)]
+enum Topics {
+    /// Make those that are missing; exit 1 where one that is there is wrong
+    Create {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether all are there and as they should be; exit 1 where not
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Tokens {
     /// Make a token; it is shown once
     #[command(after_help = "Roles: events (send events), read, clerk (holds, waivers, plans), \
@@ -545,6 +564,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Work { json } => {
             outbox::work(&*data::read(&places).await?, json).await?;
         }
+        Command::Topics(Topics::Create { json }) => return kafka::create(&places, json).await,
+        Command::Topics(Topics::Check { json }) => return kafka::check(&places, json).await,
         Command::Token(command) => match command {
             Tokens::Create { person, role, creditor, json } => {
                 token::create(&places, &person, &role, creditor, json).await?;

@@ -19,6 +19,7 @@ mod import;
 mod in_force;
 mod intake;
 mod junit;
+mod kafka;
 mod law;
 mod letters;
 mod orders;

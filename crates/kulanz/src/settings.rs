@@ -7,7 +7,7 @@ use kulanz_delivery::senders::{Secret, SmsGatewayConfig, SmtpConfig};
 use kulanz_domain::money::{Decimal, currency};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::telemetry::TelemetrySettings;
+use crate::{kafka::settings::KafkaSettings, telemetry::TelemetrySettings};
 
 /// The file. What is left out has a default that works on one machine without any service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub database_password: Option<Secret>,
     /// Folder into which placements are written, below the data folder unless absolute.
     pub handoff: Option<PathBuf>,
+    /// Kafka cluster that carries events in and out, beside HTTP and files.
+    pub kafka: Option<KafkaSettings>,
     /// What messages cost, for `kulanz policy plan`.
     pub prices: Option<Prices>,
     /// Logs, traces and metrics of a server.
@@ -97,6 +99,9 @@ impl Settings {
             currency(&prices.currency).with_context(|| {
                 format!("{} is wrong: prices.currency is no ISO 4217 code", path.display())
             })?;
+        }
+        if let Some(kafka) = &settings.kafka {
+            kafka.check().with_context(|| format!("{} is wrong", path.display()))?;
         }
         Ok(settings)
     }

@@ -1,0 +1,26 @@
+//! Apache Kafka: events in by a consumer group, account events out. Nothing here decides
+//! anything: inbound records go the way of every fact ([`intake`](crate::intake)), outbound ones
+//! are read from the log.
+//!
+//! - Inbound offsets are committed after the facts are durable, so that a record may come again
+//!   and never gets lost; the inbox makes its second coming harmless.
+//! - Outbound records are written at least once and in the log's order; how far that is lies with
+//!   the data.
+//!
+//! A build without the feature `kafka` has the settings and the list of topics, and refuses.
+
+pub mod settings;
+pub mod topics;
+
+#[cfg(feature = "kafka")]
+mod administration;
+#[cfg(feature = "kafka")]
+mod connection;
+
+#[cfg(feature = "kafka")]
+pub use administration::{check, create};
+
+#[cfg(not(feature = "kafka"))]
+mod absent;
+#[cfg(not(feature = "kafka"))]
+pub use absent::{check, create};
