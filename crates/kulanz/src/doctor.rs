@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     book, data,
     house::{Places, count, load_policies, machine_day},
-    in_force,
+    in_force, kafka,
     law::rates::Installed,
     progress,
     settings::Settings,
@@ -73,6 +73,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
         }),
     );
     note("base rates", Installed::read(&places.data).map(|rates| rates.state(today)));
+    let mut opened = None;
     match data::read(places).await {
         Err(error) => note("data", Err(error)),
         Ok(store) => {
@@ -98,7 +99,11 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
             note("data", whole.map(|said| format!("{where_they_are}: {said}")));
             note("read side", agreement(&*store).await);
             note("waiting for a person", waiting(&*store).await);
+            opened = Some(store);
         }
+    }
+    if let Ok(Settings { kafka: Some(settings), .. }) = Settings::read(&places.config) {
+        note("Kafka", kafka::state(&settings, opened.as_deref()).await);
     }
     let sick = checks.iter().any(|check| check.wrong.is_some());
     if as_json {

@@ -63,7 +63,7 @@ impl Problem {
 pub struct Arrived<'a> {
     /// The bytes of the event in structured mode.
     pub bytes: Cow<'a, [u8]>,
-    /// `http`, `file:NAME:LINE`.
+    /// `http`, `file:NAME:LINE`, `kafka:TOPIC/PARTITION@OFFSET`.
     pub origin: String,
     /// What decoding said.
     pub decoded: Result<Inbound, Rejection>,
@@ -94,6 +94,26 @@ impl Counts {
 /// Records what was decoded and keeps the rest as dead letters. An error is a fault of ours: send
 /// all of it again, whatever was recorded is a duplicate then.
 pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answer>> {
+    let (mut answers, lost) = record(engine, &arrived).await?;
+    if lost.is_empty() {
+        return Ok(answers);
+    }
+    let (places, letters): (Vec<usize>, Vec<DeadLetter>) = lost.into_iter().unzip();
+    let numbers = engine.store().put_dead_letters(letters).await?;
+    for (at, number) in places.into_iter().zip(numbers) {
+        if let Some(problem) = answers[at].problem.as_mut() {
+            problem.dead_letter = Some(number);
+        }
+    }
+    Ok(answers)
+}
+
+/// Records what was decoded; the rest as dead letters that the caller has to keep, each with its
+/// place among what arrived.
+pub async fn record(
+    engine: &Engine,
+    arrived: &[Arrived<'_>],
+) -> Result<(Vec<Answer>, Vec<(usize, DeadLetter)>)> {
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(arrived.len());
     let mut items = Vec::new();
     let mut places = Vec::new();
@@ -148,31 +168,35 @@ pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answ
         });
     }
     let mut letters = Vec::with_capacity(lost.len());
-    for (at, reason, detail, account) in &lost {
-        let (account, sealed) = engine.seal_letter(account.as_ref(), &arrived[*at].bytes).await?;
-        letters.push(DeadLetter {
-            number: 0,
-            received_at: engine.clock().now(),
-            origin: arrived[*at].origin.clone(),
-            reason: (*reason).to_owned(),
-            detail: detail.clone(),
-            sealed,
-            account,
-            open: true,
-        });
-    }
-    if !letters.is_empty() {
-        let numbers = engine.store().put_dead_letters(letters).await?;
-        for ((at, ..), number) in lost.iter().zip(numbers) {
-            if let Some(problem) = answers[*at].as_mut().and_then(|a| a.problem.as_mut()) {
-                problem.dead_letter = Some(number);
-            }
-        }
+    for (at, reason, detail, account) in lost {
+        let one = &arrived[at];
+        letters.push((at, letter(engine, one, reason, detail, account.as_ref()).await?));
     }
     drop(spans);
     let answers: Vec<Answer> = answers.into_iter().flatten().collect();
-    counted(&arrived, &answers);
-    Ok(answers)
+    counted(arrived, &answers);
+    Ok((answers, letters))
+}
+
+/// What could not be taken, sealed.
+pub async fn letter(
+    engine: &Engine,
+    arrived: &Arrived<'_>,
+    reason: &str,
+    detail: String,
+    account: Option<&kulanz_domain::ids::AccountId>,
+) -> Result<DeadLetter> {
+    let (account, sealed) = engine.seal_letter(account, &arrived.bytes).await?;
+    Ok(DeadLetter {
+        number: 0,
+        received_at: engine.clock().now(),
+        origin: arrived.origin.clone(),
+        reason: reason.to_owned(),
+        detail,
+        sealed,
+        account,
+        open: true,
+    })
 }
 
 /// Where the producer traces an event: our part of that trace.

@@ -13,6 +13,7 @@ use crate::{
     health,
     house::House,
     http::{self, Server},
+    kafka,
 };
 
 /// Written into the data folder while a server works on it, so that the command line finds it.
@@ -79,6 +80,7 @@ impl Running {
 
     /// Serves until the process is told to stop (SIGTERM, SIGINT); requests under way finish.
     pub async fn serve(self) -> Result<()> {
+        let kafka = kafka::Running::start(&self.house).await?;
         let recovered = self.dispatcher.recover().await?;
         if recovered > 0 {
             tracing::warn!(recovered, "messages of an interrupted process were looked at");
@@ -95,6 +97,9 @@ impl Running {
         let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
+        if let Some(kafka) = kafka {
+            kafka.stop().await;
+        }
         wake_ups.abort();
         again.abort();
         handoffs.abort();

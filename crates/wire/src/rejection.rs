@@ -17,6 +17,10 @@ pub enum Reason {
     TooLarge,
     /// JSON, but against a rule of the contract.
     Invalid,
+    /// On another topic than the contract names for its type.
+    WrongTopic,
+    /// Under another key than its account.
+    WrongKey,
 }
 
 impl Reason {
@@ -27,6 +31,8 @@ impl Reason {
             Self::UnknownType => "unknown_type",
             Self::TooLarge => "too_large",
             Self::Invalid => "invalid",
+            Self::WrongTopic => "wrong_topic",
+            Self::WrongKey => "wrong_key",
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Accounts with invoices, adjustments and payments in a random order.
-fn history(dice: &mut Dice) -> Vec<Value> {
+pub fn history(dice: &mut Dice) -> Vec<Value> {
     let mut events = Vec::new();
     for number in 0..3_000 {
         let account = format!("atelier/K-{}", number % 700);
@@ -49,7 +49,7 @@ fn history(dice: &mut Dice) -> Vec<Value> {
 }
 
 /// Principal and payments, summed up from the file alone.
-fn sums(events: &[Value]) -> (Decimal, Decimal) {
+pub fn sums(events: &[Value]) -> (Decimal, Decimal) {
     let amount =
         |event: &Value| -> Decimal { event["data"]["amount"].as_str().unwrap().parse().unwrap() };
     let mut principal = BTreeMap::new();

@@ -12,6 +12,7 @@ mod explain;
 mod histories;
 mod http;
 mod import;
+mod kafka;
 mod law;
 mod orders;
 mod plan;

@@ -11,10 +11,10 @@ use super::{
 };
 
 #[path = "../../tools/postgres.rs"]
-mod server;
+pub mod server;
 
 /// Has `kulanz.yaml` name the database of `url`, its password in a file.
-fn keep_in(house: &Installation, url: &str) {
+pub fn keep_in(house: &Installation, url: &str) {
     let (before, place) = url.rsplit_once('@').unwrap();
     let (user, password) = before.rsplit_once(':').unwrap();
     let file = house.file("password", format!("{password}\n"));

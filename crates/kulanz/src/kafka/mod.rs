@@ -16,11 +16,27 @@ pub mod topics;
 mod administration;
 #[cfg(feature = "kafka")]
 mod connection;
+#[cfg(feature = "kafka")]
+mod consumer;
+#[cfg(feature = "kafka")]
+mod lag;
+#[cfg(feature = "kafka")]
+mod outbound;
+#[cfg(feature = "kafka")]
+mod producer;
+#[cfg(feature = "kafka")]
+mod records;
+#[cfg(feature = "kafka")]
+mod running;
 
 #[cfg(feature = "kafka")]
 pub use administration::{check, create};
+#[cfg(feature = "kafka")]
+pub use lag::state;
+#[cfg(feature = "kafka")]
+pub use running::Running;
 
 #[cfg(not(feature = "kafka"))]
 mod absent;
 #[cfg(not(feature = "kafka"))]
-pub use absent::{check, create};
+pub use absent::{Running, check, create, state};

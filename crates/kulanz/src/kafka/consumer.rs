@@ -1,0 +1,308 @@
+//! Events in. One thread polls, collects records into batches and hands them to the engine, one
+//! batch at a time, so that an account's events stay in their order; it collects the next while
+//! the engine records one. Offsets are stored once their records are durable, and librdkafka
+//! commits them within a second.
+//!
+//! Where the store does not answer, the batch stays here, the partitions are paused and the batch
+//! is tried again, with pauses that grow; the group goes on counting us as alive. Partitions that
+//! are taken away are given up once what is under way is durable, or after [`LAST_RECORDS`]; what
+//! is not by then comes again to whoever has them next.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    client::OAuthToken,
+    config::{ClientConfig, RDKafkaLogLevel},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedMessage,
+};
+use tokio::task::JoinHandle;
+
+use super::{connection::Ears, running::Intake};
+
+/// Records recorded at once.
+const BATCH: usize = 1000;
+/// Bytes of records recorded at once: a few large ones must not fill the memory.
+const BATCH_BYTES: usize = 4 << 20;
+/// How long a batch may take before the partitions are paused, so that polling can go on.
+const SLOW: Duration = Duration::from_secs(2);
+/// How long records under way are waited for at the end, and when partitions are taken away.
+const LAST_RECORDS: Duration = Duration::from_secs(20);
+/// Longest pause between tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The consumer's settings beside those of the connection.
+pub fn configure(mut client: ClientConfig, group: &str) -> ClientConfig {
+    client
+        .set("group.id", group)
+        // Partition n of every topic at the same instance: an account's facts meet in one place.
+        .set("partition.assignment.strategy", "range")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.auto.commit", "true")
+        .set("auto.commit.interval.ms", "1000")
+        // After a crash the group waits for so long before others get the partitions.
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "2000")
+        // What is fetched ahead, in KiB over all partitions: memory stays bounded.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("queued.min.messages", "10000")
+        .set("fetch.wait.max.ms", "100");
+    client
+}
+
+/// A batch that the engine works on, or that waits to be tried again.
+struct Flight {
+    records: Arc<Vec<OwnedMessage>>,
+    work: Option<JoinHandle<Result<()>>>,
+    begun: Instant,
+    attempts: u32,
+    again_at: Instant,
+}
+
+#[derive(Default)]
+struct Batches {
+    held: Vec<OwnedMessage>,
+    bytes: usize,
+    flight: Option<Flight>,
+    paused: bool,
+}
+
+/// Shared by the polling thread and the calls that librdkafka makes from within a poll.
+pub struct Group {
+    ears: Ears,
+    intake: Arc<Intake>,
+    runtime: tokio::runtime::Handle,
+    batches: Mutex<Batches>,
+}
+
+impl rdkafka::ClientContext for Group {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.ears.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.ears.error(error, reason);
+    }
+
+    fn generate_oauth_token(
+        &self,
+        config: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.ears.generate_oauth_token(config)
+    }
+}
+
+impl ConsumerContext for Group {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if !matches!(rebalance, Rebalance::Assign(_)) {
+            // `range` takes all partitions away before it gives new ones.
+            self.finish(consumer);
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance {
+            tracing::info!(partitions = partitions.count(), "partitions of Kafka were assigned");
+            // What others did meanwhile is not known here.
+            self.intake.forget_letters();
+            self.lock().paused = false;
+        }
+    }
+}
+
+impl Group {
+    /// For one consumer; on a tokio runtime.
+    pub fn new(ears: Ears, intake: Arc<Intake>) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        Self { ears, intake, runtime, batches: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batches> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Polls until `stop`; blocks its thread. What was polled is durable and committed then, or
+    /// comes again.
+    pub fn run(consumer: &BaseConsumer<Self>, stop: &AtomicBool) {
+        let group = consumer.context();
+        while !stop.load(Ordering::Relaxed) {
+            let wait = {
+                let mut batches = group.lock();
+                group.advance(consumer, &mut batches);
+                match (&batches.flight, batches.is_full()) {
+                    // Nothing more is taken; polling goes on only because it is paused.
+                    (Some(_), true) if !batches.paused => None,
+                    (Some(_), _) => Some(Duration::from_millis(5)),
+                    (None, _) if batches.held.is_empty() => Some(Duration::from_millis(100)),
+                    (None, _) => Some(Duration::ZERO),
+                }
+            };
+            let Some(wait) = wait else {
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            };
+            match consumer.poll(wait) {
+                Some(Ok(record)) => {
+                    let mut batches = group.lock();
+                    batches.bytes += record.payload_len() + record.key_len();
+                    batches.held.push(record.detach());
+                    if batches.is_full() {
+                        group.launch(&mut batches);
+                    }
+                }
+                Some(Err(error)) => group.complain(&error),
+                None => group.launch(&mut group.lock()),
+            }
+        }
+        group.finish(consumer);
+    }
+
+    fn complain(&self, error: &KafkaError) {
+        // Brokers that are away come back by themselves, and librdkafka asks again and again.
+        let explained = self.ears.explain(error);
+        tracing::warn!("records cannot be fetched at the moment: {explained:#}");
+    }
+
+    /// Hands what is held to the engine, unless a batch is under way.
+    fn launch(&self, batches: &mut Batches) {
+        if batches.flight.is_some() || batches.held.is_empty() {
+            return;
+        }
+        let records = Arc::new(std::mem::take(&mut batches.held));
+        batches.bytes = 0;
+        let now = Instant::now();
+        let work = self.work(&records, 0);
+        batches.flight =
+            Some(Flight { records, work: Some(work), begun: now, attempts: 0, again_at: now });
+    }
+
+    fn work(&self, records: &Arc<Vec<OwnedMessage>>, attempts: u32) -> JoinHandle<Result<()>> {
+        let (intake, records) = (Arc::clone(&self.intake), Arc::clone(records));
+        self.runtime.spawn(async move { intake.take(&records, attempts).await })
+    }
+
+    /// Looks after the batch under way: stores its offsets, or tries it again.
+    fn advance(&self, consumer: &BaseConsumer<Self>, batches: &mut Batches) {
+        let Some(flight) = batches.flight.as_mut() else {
+            if batches.paused {
+                set_paused(consumer, batches, false);
+            }
+            return;
+        };
+        match flight.work.take() {
+            Some(work) if work.is_finished() => {
+                let done = self.runtime.block_on(work);
+                match done.map_err(anyhow::Error::from).and_then(|taken| taken) {
+                    Ok(()) => {
+                        store_offsets(consumer, &flight.records);
+                        if flight.attempts > 0 {
+                            tracing::info!("records from Kafka are recorded again");
+                        }
+                        batches.flight = None;
+                        return;
+                    }
+                    Err(error) => {
+                        flight.attempts += 1;
+                        let pause = Duration::from_millis(200) * 2_u32.pow(flight.attempts.min(8));
+                        let pause = pause.min(LONGEST_PAUSE);
+                        flight.again_at = Instant::now() + pause;
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            records = flight.records.len(),
+                            attempts = flight.attempts,
+                            "records from Kafka cannot be recorded; they wait and are tried again"
+                        );
+                    }
+                }
+            }
+            Some(work) => flight.work = Some(work),
+            None if Instant::now() >= flight.again_at => {
+                flight.work = Some(self.work(&flight.records, flight.attempts));
+            }
+            None => {}
+        }
+        let stuck = flight.attempts > 0 || flight.begun.elapsed() > SLOW;
+        // Again and again: an assignment that came meanwhile is not paused.
+        if stuck && !batches.paused {
+            set_paused(consumer, batches, true);
+        }
+    }
+
+    /// Brings what was polled to its end, or gives it up: it comes again then, to us or others.
+    fn finish(&self, consumer: &BaseConsumer<Self>) {
+        let until = Instant::now() + LAST_RECORDS;
+        let mut batches = self.lock();
+        loop {
+            self.launch(&mut batches);
+            self.advance(consumer, &mut batches);
+            if batches.flight.is_none() && batches.held.is_empty() {
+                break;
+            }
+            if Instant::now() > until {
+                let under_way = batches.flight.take().map_or(0, |flight| flight.records.len());
+                let records = under_way + batches.held.len();
+                batches.held.clear();
+                batches.bytes = 0;
+                tracing::warn!(records, "records from Kafka were given up; they come again");
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        batches.paused = false;
+        match consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(error) => {
+                tracing::warn!(%error, "offsets were not committed; some records come again");
+            }
+        }
+    }
+}
+
+impl Batches {
+    fn is_full(&self) -> bool {
+        self.held.len() >= BATCH || self.bytes >= BATCH_BYTES
+    }
+}
+
+fn set_paused(consumer: &BaseConsumer<Group>, batches: &mut Batches, paused: bool) {
+    let done = consumer.assignment().and_then(|partitions| match paused {
+        true => consumer.pause(&partitions),
+        false => consumer.resume(&partitions),
+    });
+    match done {
+        Ok(()) => batches.paused = paused,
+        Err(error) => tracing::warn!(%error, paused, "partitions cannot be paused or resumed"),
+    }
+}
+
+/// The next offset of each partition that has records here.
+fn store_offsets(consumer: &BaseConsumer<Group>, records: &[OwnedMessage]) {
+    let mut next: HashMap<(&str, i32), i64> = HashMap::new();
+    for record in records {
+        let offset = next.entry((record.topic(), record.partition())).or_default();
+        *offset = (*offset).max(record.offset() + 1);
+    }
+    let mut list = TopicPartitionList::with_capacity(next.len());
+    for ((topic, partition), offset) in next {
+        if let Err(error) = list.add_partition_offset(topic, partition, Offset::Offset(offset)) {
+            tracing::warn!(%error, topic, partition, "an offset cannot be stored");
+        }
+    }
+    // Partitions that are ours no more refuse: their records come again elsewhere.
+    if let Err(error) = consumer.store_offsets(&list) {
+        tracing::warn!(%error, "offsets were not stored; some records come again");
+    }
+}

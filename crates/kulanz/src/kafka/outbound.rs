@@ -1,0 +1,224 @@
+//! Outbound events: what of the log goes out, and in which form. `schemas/events/out` describes
+//! it. Names of persons who work with Kulanz stay inside, as does everything that is sealed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use kulanz_domain::{
+    Account, AccountEvent,
+    account::PlacementState,
+    event::Allocation,
+    fact::PlacementReport,
+    ids::{AccountId, InvoiceId, PlacementId},
+    money::Decimal,
+};
+use kulanz_store::{Store, StoredEvent};
+use serde_json::{Map, Value, json};
+
+use super::topics::{ACCOUNTS, PLACEMENT_ORDERS};
+
+/// The `source` of all that we say.
+pub const SOURCE: &str = "kulanz";
+
+/// Members of events that name persons who work with Kulanz.
+const PERSONS: [&str; 2] = ["by", "owner"];
+
+/// A record to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Topic without prefix.
+    pub topic: &'static str,
+    /// `creditor/debtor`.
+    pub key: String,
+    /// A structured CloudEvent.
+    pub value: String,
+}
+
+/// `InvoiceIssued` as `kulanz.account.invoice_issued.v1`.
+pub fn type_of(kind: &str) -> String {
+    let mut word = String::with_capacity(kind.len() + 8);
+    for letter in kind.chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    format!("kulanz.account.{word}.v1")
+}
+
+/// An event of the log as it goes out; its `id` is its place in the log.
+pub fn account_event(stored: &StoredEvent) -> Result<Record> {
+    let mut content: Value = serde_json::from_str(&stored.payload)
+        .with_context(|| format!("event {} cannot be read", stored.position))?;
+    let mut event = content.get_mut(&stored.kind).map_or(Value::Null, Value::take);
+    if let Some(members) = event.as_object_mut() {
+        PERSONS.iter().for_each(|name| drop(members.remove(*name)));
+    }
+    let data = json!({ "version": stored.version, "cause": cause(&stored.cause), "event": event });
+    let id = stored.position.to_string();
+    Ok(record(ACCOUNTS, stored, &type_of(&stored.kind), id, data))
+}
+
+/// What was behind an event: an inbound event's `source#id`, or who of ours without a name.
+fn cause(cause: &str) -> &str {
+    if cause.starts_with("person:") { "person" } else { cause }
+}
+
+fn record(
+    topic: &'static str,
+    stored: &StoredEvent,
+    kind: &str,
+    id: String,
+    data: Value,
+) -> Record {
+    let account = &stored.account;
+    let mut whole = Map::new();
+    whole.insert("creditor".to_owned(), json!(account.creditor));
+    whole.insert("debtor".to_owned(), json!(account.debtor));
+    if let Value::Object(members) = data {
+        whole.extend(members);
+    }
+    let value = json!({
+        "specversion": "1.0", "id": id, "source": SOURCE, "type": kind,
+        "subject": account.to_string(), "time": stored.recorded_at.to_string(),
+        "datacontenttype": "application/json", "data": whole,
+    });
+    Record { topic, key: account.to_string(), value: value.to_string() }
+}
+
+/// What agencies have to hear of these events: placed, recalled, paid to us meanwhile.
+pub async fn orders(store: &dyn Store, events: &[StoredEvent]) -> Result<Vec<Record>> {
+    // Few accounts are with an agency: only their streams are read.
+    let concerned: BTreeSet<&AccountId> =
+        events.iter().filter(|event| concerns(&event.kind)).map(|event| &event.account).collect();
+    if concerned.is_empty() {
+        return Ok(Vec::new());
+    }
+    let concerned: Vec<AccountId> = concerned.into_iter().cloned().collect();
+    let mut placed = BTreeMap::new();
+    for (account, head) in concerned.iter().zip(store.heads(concerned.clone()).await?) {
+        let Some(head) = head else { continue };
+        if !kulanz_engine::replay(&head)?.placements.is_empty() {
+            placed.insert(account.clone(), store.stream(account.clone(), 0).await?);
+        }
+    }
+    let mut found = Vec::new();
+    for event in events.iter().filter(|event| concerns(&event.kind)) {
+        if let Some(stream) = placed.get(&event.account) {
+            found.extend(of(event, stream)?);
+        }
+    }
+    Ok(found)
+}
+
+fn concerns(kind: &str) -> bool {
+    matches!(kind, "PlacementReleased" | "PlacementRecalled" | "PaymentAllocated" | "Reallocated")
+}
+
+/// What one event means for agencies, by the stream up to it.
+fn of(event: &StoredEvent, stream: &[StoredEvent]) -> Result<Vec<Record>> {
+    let mut account = Account::default();
+    let mut told_by_agency = BTreeSet::new();
+    for past in stream.iter().filter(|past| past.version < event.version) {
+        let past: AccountEvent = serde_json::from_str(&past.payload)?;
+        account.apply_event(&past);
+        if let AccountEvent::PlacementReported { report, .. } = past
+            && let PlacementReport::PaymentReceived { payment, .. } = report
+        {
+            told_by_agency.insert(payment);
+        }
+    }
+    let agency = |placement: &PlacementId| {
+        let known = account.placements.get(placement);
+        known.map(|placement| placement.agency.clone()).context("a placement without its agency")
+    };
+    let id = event.position;
+    let placed = |kind: &str, id: String, data: Value| {
+        record(PLACEMENT_ORDERS, event, &format!("kulanz.placement.{kind}.v1"), id, data)
+    };
+    Ok(match serde_json::from_str(&event.payload)? {
+        AccountEvent::PlacementReleased { placement, at, amounts, interest, .. } => {
+            let claims = amounts.iter().map(|(invoice, principal, fees)| {
+                let interest = interest.iter().find(|(of, ..)| of == invoice);
+                json!({ "invoice": invoice, "principal": principal, "fees": fees,
+                        "interest": interest.map_or(Decimal::ZERO, |(_, amount, _)| *amount) })
+            });
+            let data = json!({ "placement": placement, "agency": agency(&placement)?,
+                               "at": at.to_string(), "claims": claims.collect::<Vec<_>>() });
+            vec![placed("placed", id.to_string(), data)]
+        }
+        AccountEvent::PlacementRecalled { placement, reason } => {
+            let data = json!({ "placement": placement, "agency": agency(&placement)?,
+                               "reason": reason });
+            vec![placed("recalled", id.to_string(), data)]
+        }
+        AccountEvent::PaymentAllocated { payment, parts, .. }
+        | AccountEvent::Reallocated { payment, parts, .. } => {
+            let mut orders = Vec::new();
+            let out = account.placements.iter();
+            let out = out.filter(|(_, one)| one.state == PlacementState::Released);
+            for (placement, one) in out.filter(|_| !told_by_agency.contains(&payment)) {
+                let Some(paid) = paid(&one.claims, &parts) else { continue };
+                let mut data = json!({ "placement": placement, "agency": one.agency });
+                data["payment"] = json!(payment);
+                data["claims"] = paid;
+                orders.push(placed("paid_directly", format!("{id}/{placement}"), data));
+            }
+            orders
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// What a payment settles of these claims, each in total; `None` where nothing.
+fn paid(claims: &[InvoiceId], parts: &[Allocation]) -> Option<Value> {
+    let mut sums: BTreeMap<&InvoiceId, Decimal> = BTreeMap::new();
+    for part in parts.iter().filter(|part| claims.contains(&part.invoice)) {
+        *sums.entry(&part.invoice).or_default() += part.amount;
+    }
+    let sums: Vec<Value> = sums
+        .into_iter()
+        .map(|(invoice, amount)| json!({ "invoice": invoice, "amount": amount }))
+        .collect();
+    (!sums.is_empty()).then_some(Value::Array(sums))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_event_goes_out_without_the_names_of_those_who_work_here() {
+        let stored = StoredEvent {
+            position: 17,
+            account: "shop/K-1".parse().unwrap(),
+            version: 3,
+            kind: "ClaimAdmitted".to_owned(),
+            payload: r#"{"ClaimAdmitted":{"invoice":"R-1","by":"Ada"}}"#.to_owned(),
+            recorded_at: "2026-03-01T08:00:00Z".parse().unwrap(),
+            cause: "person:Ada".to_owned(),
+        };
+        let record = account_event(&stored).unwrap();
+        assert!(!record.value.contains("Ada"), "{}", record.value);
+        let event: Value = serde_json::from_str(&record.value).unwrap();
+        assert_eq!((record.key.as_str(), &event["id"]), ("shop/K-1", &json!("17")));
+        assert_eq!(event["type"], "kulanz.account.claim_admitted.v1");
+        assert_eq!(
+            event["data"],
+            json!({ "creditor": "shop", "debtor": "K-1", "version": 3, "cause": "person",
+                    "event": { "invoice": "R-1" } })
+        );
+    }
+
+    #[test]
+    fn every_kind_of_event_is_published() {
+        let source = include_str!("../../../domain/src/event/kind.rs");
+        let kinds = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
+        let types: Vec<String> = kinds.map(type_of).collect();
+        let schema = include_str!("../../../../schemas/events/out/account.v1.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        assert!(types.len() > 50, "the kinds are not found any more");
+        assert_eq!(schema["properties"]["type"]["enum"], json!(types));
+    }
+}

@@ -1,0 +1,243 @@
+//! Kafka beside a running server: started with it, and brought to an orderly end before it ends.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use kulanz_engine::Fault;
+use kulanz_store::{DeadLetter, StoreError};
+use kulanz_wire::DecodeOptions;
+use rdkafka::{
+    consumer::{BaseConsumer, Consumer},
+    message::OwnedMessage,
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::{
+    administration,
+    connection::{self, Ears, NoAnswer},
+    consumer::{self, Group},
+    producer::{self, Outlet},
+    records,
+    settings::KafkaSettings,
+    topics,
+};
+use crate::{
+    house::{House, harmless},
+    intake::{self, Arrived},
+};
+
+/// Tries of a whole batch before its records are taken one by one.
+const TOGETHER: u32 = 3;
+/// Tries of a record alone before it becomes a dead letter, where the fault is not the store's.
+const ALONE: u32 = 3;
+/// Dead letters that are looked through.
+const MOST: u32 = 100_000;
+/// How long an orderly end may take.
+const END: Duration = Duration::from_secs(30);
+
+/// What the parts are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Go on.
+    Run,
+    /// End.
+    Stop,
+}
+
+/// Kafka at work.
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    tell: watch::Sender<Told>,
+    parts: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts where the settings name a cluster. Fails where waiting would not help: a wrong
+    /// password, missing topics, another number of partitions. Where no broker answers, the
+    /// server goes on without and this tries again.
+    pub async fn start(house: &Arc<House>) -> Result<Option<Self>> {
+        let Some(settings) = house.settings.kafka.clone() else { return Ok(None) };
+        let ready = administration::ready(&settings).await;
+        let waits = match ready {
+            Ok(()) => false,
+            Err(error) if error.is::<NoAnswer>() => {
+                tracing::error!("{error:#}; the server goes on without Kafka and tries again");
+                true
+            }
+            Err(error) => return Err(error),
+        };
+        let intake = Arc::new(Intake {
+            house: Arc::clone(house),
+            outlet: Outlet::new(&settings)?,
+            settings: settings.clone(),
+            letters: Mutex::new(None),
+        });
+        let group = Group::new(Ears::new(&settings), intake);
+        let client = consumer::configure(connection::client(&settings)?, &settings.group);
+        let consumer: BaseConsumer<Group> =
+            client.create_with_context(group).context("kafka in kulanz.yaml")?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tell, told) = watch::channel(Told::Run);
+        let writing =
+            tokio::spawn(producer::run(Arc::clone(house), settings.clone(), told.clone()));
+        let reading = tokio::spawn(read(consumer, settings, waits, Arc::clone(&stop), told));
+        Ok(Some(Self { stop, tell, parts: vec![writing, reading] }))
+    }
+
+    /// Ends: what was polled is recorded and committed, what was written is waited for.
+    pub async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.tell.send_replace(Told::Stop);
+        for part in self.parts {
+            if tokio::time::timeout(END, part).await.is_err() {
+                tracing::warn!("Kafka's part of the server did not end in time");
+            }
+        }
+    }
+}
+
+/// Waits until the cluster is ready, then polls in a thread of its own.
+async fn read(
+    consumer: BaseConsumer<Group>,
+    settings: KafkaSettings,
+    mut waits: bool,
+    stop: Arc<AtomicBool>,
+    mut told: watch::Receiver<Told>,
+) {
+    while waits {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            _ = told.wait_for(|told| *told == Told::Stop) => return,
+        }
+        match administration::ready(&settings).await {
+            Ok(()) => waits = false,
+            Err(error) => tracing::error!("{error:#}; trying again"),
+        }
+    }
+    let names: Vec<String> = topics::inbound().map(|topic| topic.full(&settings)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if let Err(error) = consumer.subscribe(&names) {
+        tracing::error!(%error, "inbound topics cannot be subscribed to");
+        return;
+    }
+    let polling = tokio::task::spawn_blocking(move || Group::run(&consumer, &stop));
+    if polling.await.is_err() {
+        tracing::error!("the thread that polls Kafka has died: no events come in from there");
+    }
+}
+
+/// Takes records into accounts.
+pub struct Intake {
+    house: Arc<House>,
+    outlet: Outlet,
+    settings: KafkaSettings,
+    /// Numbers of the dead letters that Kafka's records became, by origin, once looked at.
+    letters: Mutex<Option<HashMap<String, u64>>>,
+}
+
+impl Intake {
+    /// Takes a batch; durable on return. An error is a fault of ours: all of it has to be taken
+    /// again. After some tries records go one by one, so that one that always fails holds up none.
+    pub async fn take(&self, batch: &[OwnedMessage], attempts: u32) -> Result<()> {
+        if attempts < TOGETHER {
+            return self.together(batch).await;
+        }
+        for record in batch {
+            self.alone(record).await?;
+        }
+        Ok(())
+    }
+
+    async fn together(&self, batch: &[OwnedMessage]) -> Result<()> {
+        let arrived = self.arrived(batch);
+        let (_, letters) = intake::record(&self.house.engine, &arrived).await?;
+        let letters: Vec<_> =
+            letters.into_iter().map(|(at, letter)| (&batch[at], letter)).collect();
+        self.keep(letters).await
+    }
+
+    fn arrived<'a>(&self, batch: &'a [OwnedMessage]) -> Vec<Arrived<'a>> {
+        let harmless = harmless(&self.house.loaded);
+        let options = DecodeOptions { harmless_attributes: &harmless };
+        batch.iter().map(|one| records::arrived(one, &self.settings, &options)).collect()
+    }
+
+    async fn alone(&self, record: &OwnedMessage) -> Result<()> {
+        let mut failed = None;
+        for attempt in 1..=ALONE {
+            match self.together(std::slice::from_ref(record)).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_outage(&error) => return Err(error),
+                Err(error) => failed = Some(error),
+            }
+            tokio::time::sleep(Duration::from_millis(200) * attempt).await;
+        }
+        let Some(error) = failed else { return Ok(()) };
+        let arrived = self.arrived(std::slice::from_ref(record));
+        let Some(one) = arrived.first() else { return Ok(()) };
+        tracing::error!(origin = one.origin, error = format!("{error:#}"), "a record always fails");
+        let detail = format!("could not be recorded, which is a fault of ours: {error:#}");
+        let letter = intake::letter(&self.house.engine, one, "fault", detail, None).await?;
+        self.keep(vec![(record, letter)]).await
+    }
+
+    /// Keeps dead letters in the store, once each, and tells Kafka of them.
+    async fn keep(&self, mut letters: Vec<(&OwnedMessage, DeadLetter)>) -> Result<()> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let store = self.house.engine.store();
+        let mut known = self.known_letters().await?;
+        let new: Vec<DeadLetter> = letters
+            .iter()
+            .filter(|(_, letter)| !known.contains_key(&letter.origin))
+            .map(|(_, letter)| letter.clone())
+            .collect();
+        if !new.is_empty() {
+            let origins: Vec<String> = new.iter().map(|letter| letter.origin.clone()).collect();
+            let numbers = store.put_dead_letters(new).await?;
+            known.extend(origins.into_iter().zip(numbers));
+            *self.lock() = Some(known.clone());
+        }
+        for (_, letter) in &mut letters {
+            letter.number = known.get(&letter.origin).copied().unwrap_or_default();
+        }
+        self.outlet.dead_letters(&letters).await;
+        Ok(())
+    }
+
+    async fn known_letters(&self) -> Result<HashMap<String, u64>> {
+        if let Some(known) = &*self.lock() {
+            return Ok(known.clone());
+        }
+        let letters = self.house.engine.store().dead_letters(false, MOST).await?;
+        let ours = letters.into_iter().filter(|letter| letter.origin.starts_with("kafka:"));
+        Ok(ours.map(|letter| (letter.origin, letter.number)).collect())
+    }
+
+    /// Looks at the store's dead letters anew next time.
+    pub fn forget_letters(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<HashMap<String, u64>>> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a fault is the store's and not the record's: it is waited out, however long.
+fn is_outage(error: &anyhow::Error) -> bool {
+    let fault = error.downcast_ref::<Fault>();
+    let stores = matches!(
+        fault,
+        Some(Fault::Store(_) | Fault::Full | Fault::Conflict | Fault::Lost | Fault::Stopped)
+    );
+    stores || error.is::<StoreError>()
+}

@@ -1,0 +1,195 @@
+//! Events out: what lies on the topics is the log.
+
+use std::{collections::BTreeMap, fs, sync::LazyLock};
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        events::{debtor, invoice, payment},
+        world::{Installation, copy, eventually, repository},
+    },
+    Topics,
+};
+
+static ACCOUNT: LazyLock<jsonschema::Validator> = LazyLock::new(|| schema("account"));
+static ORDER: LazyLock<jsonschema::Validator> = LazyLock::new(|| schema("placement-order"));
+
+/// A published schema, but that nothing may be there that it does not name.
+fn schema(name: &str) -> jsonschema::Validator {
+    let file = repository().join(format!("schemas/events/out/{name}.v1.json"));
+    let mut schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    strict(&mut schema);
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn strict(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.values_mut().for_each(strict);
+            let closed =
+                members.get("type") == Some(&json!("object")) && members.contains_key("properties");
+            if closed {
+                members.entry("additionalProperties").or_insert(json!(false));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(strict),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn keeps_to(validator: &jsonschema::Validator, event: &Value) {
+    let wrong: Vec<String> =
+        validator.iter_errors(event).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?} in {event:#}");
+}
+
+/// Rows of the log: position, account, version, kind.
+fn log(house: &Installation) -> Vec<(i64, String, i64, String)> {
+    let database = house.database();
+    let mut rows = database
+        .prepare(
+            "SELECT position, creditor || '/' || debtor, events.version, kind FROM events
+             JOIN accounts ON number = account ORDER BY position",
+        )
+        .unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// `kulanz.accounts` has every event of the log, in each account's order, some perhaps twice.
+#[track_caller]
+pub fn tells_the_log(house: &Installation, topics: &Topics) {
+    let (log, told) = eventually("every event is on the topic", || {
+        let mut found = BTreeMap::new();
+        for record in topics.read("kulanz.accounts") {
+            let event = record.json();
+            let id: i64 = event["id"].as_str().unwrap().parse().unwrap();
+            found.insert(id, (record, event));
+        }
+        // A server decides meanwhile.
+        let log = log(house);
+        (found.len() == log.len()).then_some((log, found))
+    });
+    for (position, account, version, kind) in &log {
+        let (record, event) = &told[position];
+        assert_eq!((record.key.as_ref(), &event["subject"]), (Some(account), &json!(account)));
+        assert_eq!(event["data"]["version"], json!(version));
+        keeps_to(&ACCOUNT, event);
+        let word = event["type"].as_str().unwrap();
+        let word = word.strip_prefix("kulanz.account.").unwrap().strip_suffix(".v1").unwrap();
+        assert_eq!(word.replace('_', ""), kind.to_lowercase(), "{event}");
+    }
+    in_order(topics);
+}
+
+/// The first of each version comes in the order of versions; what comes twice comes as a run.
+#[track_caller]
+fn in_order(topics: &Topics) {
+    let mut last: BTreeMap<String, i64> = BTreeMap::new();
+    let mut places: BTreeMap<String, i32> = BTreeMap::new();
+    for record in topics.read("kulanz.accounts") {
+        let account = record.key.clone().unwrap();
+        let version = record.json()["data"]["version"].as_i64().unwrap();
+        let next = last.entry(account.clone()).or_default();
+        assert!(version <= *next + 1, "{account}: {version} after {next}");
+        *next = version.max(*next);
+        let place = places.entry(account).or_insert(record.partition);
+        assert_eq!(*place, record.partition);
+    }
+}
+
+#[test]
+fn the_log_goes_out_in_order_and_without_personal_data() {
+    let house = Installation::new();
+    let topics = Topics::new(&house);
+    let served = house.serve();
+    let mut events = Vec::new();
+    for number in 0..60 {
+        let account = format!("atelier/K-{number}");
+        events.push(debtor(&account, "email", "kim@example.org", "+447700900001"));
+        events.push(invoice(&account, &format!("R-{number}"), "50.00", "2026-03-15"));
+        events.push(payment(&account, &format!("P-{number}"), "20.00", "2026-04-01", "R-0"));
+    }
+    topics.send_all(&events);
+    topics.drained(&house);
+    tells_the_log(&house, &topics);
+    served.stop();
+    // It goes on where it was, and tells nothing twice after an orderly end.
+    let before = topics.read("kulanz.accounts").len();
+    let served = house.serve();
+    served.accept(&[invoice("atelier/K-0", "R-new", "5.00", "2026-03-15")]);
+    tells_the_log(&house, &topics);
+    let after = topics.read("kulanz.accounts");
+    assert_eq!(after.len(), log(&house).len());
+    assert!(after.len() > before);
+    for record in &after {
+        let text = String::from_utf8_lossy(&record.value);
+        for datum in ["Kim", "kim@example.org", "+447700900001"] {
+            assert!(!text.contains(datum), "{text}");
+        }
+        assert_eq!(record.headers["content-type"], "application/cloudevents+json; charset=UTF-8");
+    }
+    // A key lies on the same partition as what others sent under it.
+    let inbound = topics.read("kulanz.invoices");
+    for record in &after {
+        let theirs = inbound.iter().find(|other| other.key == record.key);
+        assert_eq!(theirs.map(|other| other.partition), Some(record.partition));
+    }
+    let doctor = house.run(&["doctor"]);
+    let end = log(&house).last().unwrap().0;
+    assert!(doctor.out.contains(&format!("up to {end} of {end}")), "{}", doctor.out);
+    served.stop();
+}
+
+/// What a person did is told without the person.
+#[test]
+fn names_of_those_who_work_here_stay_inside() {
+    let house = Installation::new();
+    let topics = Topics::new(&house);
+    let served = house.serve();
+    served.accept(&[invoice("atelier/K-1", "R-1", "50.00", "2026-03-15")]);
+    house.run(&["account", "hold", "atelier/K-1", "--reason", "x", "--as", "lovelace"]).well();
+    tells_the_log(&house, &topics);
+    let told: Vec<Value> = topics.read("kulanz.accounts").iter().map(super::Record::json).collect();
+    let hold = told.iter().find(|e| e["type"] == "kulanz.account.hold_placed.v1").unwrap();
+    assert_eq!(hold["data"]["cause"], "person");
+    assert!(told.iter().all(|event| !event.to_string().contains("lovelace")), "{told:?}");
+    served.stop();
+}
+
+/// Five months of an invented shop, with placements: all of it goes out, and what an agency has to
+/// hear with it.
+#[test]
+fn a_history_of_before_goes_out_from_its_first_event_with_the_orders_to_agencies() {
+    let played = Installation::new();
+    fs::remove_dir_all(played.config()).unwrap();
+    copy(&repository().join("policies"), &played.config().join("policies"));
+    played.run(&["demo", "--exit"]).well();
+    let house = Installation::with_data(&played.data().join("demo"));
+    fs::remove_dir_all(house.config()).unwrap();
+    copy(&played.config(), &house.config());
+    let topics = Topics::new(&house);
+    let served = house.serve();
+    tells_the_log(&house, &topics);
+    let kinds: std::collections::BTreeSet<String> =
+        log(&house).into_iter().map(|(.., kind)| kind).collect();
+    println!("{} kinds of events: {kinds:?}", kinds.len());
+    let released = log(&house).into_iter().filter(|(.., kind)| kind == "PlacementReleased");
+    let released: Vec<String> = released.map(|(_, account, ..)| account).collect();
+    assert!(!released.is_empty(), "the invented shop places nothing any more");
+    let orders = topics.read("kulanz.placement-orders");
+    let placed: Vec<&String> = orders
+        .iter()
+        .filter(|order| order.json()["type"] == "kulanz.placement.placed.v1")
+        .filter_map(|order| order.key.as_ref())
+        .collect();
+    for account in &released {
+        assert!(placed.contains(&account), "{account} in {placed:?}");
+    }
+    for order in &orders {
+        keeps_to(&ORDER, &order.json());
+    }
+    served.stop();
+}

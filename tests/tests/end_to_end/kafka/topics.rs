@@ -1,0 +1,102 @@
+//! `kulanz topics`, and connections that fail: each says what to do.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{events::invoice, world::Installation},
+    INBOUND, OUTBOUND, PARTITIONS, Topics, server,
+};
+
+fn with(house: &Installation, mut settings: Value, changes: &[(&str, Value)]) {
+    for (name, value) in changes {
+        settings[*name] = value.clone();
+    }
+    house.settings(&json!({ "kafka": settings }));
+}
+
+#[test]
+fn topics_are_made_checked_and_found_wrong() {
+    let test = "topics_are_made_checked_and_found_wrong";
+    let Some(broker) = server::real(test) else { return };
+    let house = Installation::new();
+    let topics = Topics::named(&broker.ask("address"));
+    with(&house, topics.settings(), &[("replication", json!(1))]);
+
+    let check = house.run(&["topics", "check", "--json"]);
+    assert_eq!(check.code, 1);
+    let missing = check.json();
+    assert!(missing.as_array().unwrap().iter().all(|one| one["state"] == "missing"), "{missing}");
+    let start = || house.run(&["serve", "--listen", "127.0.0.1:0"]);
+    start().refused(&["kulanz.invoices is not there", "`kulanz topics create`"]);
+
+    let made = house.json(&["topics", "create"]);
+    let names: Vec<&str> =
+        made.as_array().unwrap().iter().map(|one| one["topic"].as_str().unwrap()).collect();
+    let expected: Vec<String> =
+        INBOUND.iter().chain(&OUTBOUND).map(|name| topics.full(name)).collect();
+    assert_eq!(names, expected);
+    for one in made.as_array().unwrap() {
+        assert_eq!((&one["state"], &one["partitions"]), (&json!("made"), &json!(PARTITIONS)));
+    }
+    let again = house.run(&["topics", "create"]).well();
+    assert!(again.out.contains("well") && !again.out.contains("made"), "{}", again.out);
+
+    with(&house, topics.settings(), &[("partitions", json!(8))]);
+    let check = house.run(&["topics", "check"]);
+    assert_eq!(check.code, 1);
+    assert!(check.out.contains("has 4 partitions instead of 8"), "{}", check.out);
+    start().refused(&["kulanz.invoices has 4 partitions instead of 8", "`kulanz topics"]);
+    with(&house, topics.settings(), &[("replication", json!(3))]);
+    let check = house.run(&["topics", "check"]);
+    assert!(check.out.contains("1 copies instead of 3"), "{}", check.out);
+    let more = Topics::named(&topics.address);
+    with(&house, more.settings(), &[("replication", json!(3))]);
+    house.run(&["topics", "create"]).refused(&["fewer brokers", "kafka.replication"]);
+}
+
+#[test]
+fn what_is_not_to_be_had_is_refused_with_what_helps() {
+    let test = "what_is_not_to_be_had_is_refused_with_what_helps";
+    let Some(broker) = server::real(test) else { return };
+    let house = Installation::new();
+    house.run(&["topics", "check"]).refused(&["no `kafka:` in kulanz.yaml"]);
+    house.settings(&json!({ "kafka": { "brokers": "127.0.0.1:1" } }));
+    house.run(&["topics", "check"]).refused(&["no broker answers at 127.0.0.1:1"]);
+
+    let secure = Topics::named(&broker.ask("secure"));
+    let (user, guest) = (broker.ask("user"), broker.ask("guest"));
+    let (user, password) = user.split_once(' ').unwrap();
+    let (guest, _) = guest.split_once(' ').unwrap();
+    let file = house.file("password", format!("{password}\n"));
+    let wrong = house.file("wrong", "falsch");
+    let certificate = broker.ask("certificate");
+    let security = |user: &str, file: &std::path::Path, ca: Option<&str>| json!({ "sasl": "scram_sha_256", "user": user, "password": { "file": file }, "ca": ca });
+    let set = |security: Value| with(&house, secure.settings(), &[("security", security)]);
+    let check = || house.run(&["topics", "check"]);
+
+    house.settings(&json!({ "kafka": secure.settings() }));
+    check().refused(&["no broker answers", "TLS"]);
+    set(security(user, &file, None));
+    check().refused(&["TLS with the brokers", "kafka.security.ca"]);
+    set(security(user, &wrong, Some(&certificate)));
+    check().refused(&["refuse user `kulanz`", "password"]);
+    set(security(user, &house.path("nowhere"), Some(&certificate)));
+    check().refused(&["kafka.security.password", "nowhere"]);
+    set(security(guest, &file, Some(&certificate)));
+    house.run(&["topics", "create"]).refused(&["does not allow this to `guest`", "Create"]);
+
+    // And the way it should be, to the end.
+    set(security(user, &file, Some(&certificate)));
+    house.run(&["topics", "create"]).well();
+    let mut other = security(user, &file, Some(&certificate));
+    other["sasl"] = json!("scram_sha_512");
+    set(other);
+    let served = house.serve();
+    let plain = Topics { address: broker.ask("address"), prefix: secure.prefix.clone(), ..secure };
+    let plain = Topics { producer: Topics::named(&plain.address).producer, ..plain };
+    plain.send_all(&[invoice("atelier/K-1", "R-1", "7.00", "2026-03-15")]);
+    plain.drained(&house);
+    super::outbound::tells_the_log(&house, &plain);
+    assert!(!house.log().contains(password), "{}", house.log());
+    served.stop();
+}
