@@ -248,10 +248,10 @@ pub fn look(settings: &KafkaSettings, ears: Ears) -> Result<Vec<Seen>> {
     let until = Instant::now() + PATIENCE;
     loop {
         // Serves what is heard beside the answers, and tokens.
-        if let Some(Err(error)) = consumer.poll(Duration::from_millis(50)) {
-            if let Some(code) = error.rdkafka_error_code() {
-                consumer.context().hear(code, &error.to_string());
-            }
+        if let Some(Err(error)) = consumer.poll(Duration::from_millis(50))
+            && let Some(code) = error.rdkafka_error_code()
+        {
+            consumer.context().hear(code, &error.to_string());
         }
         match consumer.fetch_metadata(None, Duration::from_secs(2)) {
             Ok(found) => {

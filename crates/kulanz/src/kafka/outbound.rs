@@ -221,4 +221,96 @@ mod tests {
         assert!(types.len() > 50, "the kinds are not found any more");
         assert_eq!(schema["properties"]["type"]["enum"], json!(types));
     }
+
+    fn stored(version: u64, kind: &str, content: Value) -> StoredEvent {
+        StoredEvent {
+            position: 100 + version,
+            account: "shop/K-1".parse().unwrap(),
+            version,
+            kind: kind.to_owned(),
+            payload: json!({ kind: content }).to_string(),
+            recorded_at: "2026-03-01T08:00:00Z".parse().unwrap(),
+            cause: "/bank#1".to_owned(),
+        }
+    }
+
+    /// What each event of the stream means for agencies: type and data.
+    fn told(stream: &[StoredEvent]) -> Vec<(String, Value)> {
+        let all = stream.iter().filter(|event| concerns(&event.kind));
+        let all = all.flat_map(|event| of(event, stream).unwrap());
+        all.map(|record| {
+            let mut event: Value = serde_json::from_str(&record.value).unwrap();
+            (event["type"].as_str().unwrap().to_owned(), event["data"].take())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn an_agency_hears_of_its_placement_of_money_that_came_to_us_and_of_the_recall() {
+        let policy = json!({ "name": "p", "version": 1, "hash": "0" });
+        let part = |invoice: &str, part: &str, amount: &str| {
+            json!({ "invoice": invoice,
+            "part": part, "amount": amount })
+        };
+        let allocated = |version, payment: &str, parts: Value| {
+            stored(version, "PaymentAllocated", json!({ "payment": payment, "parts": parts }))
+        };
+        let stream = [
+            allocated(1, "P-0", json!([part("R-1", "principal", "1.00")])),
+            stored(
+                2,
+                "HandoffDue",
+                json!({ "placement": "PL-1", "agency": "nord", "claims": ["R-1"], "step": "last",
+                        "release": "one_person", "policy": policy, "missing": [] }),
+            ),
+            stored(
+                3,
+                "PlacementReleased",
+                json!({ "placement": "PL-1", "by": "ada", "at": "2026-03-01T08:00:00Z",
+                        "amounts": [["R-1", "49.00", "2.50"]],
+                        "interest": [["R-1", "0.31", "2026-03-01"]] }),
+            ),
+            allocated(
+                4,
+                "P-1",
+                json!([
+                    part("R-1", "fees", "2.50"),
+                    part("R-1", "principal", "7.50"),
+                    part("R-2", "principal", "5.00")
+                ]),
+            ),
+            // Of another claim alone.
+            allocated(5, "P-2", json!([part("R-2", "principal", "1.00")])),
+            // The agency said so itself.
+            stored(
+                6,
+                "PlacementReported",
+                json!({ "placement": "PL-1", "on": "2026-03-02", "report": { "payment_received": {
+                    "payment": "P-3", "amount": { "amount": "3.00", "currency": "EUR" },
+                    "paid_to_creditor": false } } }),
+            ),
+            allocated(7, "P-3", json!([part("R-1", "principal", "3.00")])),
+            stored(8, "PlacementRecalled", json!({ "placement": "PL-1", "reason": "disputed" })),
+            allocated(9, "P-4", json!([part("R-1", "principal", "3.00")])),
+        ];
+        let of = |word: &str, members: Value| {
+            let mut data = json!({ "creditor": "shop", "debtor": "K-1", "placement": "PL-1",
+                                   "agency": "nord" });
+            data.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            (format!("kulanz.placement.{word}.v1"), data)
+        };
+        let expected = [
+            of(
+                "placed",
+                json!({ "at": "2026-03-01T08:00:00Z", "claims": [{ "invoice": "R-1",
+                        "principal": "49.00", "fees": "2.50", "interest": "0.31" }] }),
+            ),
+            of(
+                "paid_directly",
+                json!({ "payment": "P-1", "claims": [{ "invoice": "R-1", "amount": "10.00" }] }),
+            ),
+            of("recalled", json!({ "reason": "disputed" })),
+        ];
+        assert_eq!(told(&stream), expected);
+    }
 }
