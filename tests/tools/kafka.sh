@@ -6,6 +6,7 @@
 # `serve` says `ready` and then answers lines on its standard input, one line each:
 #   address       host:port without any security
 #   secure        host:port with TLS and SASL/SCRAM-SHA-256 and -512
+#   token         host:port with SASL/OAUTHBEARER, in the clear; takes tokens that nobody signed
 #   certificate   the file of the authority that `secure` is to be trusted by
 #   user          name and password of who may do everything there
 #   guest         name and password of who may do nothing there
@@ -63,23 +64,26 @@ run_java() {
 
 configure() {
     ports=()
-    while [ ${#ports[@]} -lt 3 ]; do
+    while [ ${#ports[@]} -lt 4 ]; do
         local port=$((20000 + RANDOM % 12000))
         # Somebody answers there already, or we have it.
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue
         [[ " ${ports[*]} " == *" $port "* ]] || ports+=("$port")
     done
+    local oauth=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule
     local scram=org.apache.kafka.common.security.scram.ScramLoginModule
     cat >"$folder/properties" <<END
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${ports[1]}
 controller.listener.names=CONTROLLER
-listeners=PLAIN://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},SECURE://127.0.0.1:${ports[2]}
-advertised.listeners=PLAIN://127.0.0.1:${ports[0]},SECURE://127.0.0.1:${ports[2]}
-listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
+listeners=PLAIN://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]},SECURE://127.0.0.1:${ports[2]},TOKEN://127.0.0.1:${ports[3]}
+advertised.listeners=PLAIN://127.0.0.1:${ports[0]},SECURE://127.0.0.1:${ports[2]},TOKEN://127.0.0.1:${ports[3]}
+listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,TOKEN:SASL_PLAINTEXT
 inter.broker.listener.name=PLAIN
-sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.token.sasl.enabled.mechanisms=OAUTHBEARER
+listener.name.token.oauthbearer.sasl.jaas.config=$oauth required unsecuredLoginStringClaim_sub="nobody";
 listener.name.secure.scram-sha-256.sasl.jaas.config=$scram required;
 listener.name.secure.scram-sha-512.sasl.jaas.config=$scram required;
 ssl.keystore.type=PEM
@@ -173,6 +177,7 @@ serve() {
         case "$what" in
         address) echo "${KULANZ_TEST_KAFKA:-127.0.0.1:${ports[0]:-}}" ;;
         secure) echo "127.0.0.1:${ports[2]}" ;;
+        token) echo "127.0.0.1:${ports[3]}" ;;
         certificate) echo "$folder/certificate.pem" ;;
         user) echo "kulanz $password" ;;
         guest) echo "guest $password" ;;

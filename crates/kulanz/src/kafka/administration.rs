@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     connection::{self, Ears, Seen, told},
-    settings::KafkaSettings,
+    settings::{KafkaSettings, Sasl},
     topics::{self, ALL, Flow, Topic},
 };
 use crate::{house::Places, progress, settings::Settings};
@@ -95,6 +95,14 @@ pub async fn create(places: &Places, as_json: bool) -> Result<ExitCode> {
     let there = seen(&settings).await?;
     let missing: Vec<&Topic> =
         ALL.iter().filter(|topic| !there.contains_key(&topic.full(&settings))).collect();
+    if with_token(&settings) && !missing.is_empty() {
+        let commands: Vec<String> = missing.iter().map(|topic| by_hand(topic, &settings)).collect();
+        bail!(
+            "topics cannot be made with a token: librdkafka's client for that asks for none. Make \
+             them with Kafka's own tools, then `kulanz topics check`:\n{}",
+            commands.join("\n")
+        );
+    }
     let (admin, ears) = admin(&settings)?;
     let bar = progress::things(missing.len() as u64, "topics");
     let mut made = Vec::new();
@@ -114,6 +122,28 @@ pub async fn create(places: &Places, as_json: bool) -> Result<ExitCode> {
 /// Looks at all topics; exit code 1 where one is missing or wrong.
 pub async fn check(places: &Places, as_json: bool) -> Result<ExitCode> {
     print(&look(&settings(places)?, &[]).await?, as_json)
+}
+
+/// Rust's admin client serves no requests for tokens, so that it would wait for ever.
+fn with_token(settings: &KafkaSettings) -> bool {
+    settings.security.as_ref().is_some_and(|one| one.sasl == Some(Sasl::Oauthbearer))
+}
+
+/// The command of Kafka's own that makes a topic.
+fn by_hand(topic: &Topic, settings: &KafkaSettings) -> String {
+    let mut command = format!(
+        "  kafka-topics --bootstrap-server {} --create --topic {} --partitions {}",
+        settings.brokers,
+        topic.full(settings),
+        settings.partitions
+    );
+    if let Some(copies) = settings.replication {
+        command.push_str(&format!(" --replication-factor {copies}"));
+    }
+    for (key, value) in topic.configuration() {
+        command.push_str(&format!(" --config {key}={value}"));
+    }
+    command
 }
 
 async fn make(
@@ -202,6 +232,10 @@ async fn configurations(
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
     let mut found = BTreeMap::new();
     if names.is_empty() {
+        return Ok(found);
+    }
+    if with_token(settings) {
+        eprintln!("note: how topics are kept cannot be looked at with a token");
         return Ok(found);
     }
     let (admin, ears) = admin(settings)?;

@@ -7,10 +7,9 @@
 //! - Outbound records are written at least once and in the log's order; how far that is lies with
 //!   the data.
 //!
-//! A build without the feature `kafka` has the settings and the list of topics, and refuses.
+//! A build without the feature `kafka` has the settings, and refuses.
 
 pub mod settings;
-pub mod topics;
 
 #[cfg(feature = "kafka")]
 mod administration;
@@ -28,6 +27,8 @@ mod producer;
 mod records;
 #[cfg(feature = "kafka")]
 mod running;
+#[cfg(feature = "kafka")]
+mod topics;
 
 #[cfg(feature = "kafka")]
 pub use administration::{check, create};

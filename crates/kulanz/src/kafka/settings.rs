@@ -69,6 +69,7 @@ pub enum Sasl {
     Oauthbearer,
 }
 
+#[cfg(feature = "kafka")]
 impl Sasl {
     /// As brokers call it.
     pub const fn name(self) -> &'static str {
@@ -137,7 +138,17 @@ impl KafkaSettings {
             Some(Sasl::Oauthbearer) if any || security.oauth.is_none() => {
                 bail!("kafka.security: `sasl: oauthbearer` goes with `oauth`, without `user`")
             }
-            Some(Sasl::Oauthbearer) => Ok(()),
+            Some(Sasl::Oauthbearer) => {
+                let url = security.oauth.as_ref().map_or("", |oauth| oauth.token_url.as_str());
+                let here = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+                let here = here.iter().any(|start| {
+                    url.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/']))
+                });
+                if !here && !url.starts_with("https://") {
+                    bail!("kafka.security.oauth.token_url: a secret goes there, so https:// alone");
+                }
+                Ok(())
+            }
             Some(_) if !named => {
                 bail!("kafka.security: `sasl` needs `user` and `password: {{ file: PATH }}`")
             }
@@ -179,6 +190,11 @@ mod tests {
             ("sasl: oauthbearer", "`oauth`"),
             ("tls: false, ca: ca.pem", "tls: false"),
             ("certificate: a.pem", "go together"),
+            (
+                "sasl: oauthbearer, oauth: { token_url: 'http://localhost.evil.example/t', \
+                 client: k, secret: { env: S } }",
+                "https://",
+            ),
             ("sasl: kerberos", "kerberos"),
             ("password: secret", "line 2"),
         ] {

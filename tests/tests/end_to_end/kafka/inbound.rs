@@ -199,6 +199,29 @@ fn records_that_cannot_be_taken_become_dead_letters_and_hold_up_nothing() {
     assert_eq!(house.kinds("atelier/K-1").iter().filter(|k| *k == "InvoiceIssued").count(), 1);
 }
 
+/// A fault that is neither the store's nor the record's: the account's key cannot be opened.
+#[test]
+fn an_account_that_is_damaged_holds_up_no_other() {
+    let (house, topics) = installation(false);
+    let served = house.serve();
+    topics.send_all(&[good(0), good(1)]);
+    topics.drained(&house);
+    served.stop();
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let damage = "UPDATE keys SET wrapped = zeroblob(length(wrapped))
+        WHERE account = (SELECT number FROM accounts WHERE debtor = 'G-0')";
+    assert_eq!(database.execute(damage, []).unwrap(), 1);
+    let served = house.serve();
+    let more = invoice("atelier/G-0", "G-0-2", "1.00", "2026-03-15");
+    topics.send_all(&[&[more], &(2..30).map(good).collect::<Vec<_>>()[..]].concat());
+    topics.drained(&house);
+    assert_eq!(outstanding(&house), "30.00");
+    let letters = house.json(&["dead-letters", "list"]);
+    let letters = letters.as_array().unwrap();
+    assert_eq!((letters.len(), &letters[0]["reason"]), (1, &json!("fault")), "{letters:?}");
+    served.stop();
+}
+
 #[test]
 fn a_store_that_goes_and_comes_again_loses_nothing_and_ends_no_server() {
     let store = postgres::server::Server::own();

@@ -1,5 +1,12 @@
 //! `kulanz topics`, and connections that fail: each says what to do.
 
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{
@@ -99,4 +106,74 @@ fn what_is_not_to_be_had_is_refused_with_what_helps() {
     super::outbound::tells_the_log(&house, &plain);
     assert!(!house.log().contains(password), "{}", house.log());
     served.stop();
+}
+
+/// An identity provider: gives whoever knows the secret a token that nobody signed. What it was
+/// asked is noted.
+fn provider() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while reader.read_line(&mut head).unwrap() > 2 {
+                let line = head.lines().last().unwrap().to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let authorization =
+                base64::engine::general_purpose::STANDARD.encode("kulanz:ge%2Fheim");
+            let known = head.contains(&authorization);
+            notes.lock().unwrap().push(String::from_utf8(body).unwrap());
+            let now = jiff::Timestamp::now().as_second();
+            let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+            let claims = json!({ "sub": "kulanz", "iat": now - 5, "exp": now + 300 });
+            let token = format!("{}.{}.", part(json!({ "alg": "none" })), part(claims));
+            let (status, body) = match known {
+                true => ("200 OK", json!({ "access_token": token, "expires_in": 300 })),
+                false => ("401 Unauthorized", json!({ "error": "invalid_client" })),
+            };
+            let body = body.to_string();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
+            let rest = "Content-Type: application/json\r\nConnection: close\r\n\r\n";
+            write!(stream, "{head}{rest}{body}").unwrap();
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_token_of_an_identity_provider_opens_the_cluster() {
+    let test = "a_token_of_an_identity_provider_opens_the_cluster";
+    let Some(broker) = server::real(test) else { return };
+    let house = Installation::new();
+    let topics = Topics::named(&broker.ask("address"));
+    let (url, asked) = provider();
+    let secret = house.file("secret", "ge/heim\n");
+    let mut settings = topics.settings();
+    settings["brokers"] = json!(broker.ask("token"));
+    settings["security"] = json!({ "tls": false, "sasl": "oauthbearer", "oauth": {
+        "token_url": url, "client": "kulanz", "secret": { "file": secret }, "scope": "kafka" } });
+    house.settings(&json!({ "kafka": settings }));
+    let by_hand = format!("--create --topic {} --partitions 4", topics.full("kulanz.invoices"));
+    house.run(&["topics", "create"]).refused(&["with a token", &by_hand]);
+    house.settings(&json!({ "kafka": topics.settings() }));
+    house.run(&["topics", "create"]).well();
+    house.settings(&json!({ "kafka": settings }));
+    house.run(&["topics", "check"]).well();
+    assert_eq!(asked.lock().unwrap()[0], "grant_type=client_credentials&scope=kafka");
+    let served = house.serve();
+    topics.send_all(&[invoice("atelier/K-1", "R-1", "7.00", "2026-03-15")]);
+    topics.drained(&house);
+    super::outbound::tells_the_log(&house, &topics);
+    served.stop();
+    house.file("secret", "falsch");
+    house.run(&["topics", "check"]).refused(&["no token of `kulanz`", "401"]);
 }
