@@ -56,7 +56,11 @@ passed_on! {
     fn next_wake() -> Option<Timestamp>;
     fn accounts(creditor: Option<CreditorId>, after: Option<AccountId>, limit: u32) -> Vec<AccountId>;
     fn secrets(account: AccountId, slots: Vec<String>) -> Vec<Secret>;
-    fn take_outbox(now: Timestamp, limit: u32) -> Vec<OutboxRow>;
+    fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32) -> Vec<OutboxRow>;
+    fn due_creditors(now: Timestamp) -> Vec<CreditorId>;
+    fn departures(creditor: CreditorId, decided_after: Option<Timestamp>, spans: Vec<(Timestamp, Timestamp)>) -> Vec<u64>;
+    fn queued_count(creditor: CreditorId, decided_until: Option<Timestamp>, due: Option<Timestamp>) -> u64;
+    fn queued(creditor: CreditorId, limit: u32) -> Vec<(OutboxRow, Option<String>)>;
     fn outbox(state: Option<OutboxState>, limit: u32) -> Vec<OutboxRow>;
     fn outbox_row(notice: NoticeId) -> Option<OutboxRow>;
     fn erasures() -> Vec<AccountId>;
@@ -82,5 +86,6 @@ passed_on! {
     fn checkout(checkout: String) -> Option<CheckoutRow>;
     fn meta(key: String) -> Option<String>;
     fn put_meta(key: String, value: Option<String>) -> ();
+    fn swap_meta(key: String, old: Option<String>, new: String) -> bool;
     fn check() -> Vec<String>;
 }

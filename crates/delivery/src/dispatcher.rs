@@ -8,7 +8,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,6 +30,7 @@ use kulanz_domain::{
     money::{Decimal, Money},
     policy::Rules,
 };
+use kulanz_engine::brake::{self, Gate};
 use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
 use serde_json::{Value, json};
@@ -67,6 +71,9 @@ pub struct Dispatcher {
     senders: BTreeMap<Channel, Arc<dyn Sender>>,
     base_url: String,
     backoff: Backoff,
+    gate: Gate,
+    /// Which creditor comes first: each in its turn.
+    turn: AtomicUsize,
 }
 
 /// Why a message could not be brought to its end. The row stays as it is.
@@ -116,8 +123,9 @@ impl Dispatcher {
         senders: BTreeMap<Channel, Arc<dyn Sender>>,
         base_url: String,
     ) -> Self {
-        let texts = RwLock::default();
-        Self { engine, letterheads, texts, senders, base_url, backoff: Backoff::default() }
+        let (texts, gate, turn) = (RwLock::default(), Gate::default(), AtomicUsize::new(0));
+        let backoff = Backoff::default();
+        Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn }
     }
 
     /// The texts of a policy's version.
@@ -192,21 +200,56 @@ impl Dispatcher {
 
     /// Takes what is due now; how many messages were taken.
     pub async fn run_once(&self) -> Result<usize, DispatchError> {
-        let now = self.engine.clock().now();
-        let rows = self.engine.store().take_outbox(now, AT_ONCE).await?;
-        let taken = rows.len();
-        let mut first_error = None;
-        let mut under_way = Vec::with_capacity(taken);
+        let rows = self.take().await?;
+        // Messages of one account go one after the other: what the first of them changes, the
+        // look before the next one sees.
+        let mut accounts: BTreeMap<&AccountId, Vec<&OutboxRow>> = BTreeMap::new();
         for row in &rows {
-            under_way.push(self.deliver(row));
+            accounts.entry(&row.account).or_default().push(row);
         }
-        for (row, end) in rows.iter().zip(join_all(under_way).await) {
-            if let Err(error) = end {
-                error!(notice = %row.notice, %error, "a message stays in Sending");
-                first_error.get_or_insert(error);
+        let mut first_error = None;
+        let under_way = accounts.values().map(|rows| self.deliver_all(rows)).collect();
+        for error in join_all(under_way).await.into_iter().flatten() {
+            first_error.get_or_insert(error);
+        }
+        first_error.map_or(Ok(rows.len()), Err)
+    }
+
+    /// Takes as many messages as may leave at once and as each creditor's brake allows.
+    async fn take(&self) -> Result<Vec<OutboxRow>, DispatchError> {
+        let (store, now) = (self.engine.store(), self.engine.clock().now());
+        let mut due = store.due_creditors(now).await?;
+        let mut rows = Vec::new();
+        if due.is_empty() {
+            return Ok(rows);
+        }
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % due.len();
+        due.rotate_left(first);
+        let brakes = brake::read(&**store).await?;
+        for creditor in due {
+            let free = AT_ONCE - u32::try_from(rows.len()).unwrap_or(AT_ONCE);
+            if free == 0 {
+                break;
+            }
+            let room = self.gate.room(&self.engine, &brakes, &creditor, now).await?;
+            if room > 0 {
+                let taken = store.take_outbox(creditor.clone(), now, free.min(room)).await?;
+                self.gate.took(&creditor, taken.len());
+                rows.extend(taken);
             }
         }
-        first_error.map_or(Ok(taken), Err)
+        Ok(rows)
+    }
+
+    async fn deliver_all(&self, rows: &[&OutboxRow]) -> Vec<DispatchError> {
+        let mut errors = Vec::new();
+        for row in rows {
+            if let Err(error) = self.deliver(row).await {
+                error!(notice = %row.notice, %error, "a message stays in Sending");
+                errors.push(error);
+            }
+        }
+        errors
     }
 
     async fn deliver(&self, row: &OutboxRow) -> Result<(), DispatchError> {

@@ -56,6 +56,7 @@ fn policy(text: &str) -> Policy {
         meets_overdue_days: 60,
         entry: None,
         spread_minutes: 0,
+        brake: None,
         personas: Vec::new(),
         steps: vec![step],
     }

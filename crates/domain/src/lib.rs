@@ -8,6 +8,7 @@ pub mod accrual;
 mod aggregate;
 pub mod arrangement;
 pub mod book;
+pub mod brake;
 pub mod calendar;
 pub mod claim;
 pub mod command;

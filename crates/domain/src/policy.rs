@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::facts::{FACTS, FactValue, NamedFact};
 use crate::{
+    brake::Brake,
     calendar::{Region, Span},
     contact::{ContactCap, ContactWindow},
     fact::{Channel, DebtorProfile, PayWith},
@@ -125,6 +126,8 @@ pub struct Policy {
     /// Messages of a day are spread over so many minutes from the opening of the window on, so that
     /// they do not all leave at once.
     pub spread_minutes: u32,
+    /// More messages than this stop and ask; the creditor's [`Rules::brake`] counts.
+    pub brake: Option<Brake>,
     /// First match wins; the last one has no condition.
     pub personas: Vec<Persona>,
     /// The ladder, lowest first.

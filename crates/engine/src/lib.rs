@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub mod backtest;
+pub mod brake;
 pub mod clock;
 mod desk;
 mod ledger;

@@ -1,6 +1,7 @@
 //! From a policy file to the [`Policy`] that decisions use: names resolved, numbers exact,
 //! conditions compiled. All findings of a file are reported, not just the first.
 
+mod brake;
 mod moment;
 mod persona;
 mod step;
@@ -111,6 +112,7 @@ pub(crate) fn compile(
         }
         Some(at.value)
     });
+    let brake = brake::brake(doc, context);
     let (personas, persona_conditions) = persona::personas(
         &doc.personas,
         &persona::Defaults { window: &window, creditor, languages: &languages },
@@ -148,9 +150,11 @@ pub(crate) fn compile(
         meets_overdue_days: start?.0,
         entry: start?.1,
         spread_minutes: spread_minutes?,
+        brake: brake?,
         personas: personas?,
         steps: steps?,
     };
+    brake::note_absence(doc, context);
     Some(CompiledPolicy { policy, valid_from, persona_conditions, step_conditions })
 }
 
@@ -186,9 +190,6 @@ fn without_effect(doc: &PolicyDoc, context: &mut Context<'_>) {
     let note = |context: &mut Context<'_>, place: Place, key: &str, instead: &str| {
         context.note(place, format!("`{key}` has no effect in this release"), instead);
     };
-    if let Some(brake) = &doc.brake {
-        note(context, brake.place, "brake", "");
-    }
     if let Some(experiments) = &doc.experiments {
         note(context, experiments.place, "experiments", "every account is treated alike");
         for experiment in &experiments.value {

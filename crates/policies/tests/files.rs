@@ -113,6 +113,24 @@ fn each_broken_policy_gets_its_finding_at_its_line_and_no_other() {
 }
 
 #[test]
+fn a_policy_without_a_brake_is_told_so_and_of_several_the_strictest_limits_hold() {
+    let brake = "brake: { per_hour: 300, per_day: 900, times_usual: 4 }\n";
+    let with =
+        |text: &str| fixture().replace("bundle: account\n", &format!("bundle: account\n{text}"));
+    let said = |name: &str, text: &str| rendered(&findings(name, text.as_bytes()));
+    assert!(said("no-brake", &fixture()).contains("nothing stops a flood of messages"));
+    assert!(!said("with-brake", &with(brake)).contains("nothing stops"));
+    let other = with("brake: { per_hour: 500, per_day: 800 }\n");
+    let other =
+        other.replace("currency: EUR", "currency: CHF").replace("policy: fixture", "policy: b");
+    let dir = folder("brakes", &[("fixture", with(brake).as_bytes()), ("b", other.as_bytes())]);
+    let loaded = load(&dir, ON).unwrap_or_else(|found| panic!("{}", rendered(&found)));
+    let found = loaded.rules[&CreditorId::new("shop").unwrap()].brake().unwrap();
+    let limits = [found.per_hour, found.per_day, found.times_usual].map(|n| n.unwrap().get());
+    assert_eq!(limits, [300, 800, 4]);
+}
+
+#[test]
 fn the_caret_stands_below_the_word_that_is_wrong() {
     let column = |name: &str, word: &str| {
         let text = fs::read_to_string(here(&format!("tests/bad/{name}.yaml"))).unwrap();
@@ -292,7 +310,7 @@ fn what_follows_from_a_broken_creditor_is_not_told() {
 
 #[test]
 fn a_file_of_any_size_gets_one_finding_and_bounded_work() {
-    let text = fixture();
+    let text = fixture().replace("bundle: account", "bundle: account\nbrake: { per_hour: 9 }");
     let with = |from: &str, to: &str| text.replacen(from, to, 1).into_bytes();
     let long = "x".repeat(900 * 1024);
     let names = |what: &str, rest: &str| -> String {

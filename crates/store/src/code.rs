@@ -31,6 +31,20 @@ pub(crate) fn inbox_hash(key: &InboxKey) -> InboxHash {
     half
 }
 
+/// Creditors with a queued message whose time has come by `$1`: from one to the next, so that it
+/// costs the same however many messages wait.
+pub(crate) const DUE_CREDITORS: &str = "
+    WITH RECURSIVE next(creditor) AS (
+        SELECT (SELECT min(of_creditor) FROM outbox WHERE state = 'queued')
+        UNION ALL
+        SELECT (SELECT min(of_creditor) FROM outbox
+                WHERE state = 'queued' AND of_creditor > next.creditor)
+        FROM next WHERE next.creditor IS NOT NULL)
+    SELECT next.creditor AS creditor FROM next
+    WHERE EXISTS (SELECT 1 FROM outbox
+        WHERE state = 'queued' AND of_creditor = next.creditor AND next_at <= $1)
+    ORDER BY next.creditor";
+
 /// Microseconds, rounded down.
 pub(crate) fn moment(at: Timestamp) -> i64 {
     clamped(at.as_nanosecond().div_euclid(1000))

@@ -124,9 +124,45 @@ pub trait Store: Send + Sync + 'static {
         slots: Vec<String>,
     ) -> Result<Vec<Secret>, StoreError>;
 
-    /// Takes up to `limit` queued messages that are due at `now`: they become `Sending`, their
-    /// attempts count up, durably, before any byte leaves.
-    async fn take_outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
+    /// Takes up to `limit` queued messages of a creditor that are due at `now`, earliest first:
+    /// they become `Sending`, their attempts count up, durably, before any byte leaves.
+    async fn take_outbox(
+        &self,
+        creditor: CreditorId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Creditors of whom a queued message is due at `now`, in the order of their ids. Asks little,
+    /// however many messages wait.
+    async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError>;
+
+    /// How many messages of a creditor's steps left, or may have (`Sending`, `Sent`, `Unknown`), in
+    /// each span from its first moment to before its second. With `decided_after` only those that
+    /// were decided later than that.
+    async fn departures(
+        &self,
+        creditor: CreditorId,
+        decided_after: Option<Timestamp>,
+        spans: Vec<(Timestamp, Timestamp)>,
+    ) -> Result<Vec<u64>, StoreError>;
+
+    /// How many messages of a creditor are queued; with `decided_until` those that were decided by
+    /// then, with `due` those whose time has come by then.
+    async fn queued_count(
+        &self,
+        creditor: CreditorId,
+        decided_until: Option<Timestamp>,
+        due: Option<Timestamp>,
+    ) -> Result<u64, StoreError>;
+
+    /// The queued messages of a creditor, with the persona of each; those that leave first come
+    /// first.
+    async fn queued(
+        &self,
+        creditor: CreditorId,
+        limit: u32,
+    ) -> Result<Vec<(OutboxRow, Option<String>)>, StoreError>;
 
     /// Messages in `state`, newest first.
     async fn outbox(
@@ -223,6 +259,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Sets or, with `None`, removes a setting.
     async fn put_meta(&self, key: String, value: Option<String>) -> Result<(), StoreError>;
+
+    /// Sets a setting to `new` where it is `old`; whether it was. Of several that change it at once
+    /// each sees what the one before left.
+    async fn swap_meta(
+        &self,
+        key: String,
+        old: Option<String>,
+        new: String,
+    ) -> Result<bool, StoreError>;
 
     /// Brings all writes into the main file and checks the store's own integrity; what is wrong.
     async fn check(&self) -> Result<Vec<String>, StoreError>;

@@ -297,6 +297,7 @@ impl From<Suppression> for RecallReason {
             Suppression::ChannelGone
             | Suppression::Placed
             | Suppression::Person
+            | Suppression::Braked
             | Suppression::TimeBarred => Self::Creditor,
         }
     }

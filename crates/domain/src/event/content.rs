@@ -152,6 +152,8 @@ pub enum Suppression {
     Person,
     /// The claim is barred (§ 214 BGB).
     TimeBarred,
+    /// A person discarded it while the brake held it back; the ladder decides again.
+    Braked,
 }
 
 /// What a fee is for.

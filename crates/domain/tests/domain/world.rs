@@ -178,6 +178,7 @@ pub fn shop_b2c() -> Policy {
         meets_overdue_days: 60,
         entry: None,
         spread_minutes: 0,
+        brake: None,
         personas: vec![
             Persona {
                 tone: "warm".into(),

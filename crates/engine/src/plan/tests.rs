@@ -77,6 +77,7 @@ fn policy() -> Policy {
         meets_overdue_days: 60,
         entry: None,
         spread_minutes: 0,
+        brake: None,
         personas: vec![persona],
         steps: vec![
             step("reminder", StepAction::Reminder, Anchor::Due, 5),

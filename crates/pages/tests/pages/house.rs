@@ -193,6 +193,7 @@ fn policy(currency: Currency, ladder: Ladder) -> Policy {
         meets_overdue_days: 3650,
         entry: None,
         spread_minutes: 0,
+        brake: None,
         personas: vec![Persona {
             name: PersonaName::new("everyone").unwrap(),
             when: None,

@@ -45,7 +45,8 @@ pub(crate) struct PolicyDoc {
     #[schemars(range(max = 600), example = 120)]
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub spread_minutes: Option<At<u32>>,
-    /// More messages than this stop and ask. Has no effect in this release.
+    /// More messages than this stop, all of the creditor's, and wait until a person releases them.
+    /// Never where left out. Of several policies of a creditor the strictest limit holds.
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub brake: Option<At<BrakeDoc>>,
     /// Zone and holidays by which days are counted; the creditor's where left out.
@@ -109,19 +110,23 @@ pub(crate) struct StartDoc {
     pub over: Option<At<Days>>,
 }
 
-/// Limits above which sending stops and asks.
+/// Limits above which sending stops and asks; at least one of them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code)] // read and checked, without effect in this release
 pub(crate) struct BrakeDoc {
-    /// Messages in an hour.
-    #[schemars(example = 2000)]
+    /// Messages within any 60 minutes.
+    #[schemars(range(min = 1), example = 2000)]
     #[serde(default, deserialize_with = "crate::yaml::filled")]
-    pub per_hour: Option<u32>,
-    /// Times the usual number.
-    #[schemars(example = 5)]
+    pub per_hour: Option<At<u32>>,
+    /// Messages on a day in the creditor's zone.
+    #[schemars(range(min = 1), example = 10_000)]
     #[serde(default, deserialize_with = "crate::yaml::filled")]
-    pub times_usual: Option<u32>,
+    pub per_day: Option<At<u32>>,
+    /// Messages on a day, as a multiple of the usual number: the middle one of the days of the last
+    /// 28 on which any left, once there are five. 100 messages a day always pass it.
+    #[schemars(range(min = 2), example = 5)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
+    pub times_usual: Option<At<u32>>,
 }
 
 /// How days are counted.

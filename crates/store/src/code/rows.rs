@@ -62,6 +62,11 @@ pub(crate) fn outbox_row(row: &dyn Columns) -> Result<OutboxRow, StoreError> {
     })
 }
 
+/// A message with the persona of its notice.
+pub(crate) fn queued_row(row: &dyn Columns) -> Result<(OutboxRow, Option<String>), StoreError> {
+    Ok((outbox_row(row)?, row.text_if_any("persona")?))
+}
+
 pub(crate) fn paylink(row: &dyn Columns) -> Result<Paylink, StoreError> {
     Ok(Paylink {
         token_hash: row.hash("token_hash")?,

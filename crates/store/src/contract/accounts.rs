@@ -3,18 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kulanz_domain::{
-    fact::Channel,
-    ids::{AccountId, CreditorId},
-    money::Currency,
-};
+use kulanz_domain::{fact::Channel, ids::AccountId, money::Currency};
 
 use super::rows::*;
 use crate::{Append, BookRow, KeyChange, Outcome, Store, StoreError, Views, Wake};
-
-fn creditor(id: &str) -> CreditorId {
-    id.parse().unwrap()
-}
 
 /// `At`, `Keep` and `Never` do what they say, and the earliest comes first.
 pub async fn a_wake_up_is_set_kept_and_cleared(open: impl AsyncFn() -> Arc<dyn Store>) {

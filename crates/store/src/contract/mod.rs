@@ -10,12 +10,14 @@
 mod accounts;
 mod desk;
 mod outbox;
+mod queue;
 pub(crate) mod rows;
 mod streams;
 
 pub use accounts::*;
 pub use desk::*;
 pub use outbox::*;
+pub use queue::*;
 pub use streams::*;
 
 /// Makes one `#[tokio::test]` of each promise. `$fresh` is called once a test, for empty data,
@@ -56,6 +58,10 @@ macro_rules! contract_tests {
             messages_are_taken_when_due_and_earliest_first
             a_message_moves_and_is_listed_by_state
             a_message_may_be_put_and_moved_at_once_and_the_last_move_counts
+            a_creditors_messages_are_taken_whatever_waits_at_another
+            what_left_is_counted_by_span_creditor_and_decision
+            what_waits_is_counted_and_listed_with_its_persona
+            of_two_that_change_a_setting_at_once_one_does
             a_dead_letter_is_numbered_listed_and_closed_once
             a_token_is_found_by_its_hash
             the_first_content_of_a_policy_version_stays

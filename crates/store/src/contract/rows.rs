@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::date};
 use kulanz_domain::{
     fact::Channel,
-    ids::{AccountId, InvoiceId, NoticeId, StepName},
+    ids::{AccountId, CreditorId, InvoiceId, NoticeId, StepName},
     money::Currency,
 };
 
@@ -13,6 +13,10 @@ use crate::{
 };
 
 pub(crate) fn account(id: &str) -> AccountId {
+    id.parse().unwrap()
+}
+
+pub(crate) fn creditor(id: &str) -> CreditorId {
     id.parse().unwrap()
 }
 

@@ -142,6 +142,23 @@ pub(super) fn put_meta<'v>(key: &'v str, value: Option<&'v str>) -> Step<'v> {
     }
 }
 
+/// A row where `old` was there.
+pub(super) fn swap_meta<'v>(key: &'v str, old: Option<&'v str>, new: &'v str) -> Step<'v> {
+    match old {
+        Some(old) => step!(
+            "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2 RETURNING key",
+            text(key),
+            text(old),
+            text(new),
+        ),
+        None => step!(
+            "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING key",
+            text(key),
+            text(new),
+        ),
+    }
+}
+
 /// What is wrong between the tables, or with how the server keeps them; empty where nothing is.
 pub(super) async fn check(session: &mut Session) -> Result<Vec<String>, StoreError> {
     let mut wrong: Vec<String> = Vec::new();

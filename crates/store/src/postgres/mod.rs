@@ -15,6 +15,7 @@ mod config;
 mod desk;
 mod error;
 mod pool;
+mod queue;
 mod read;
 mod rows;
 mod schema;
@@ -192,9 +193,44 @@ impl Store for PostgresStore {
         read::secrets(&self.pool, &account, &slots).await
     }
 
-    async fn take_outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        let taken = self.writing().await?.one(writer::take_outbox(now, limit)).await?;
-        all(taken, decode::outbox_row)
+    async fn take_outbox(
+        &self,
+        creditor: CreditorId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let taken = writer::take_outbox(&creditor, now, limit);
+        all(self.writing().await?.one(taken).await?, decode::outbox_row)
+    }
+
+    async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError> {
+        queue::due_creditors(&self.pool, now).await
+    }
+
+    async fn departures(
+        &self,
+        creditor: CreditorId,
+        decided_after: Option<Timestamp>,
+        spans: Vec<(Timestamp, Timestamp)>,
+    ) -> Result<Vec<u64>, StoreError> {
+        queue::departures(&self.pool, &creditor, decided_after, &spans).await
+    }
+
+    async fn queued_count(
+        &self,
+        creditor: CreditorId,
+        decided_until: Option<Timestamp>,
+        due: Option<Timestamp>,
+    ) -> Result<u64, StoreError> {
+        queue::count(&self.pool, &creditor, decided_until, due).await
+    }
+
+    async fn queued(
+        &self,
+        creditor: CreditorId,
+        limit: u32,
+    ) -> Result<Vec<(OutboxRow, Option<String>)>, StoreError> {
+        queue::queued(&self.pool, &creditor, limit).await
     }
 
     async fn outbox(
@@ -349,6 +385,16 @@ impl Store for PostgresStore {
     async fn put_meta(&self, key: String, value: Option<String>) -> Result<(), StoreError> {
         self.writing().await?.one(desk::put_meta(&key, value.as_deref())).await?;
         Ok(())
+    }
+
+    async fn swap_meta(
+        &self,
+        key: String,
+        old: Option<String>,
+        new: String,
+    ) -> Result<bool, StoreError> {
+        let swapped = desk::swap_meta(&key, old.as_deref(), &new);
+        Ok(!self.writing().await?.one(swapped).await?.is_empty())
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {

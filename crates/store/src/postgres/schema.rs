@@ -8,7 +8,10 @@ use super::{
 use crate::StoreError;
 
 /// Migrations in order; the number of those applied is the greatest in `schema_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_first.sql"),
+    include_str!("../../migrations/postgres/0002_brake.sql"),
+];
 
 /// Oldest server that this is tested on: 15.
 const OLDEST: i32 = 150_000;

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
-use kulanz_domain::ids::AccountId;
+use kulanz_domain::ids::{AccountId, CreditorId};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
@@ -229,12 +229,12 @@ fn unknown(lost: StoreError) -> StoreError {
 }
 
 /// Queued messages that are due become `Sending`; only then are they handed out.
-pub(super) fn take_outbox(now: Timestamp, limit: u32) -> Step<'static> {
+pub(super) fn take_outbox(creditor: &CreditorId, now: Timestamp, limit: u32) -> Step<'_> {
     // What another one takes at this moment is passed over.
     step!(
         "WITH due AS (
-             SELECT number FROM outbox WHERE state = 'queued' AND next_at <= $1
-             ORDER BY next_at, number LIMIT $2 FOR UPDATE SKIP LOCKED
+             SELECT number FROM outbox WHERE state = 'queued' AND of_creditor = $3
+             AND next_at <= $1 ORDER BY next_at, number LIMIT $2 FOR UPDATE SKIP LOCKED
          ), taken AS (
              UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = $1
              FROM due WHERE outbox.number = due.number RETURNING outbox.*
@@ -243,6 +243,7 @@ pub(super) fn take_outbox(now: Timestamp, limit: u32) -> Step<'static> {
          ORDER BY next_at, taken.number",
         super::code::moment(now),
         i64::from(limit),
+        creditor.as_str(),
     )
 }
 

@@ -9,6 +9,7 @@
 mod bare;
 mod code;
 mod desk;
+mod queue;
 mod read;
 mod schema;
 mod sql;
@@ -206,8 +207,44 @@ impl Store for SqliteStore {
         self.read(move |connection| read::secrets(connection, &account, &slots)).await
     }
 
-    async fn take_outbox(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
-        self.write(move |writer| writer.take_outbox(now, limit)).await
+    async fn take_outbox(
+        &self,
+        creditor: CreditorId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        self.write(move |writer| writer.take_outbox(&creditor, now, limit)).await
+    }
+
+    async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError> {
+        self.read(move |connection| queue::due_creditors(connection, now)).await
+    }
+
+    async fn departures(
+        &self,
+        creditor: CreditorId,
+        decided_after: Option<Timestamp>,
+        spans: Vec<(Timestamp, Timestamp)>,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.read(move |connection| queue::departures(connection, &creditor, decided_after, &spans))
+            .await
+    }
+
+    async fn queued_count(
+        &self,
+        creditor: CreditorId,
+        decided_until: Option<Timestamp>,
+        due: Option<Timestamp>,
+    ) -> Result<u64, StoreError> {
+        self.read(move |connection| queue::count(connection, &creditor, decided_until, due)).await
+    }
+
+    async fn queued(
+        &self,
+        creditor: CreditorId,
+        limit: u32,
+    ) -> Result<Vec<(OutboxRow, Option<String>)>, StoreError> {
+        self.read(move |connection| queue::queued(connection, &creditor, limit)).await
     }
 
     async fn outbox(
@@ -330,6 +367,22 @@ impl Store for SqliteStore {
 
     async fn put_meta(&self, key: String, value: Option<String>) -> Result<(), StoreError> {
         self.write(move |writer| desk::put_meta(writer.connection, &key, value.as_deref())).await
+    }
+
+    async fn swap_meta(
+        &self,
+        key: String,
+        old: Option<String>,
+        new: String,
+    ) -> Result<bool, StoreError> {
+        self.write(move |writer| {
+            let same = desk::meta(writer.connection, &key)? == old;
+            if same {
+                desk::put_meta(writer.connection, &key, Some(&new))?;
+            }
+            Ok(same)
+        })
+        .await
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {

@@ -14,7 +14,10 @@ use crate::StoreError;
 pub(super) const FILE: &str = "kulanz.db";
 
 /// Migrations in order; the number of those applied is `user_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../migrations/sqlite/0002_brake.sql"),
+];
 
 /// How long a statement waits for another process that reads or writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -161,11 +164,34 @@ mod tests {
     }
 
     #[test]
+    fn messages_of_the_first_release_get_their_creditor() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(&format!(
+                "{}
+                 INSERT INTO accounts (number, creditor, debtor, partition, version)
+                 VALUES (1, 'shop', 'd1', 7, 1), (2, 'mill', 'd1', 7, 1);
+                 INSERT INTO outbox (notice, account, channel, state, attempts, next_at,
+                 decided_at, changed_at) VALUES ('N-1', 2, 'email', 'queued', 0, 0, 0, 0),
+                 ('N-2', 1, 'email', 'sent', 1, 0, 0, 0);
+                 PRAGMA user_version = 1;",
+                MIGRATIONS[0]
+            ))
+            .unwrap();
+        prepare_writer(&connection).unwrap();
+        let mut rows =
+            connection.prepare("SELECT of_creditor FROM outbox ORDER BY notice").unwrap();
+        let names = rows.query_map([], |row| row.get(0)).unwrap();
+        assert_eq!(names.collect::<Result<Vec<String>, _>>().unwrap(), ["mill", "shop"]);
+        check_version(&connection).unwrap();
+    }
+
+    #[test]
     fn data_of_a_newer_release_are_refused_and_not_touched() {
         let connection = memory().unwrap();
         connection.execute_batch("PRAGMA user_version = 99").unwrap();
         let refused = prepare_writer(&connection);
-        assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 1 })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 2 })));
         assert!(matches!(check_version(&connection), Err(StoreError::Newer { .. })));
         connection.execute_batch("PRAGMA user_version = 0").unwrap();
         assert!(matches!(check_version(&connection), Err(StoreError::Older { found: 0, .. })));

@@ -1,7 +1,7 @@
 //! The one connection that writes: appends, and transactions of any other kind.
 
 use jiff::Timestamp;
-use kulanz_domain::ids::AccountId;
+use kulanz_domain::ids::{AccountId, CreditorId};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{
@@ -300,6 +300,7 @@ impl<'c> Writer<'c> {
             code::moment(row.decided_at),
             code::moment(row.changed_at),
             row.detail,
+            row.account.creditor.as_str(),
         ])?;
         match put {
             0 => Err(StoreError::Misused(format!("message {} exists", row.notice))),
@@ -347,16 +348,18 @@ impl<'c> Writer<'c> {
     /// Queued messages that are due become `Sending`; only then are they handed out.
     pub(super) fn take_outbox(
         &mut self,
+        creditor: &CreditorId,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let mut due = self.connection.prepare_cached(
             // The planner would rather read all that is queued, however much of it waits.
             "SELECT number FROM outbox INDEXED BY outbox_queue
-             WHERE state = 'queued' AND next_at <= ?1 ORDER BY next_at, number LIMIT ?2",
+             WHERE state = 'queued' AND of_creditor = ?3 AND next_at <= ?1
+             ORDER BY next_at, number LIMIT ?2",
         )?;
         let numbers = due
-            .query_map(params![code::moment(now), limit], |row| row.get(0))?
+            .query_map(params![code::moment(now), limit, creditor.as_str()], |row| row.get(0))?
             .collect::<Result<Vec<i64>, _>>()?;
         let mut take = self.connection.prepare_cached(
             "UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = ?2

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::{
     Wake,
-    contract::rows::{append, commit, key, messages},
+    contract::rows::{append, commit, creditor, key, messages},
 };
 
 /// A batch of the store's own that has its places in the global order and cannot go on: somebody
@@ -203,7 +203,7 @@ async fn two_processes_take_no_message_both() {
     let take = async |store: &PostgresStore| {
         let mut taken = Vec::new();
         loop {
-            let more = store.take_outbox(at, 7).await.unwrap();
+            let more = store.take_outbox(creditor("shop"), at, 7).await.unwrap();
             if more.is_empty() {
                 return taken;
             }
@@ -265,7 +265,7 @@ async fn statements_that_name_their_rows_follow_indexes_from_the_first_row_on() 
         store.due(at(9), 10).await.unwrap();
         store.next_wake().await.unwrap();
         store.accounts(None, None, 10).await.unwrap();
-        store.take_outbox(at(9), 10).await.unwrap();
+        store.take_outbox(creditor("shop"), at(9), 10).await.unwrap();
     }
     drop(store);
     assert_eq!(whole_reads(&own).await, before);

@@ -1,7 +1,7 @@
 //! What is looked at before anything is written: user, rights, schema, who else is there.
 
 use super::*;
-use crate::contract::rows::{append, commit};
+use crate::contract::rows::{append, commit, creditor};
 
 async fn why(url: &str) -> String {
     match PostgresStore::open(config(url)).await {
@@ -130,7 +130,7 @@ async fn data_of_a_newer_release_are_refused_and_not_touched() {
         PostgresStore::open_alone(config(&url)).await,
         PostgresStore::open_read_only(config(&url)).await,
     ] {
-        assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 1 })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 2 })));
     }
     own.batch_execute("DELETE FROM schema_version").await.unwrap();
     let older = PostgresStore::open_read_only(config(&url)).await;
@@ -150,7 +150,7 @@ async fn of_several_that_start_at_once_one_makes_the_schema() {
         start.await.unwrap().unwrap();
     }
     let applied = client(&url).await.query("SELECT version FROM schema_version", &[]).await;
-    assert_eq!(applied.unwrap().len(), 1);
+    assert_eq!(applied.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn a_database_has_one_that_serves_it_and_others_read_beside() {
     assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
     assert!(matches!(beside.put_meta("a".into(), None).await, Err(StoreError::ReadOnly)));
     let at = crate::contract::rows::at(0);
-    assert!(matches!(beside.take_outbox(at, 1).await, Err(StoreError::ReadOnly)));
+    assert!(matches!(beside.take_outbox(creditor("shop"), at, 1).await, Err(StoreError::ReadOnly)));
     drop(store);
     let after = PostgresStore::open_alone(config(&url)).await.unwrap();
     assert_eq!(after.events_after(0, 9).await.unwrap().len(), 1);
