@@ -257,7 +257,7 @@ impl Dispatcher {
         match self.engine.recheck(account, notice).await? {
             Recheck::Send => {}
             Recheck::Later(at) => {
-                let detail = Some("outside the contact window".to_owned());
+                let detail = Some("may not be contacted now".to_owned());
                 measures::ended(row.channel, "later");
                 return Ok(self.engine.try_later(account, notice, at, detail).await?);
             }

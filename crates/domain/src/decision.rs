@@ -147,6 +147,8 @@ pub enum WaitReason {
     Spread,
     /// As many contacts as allowed in the span.
     ContactCap,
+    /// What is late is caught up one message a day, and today there was one.
+    CatchingUp,
     /// No channel can reach the debtor.
     NoChannel,
 }

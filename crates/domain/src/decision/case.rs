@@ -11,7 +11,7 @@ use jiff::{
 
 use super::{
     Action, Decision, Finding, HandoffDraft, WaitReason, after, channel_gap, contact_window,
-    missing_fields,
+    missing_fields, start_of,
 };
 use crate::{
     account::{Account, NoticeState, Standing},
@@ -297,6 +297,9 @@ impl<'a> Case<'a> {
         decision: &mut Decision,
     ) {
         due.sort_by_key(|due| (std::cmp::Reverse(due.rung), due.column.due_on));
+        let late: Vec<Option<Date>> =
+            due.iter().map(|due| self.late_since(due.column, due.rung, persona)).collect();
+        let any_late = late.iter().any(Option::is_some);
         if self.policy.bundle == Bundle::Claim {
             due.truncate(1);
         }
@@ -313,6 +316,11 @@ impl<'a> Case<'a> {
         let open_at = window.next_open(cap.max(self.now), &zone);
         if open_at != Some(self.now) {
             decision.wait(Some(invoice), Some(&step.name), reason, open_at);
+            return;
+        }
+        if self.catches_up(any_late) {
+            let tomorrow = self.after_today(&window, &zone);
+            decision.wait(Some(invoice), Some(&step.name), WaitReason::CatchingUp, tomorrow);
             return;
         }
         if let Some(own) = self.spread(&window, &zone) {
@@ -371,8 +379,55 @@ impl<'a> Case<'a> {
             interest_to,
             deadline: step.deadline,
             plans,
+            late_since: late.into_iter().take(due.len()).flatten().min(),
             at: self.now,
         }));
+    }
+
+    /// The day on which a message of a step that is due could have gone first, where that has
+    /// passed: window, contact cap and our knowledge of the claim allowed it then. Nobody was
+    /// there to send it, or something else stopped it that has ended since.
+    pub(super) fn late_since(
+        &self,
+        column: &ClaimBook<'_>,
+        rung: usize,
+        persona: &Persona,
+    ) -> Option<Date> {
+        let day = ladder::place(self, column, persona, rung).day?;
+        if day >= self.today {
+            return None;
+        }
+        let zone = &self.rules.creditor.zone;
+        let known = column.claim.recorded_at.unwrap_or(Timestamp::MIN);
+        let from = start_of(day, zone).max(known);
+        let contacts = self.contacts();
+        let mut free = self.policy.cap.next_allowed(&contacts, from);
+        if let Some(limits) = law::contact_limits(self.rules.creditor.law) {
+            free = free.max(limits.cap.next_allowed(&contacts, from));
+        }
+        let (window, theirs) = self.window(persona);
+        let first = day_in(window.next_open(free, &theirs)?, zone);
+        (first < self.today).then_some(first)
+    }
+
+    /// Whether a message has to wait for tomorrow: what is late is caught up one message a day,
+    /// whatever the bundle and the currency, and nothing else goes to the account on such a day.
+    pub(super) fn catches_up(&self, late: bool) -> bool {
+        let zone = &self.rules.creditor.zone;
+        let today = |at: Timestamp| day_in(at, zone) == self.today;
+        let was_late = self.account.notices.values().any(|notice| {
+            use NoticeState::{Discarded, Parked, Suppressed};
+            let counts = !matches!(notice.state, Suppressed | Parked | Discarded);
+            counts
+                && notice.decided.late_since.is_some()
+                && today(notice.sent_at.unwrap_or(notice.decided.at))
+        });
+        (late || was_late) && self.contacts().into_iter().any(today)
+    }
+
+    /// When the window opens next, on another day than today.
+    pub(super) fn after_today(&self, window: &ContactWindow, zone: &TimeZone) -> Option<Timestamp> {
+        window.next_open(after(self.today, &self.rules.creditor.zone), zone)
     }
 
     fn notice_claim(&self, due: &Due<'_>) -> NoticeClaim {

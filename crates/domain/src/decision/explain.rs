@@ -281,7 +281,7 @@ impl View<'_, '_> {
             let stop = self.blocked.or(stopped);
             return match stop.and_then(|stop| Some((stop.waits.clone()?, stop.until))) {
                 Some((reason, until)) => StepState::Blocked { reason, until },
-                None => self.guarded(),
+                None => self.guarded(column, at),
             };
         }
         match at < looked.lowest {
@@ -291,7 +291,7 @@ impl View<'_, '_> {
     }
 
     /// A step whose day has come, as window, caps and channels leave it.
-    fn guarded(&self) -> StepState {
+    fn guarded(&self, column: &ClaimBook<'_>, at: usize) -> StepState {
         let contact = contact(self.case, self.persona);
         let waits = |reason| StepState::Waits { reason, until: contact.next_possible };
         if contact.caps.iter().any(|cap| cap.until.is_some()) {
@@ -301,6 +301,10 @@ impl View<'_, '_> {
             return waits(WaitReason::OutsideWindow);
         }
         let (window, zone) = self.case.window(self.persona);
+        if self.case.catches_up(self.case.late_since(column, at, self.persona).is_some()) {
+            let until = self.case.after_today(&window, &zone);
+            return StepState::Waits { reason: WaitReason::CatchingUp, until };
+        }
         if let Some(own) = self.case.spread(&window, &zone) {
             return StepState::Waits { reason: WaitReason::Spread, until: Some(own) };
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    WaitReason, block, channel_gap,
+    WaitReason, after, block, channel_gap,
     reach::{debtors_window, decent_window},
 };
 use crate::{
@@ -107,6 +107,14 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
     let persona = persona.or_else(|| personas.last());
     let base = persona.map_or_else(|| decent_window(&rules.creditor), |persona| persona.window);
     let (window, zone) = debtors_window(base, debtor, &rules.creditor);
+    // What waited for days, for a brake or a gateway, leaves one message a day like all that is
+    // late.
+    let day = |at: Timestamp| day_in(at, &rules.creditor.zone);
+    let waited = day(decided.at) < today;
+    if waited && account.contacts.iter().any(|contact| day(*contact) == today) {
+        let tomorrow = window.next_open(after(today, &rules.creditor.zone), &zone);
+        return tomorrow.map_or(Recheck::Suppress(Suppression::ChannelGone), Recheck::Later);
+    }
     match window.next_open(now, &zone) {
         Some(open) if open > now => Recheck::Later(open),
         Some(_) => Recheck::Send,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod arrangements;
+mod catching_up;
 mod early_and_late;
 mod explain;
 mod guards;

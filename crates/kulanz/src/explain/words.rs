@@ -162,6 +162,9 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::Spread => "messages of a day are spread; its moment has not come".to_owned(),
         WaitReason::OutsideWindow => "the contact window is closed".to_owned(),
         WaitReason::ContactCap => "as many contacts as allowed were made".to_owned(),
+        WaitReason::CatchingUp => {
+            "what is late is caught up one message a day, and today there was one".to_owned()
+        }
         WaitReason::NoChannel => "no channel can reach the debtor".to_owned(),
     }
 }

@@ -32,12 +32,13 @@ pub(super) const fn name(reason: &WaitReason) -> &'static str {
         WaitReason::OutsideWindow => "outside contact hours",
         WaitReason::Spread => "spread over the day",
         WaitReason::ContactCap => "contact cap",
+        WaitReason::CatchingUp => "catching up",
         WaitReason::NoChannel => "no channel",
     }
 }
 
 /// All that a story can expect.
-pub(super) const NAMES: [&str; 25] = [
+pub(super) const NAMES: [&str; 26] = [
     "insolvent",
     "deceased",
     "on hold",
@@ -61,6 +62,7 @@ pub(super) const NAMES: [&str; 25] = [
     "outside contact hours",
     "spread over the day",
     "contact cap",
+    "catching up",
     "no channel",
     "erased",
 ];

@@ -168,6 +168,7 @@ impl Story {
             interest_to: None,
             deadline: None,
             plans: Vec::new(),
+            late_since: None,
             at: id(at),
         })));
         self.account.apply_event(&E::NoticeSent {
