@@ -74,6 +74,8 @@ pub struct LetThrough {
     pub by: String,
     /// How many together.
     pub messages: u64,
+    /// How many had left at that very moment already.
+    pub before: u64,
 }
 
 /// The end of a pull.
@@ -178,15 +180,24 @@ pub async fn let_through(
     by: &str,
     messages: u64,
 ) -> Result<Result<(), NotPulled>, Fault> {
+    let left = left_since(store, creditor, now).await?;
     change(store, creditor, |state| {
         let pulled = state.pulled.as_mut().ok_or(NotPulled)?;
-        let before = pulled.let_through.take();
-        let (at, known) = before.map_or((now, 0), |before| (before.at, before.messages));
-        let messages = known.saturating_add(messages);
-        pulled.let_through = Some(LetThrough { at, by: by.to_owned(), messages });
+        let by = by.to_owned();
+        pulled.let_through = Some(match pulled.let_through.take() {
+            Some(known) => {
+                LetThrough { by, messages: known.messages.saturating_add(messages), ..known }
+            }
+            None => LetThrough { at: now, by, messages, before: left },
+        });
         Ok(())
     })
     .await
+}
+
+async fn left_since(store: &dyn Store, creditor: &CreditorId, at: Timestamp) -> Result<u64, Fault> {
+    let left = store.departures(creditor.clone(), None, vec![(at, Timestamp::MAX)]).await?;
+    Ok(left.iter().sum())
 }
 
 /// Of the messages let through those that may still leave.
@@ -196,9 +207,8 @@ async fn may_leave(
     pulled: &Pulled,
 ) -> Result<u64, Fault> {
     let Some(through) = &pulled.let_through else { return Ok(0) };
-    let since = vec![(through.at, Timestamp::MAX)];
-    let left = store.departures(creditor.clone(), None, since).await?;
-    Ok(through.messages.saturating_sub(left.iter().sum()))
+    let left = left_since(store, creditor, through.at).await?;
+    Ok(through.messages.saturating_sub(left.saturating_sub(through.before)))
 }
 
 /// Messages of a creditor on each of the days from which the usual is taken, oldest first.

@@ -13,7 +13,7 @@ use kulanz_domain::{
 use kulanz_engine::{Mode, clock::Clock};
 
 use crate::{
-    account, backtest, backup, book, client, data, demo, doctor, explain, handoff,
+    account, backtest, backup, book, brake, client, data, demo, doctor, explain, handoff,
     house::{self, House, Places},
     import, kafka, law, letters,
     orders::Order,
@@ -108,6 +108,15 @@ enum Command {
     /// Topics of the Kafka cluster that kulanz.yaml names
     #[command(subcommand)]
     Topics(Topics),
+    /// Limits on how many messages leave, and what waits since one was reached
+    #[command(after_help = brake::EXAMPLES, args_conflicts_with_subcommands = true)]
+    Brake {
+        #[command(subcommand)]
+        command: Option<Brakes>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Tokens for the HTTP side and for persons
     #[command(subcommand)]
     Token(Tokens),
@@ -410,6 +419,51 @@ enum Topics {
 }
 
 #[derive(Debug, Subcommand)]
+enum Brakes {
+    /// The messages of a creditor that wait: account, step, channel, persona, since when
+    List {
+        /// Creditor
+        creditor: CreditorId,
+        /// Print JSON
+        #[arg(long, conflicts_with = "csv")]
+        json: bool,
+        /// Print CSV
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Let messages that wait leave: some, to look at, or all
+    Release {
+        /// Creditor
+        creditor: CreditorId,
+        /// So many; the brake stays pulled for all others
+        #[arg(long, value_name = "N", conflicts_with = "all", required_unless_present = "all")]
+        messages: Option<u64>,
+        /// All that was decided until now
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Do not send messages that wait: their accounts decide again, by the policy in force
+    Discard {
+        /// Creditor
+        creditor: CreditorId,
+        /// Only those decided longer ago: 14d, 2w
+        #[arg(long, value_name = "DAYS", value_parser = brake::days)]
+        older_than: Option<u32>,
+        /// Only those of this step
+        #[arg(long)]
+        step: Option<StepName>,
+        /// All of them
+        #[arg(long, conflicts_with_all = ["older_than", "step"],
+              required_unless_present_any = ["older_than", "step"])]
+        all: bool,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Tokens {
     /// Make a token; it is shown once
     #[command(after_help = "Roles: events (send events), read, clerk (holds, waivers, plans), \
@@ -566,6 +620,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Topics(Topics::Create { json }) => return kafka::create(&places, json).await,
         Command::Topics(Topics::Check { json }) => return kafka::check(&places, json).await,
+        Command::Brake { command, json } => brakes(&places, command, json).await?,
         Command::Token(command) => match command {
             Tokens::Create { person, role, creditor, json } => {
                 token::create(&places, &person, &role, creditor, json).await?;
@@ -603,6 +658,27 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn order(places: &Places, order: Order, by: By) -> Result<()> {
     client::give(places, order, by.into()).await
+}
+
+async fn brakes(places: &Places, command: Option<Brakes>, json: bool) -> Result<()> {
+    match command {
+        None => brake::status(places, json).await,
+        Some(Brakes::List { creditor, json, csv }) => {
+            let form = match (json, csv) {
+                (true, _) => brake::Form::Json,
+                (_, true) => brake::Form::Csv,
+                _ => brake::Form::Text,
+            };
+            brake::list(places, &creditor, form).await
+        }
+        Some(Brakes::Release { creditor, messages, all: _, by }) => {
+            order(places, Order::ReleaseBrake { creditor, messages }, by).await
+        }
+        Some(Brakes::Discard { creditor, older_than, step, all: _, by }) => {
+            let older_than_days = older_than;
+            order(places, Order::DiscardBraked { creditor, older_than_days, step }, by).await
+        }
+    }
 }
 
 async fn accounts(places: &Places, command: Accounts) -> Result<()> {

@@ -8,7 +8,7 @@ use kulanz_store::Store;
 use serde_json::json;
 
 use crate::{
-    book, data,
+    book, brake, data,
     house::{Places, count, load_policies, machine_day},
     in_force, kafka,
     law::rates::Installed,
@@ -98,6 +98,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
             let whole = integrity(&*store).await;
             note("data", whole.map(|said| format!("{where_they_are}: {said}")));
             note("read side", agreement(&*store).await);
+            note("brakes", brake::healthy(&*store).await);
             note("waiting for a person", waiting(&*store).await);
             opened = Some(store);
         }

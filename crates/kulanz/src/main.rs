@@ -4,6 +4,7 @@ mod account;
 mod backtest;
 mod backup;
 mod book;
+mod brake;
 mod cli;
 mod client;
 mod data;

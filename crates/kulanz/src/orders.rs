@@ -97,6 +97,22 @@ pub enum Order {
         /// Notice.
         notice: NoticeId,
     },
+    /// Messages that wait behind a creditor's brake may leave.
+    ReleaseBrake {
+        /// Whose.
+        creditor: CreditorId,
+        /// So many; the brake stays pulled. `None`: all that was decided until now.
+        messages: Option<u64>,
+    },
+    /// Messages that wait behind a creditor's brake are not sent; their accounts decide again.
+    DiscardBraked {
+        /// Whose.
+        creditor: CreditorId,
+        /// Only those decided longer ago than so many days.
+        older_than_days: Option<u32>,
+        /// Only those of this step.
+        step: Option<StepName>,
+    },
     /// Try a dead letter again, or all open ones.
     RetryDeadLetters {
         /// Which; `None`: all.
@@ -139,6 +155,9 @@ impl Order {
             | Self::ReleasePlacement { account, .. }
             | Self::NoticeWasSent { account, .. }
             | Self::NoticeWasNotSent { account, .. } => Some(&account.creditor),
+            Self::ReleaseBrake { creditor, .. } | Self::DiscardBraked { creditor, .. } => {
+                Some(creditor)
+            }
             Self::PutInForce(applied) => Some(&applied.creditor),
             Self::RetryDeadLetters { .. } => None,
         }
@@ -237,6 +256,13 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
         Order::NoticeWasNotSent { account, notice } => {
             let command = Command::Discard { notice: notice.clone(), by: person.to_owned() };
             run(engine, &account, command, &cause, format!("{notice} counts as not sent")).await
+        }
+        Order::ReleaseBrake { creditor, messages } => {
+            crate::brake::release(house, &creditor, messages, person).await
+        }
+        Order::DiscardBraked { creditor, older_than_days, step } => {
+            let chosen = crate::brake::Chosen { older_than_days, step };
+            crate::brake::discard(house, &creditor, &chosen, person).await
         }
         Order::PutInForce(applied) => crate::plan::put_in_force(house, *applied, person).await,
         Order::RetryDeadLetters { number } => {

@@ -5,7 +5,7 @@ use kulanz_domain::ids::{AccountId, NoticeId};
 use kulanz_store::{OutboxRow, OutboxState, Store};
 use serde_json::json;
 
-use crate::{data, house::Places, http::shown};
+use crate::{brake, data, house::Places, http::shown};
 
 /// Prints messages, newest first.
 pub async fn list(store: &dyn Store, stuck: bool, as_json: bool) -> Result<()> {
@@ -62,6 +62,7 @@ pub async fn account_of(places: &Places, notice: &NoticeId) -> Result<AccountId>
 pub async fn work(store: &dyn Store, as_json: bool) -> Result<()> {
     let mut rows = store.work(None, 10_000).await?;
     rows.sort_by(|(_, a), (_, b)| a.list.cmp(&b.list)); // oldest first within each list
+    let brakes = brake::pulled(store).await?;
     if as_json {
         let rows: Vec<_> = rows
             .iter()
@@ -69,12 +70,22 @@ pub async fn work(store: &dyn Store, as_json: bool) -> Result<()> {
                 json!({ "list": row.list, "account": account, "item": row.item,
                         "since": row.since.to_string(), "detail": row.detail })
             })
+            .chain(brakes.iter().map(|(creditor, since, detail)| {
+                json!({ "list": "brake", "account": null, "item": creditor, "since": since.to_string(),
+                        "detail": detail })
+            }))
             .collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    if rows.is_empty() {
+    if rows.is_empty() && brakes.is_empty() {
         println!("nothing waits for a person");
+    }
+    if !brakes.is_empty() {
+        println!("brake");
+    }
+    for (creditor, _, detail) in &brakes {
+        println!("  {:<24} {detail}", creditor.to_string());
     }
     let mut list = "";
     for (account, row) in &rows {
