@@ -13,6 +13,7 @@
 //! on book, time and rules alone, not on the number of threads.
 
 mod ahead;
+mod brake;
 mod compare;
 mod report;
 
@@ -28,6 +29,7 @@ use kulanz_domain::{
 };
 use kulanz_store::{Head, Store};
 
+pub use brake::Stopped;
 pub use report::{
     Asked, Aspect, Hindrance, Line, Listed, Moment, Moved, Report, Side, StepChanges, text_name,
 };
@@ -97,6 +99,8 @@ pub async fn compare(
     progress: impl Fn(usize) + Send + Sync + 'static,
 ) -> Result<Report, Fault> {
     let threads = cores(options.threads);
+    let before = brake::Before::of(&*store, &pair.in_force, options.from).await?;
+    let brakes = [pair.in_force.brake(), pair.candidate.brake()];
     let course = Arc::new(Course {
         store,
         creditor: pair.in_force.creditor.id.clone(),
@@ -118,6 +122,11 @@ pub async fn compare(
     }
     let mut whole = course.whole.lock().unwrap_or_else(PoisonError::into_inner);
     let mut report = std::mem::take(&mut *whole);
+    for (side, brake) in [&mut report.in_force, &mut report.candidate].into_iter().zip(brakes) {
+        let minutes = std::mem::take(&mut side.minutes);
+        side.stopped = brake.and_then(|brake| before.ahead(brake, &minutes));
+        side.brake = brake;
+    }
     report.finish();
     Ok(report)
 }

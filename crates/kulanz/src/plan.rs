@@ -164,6 +164,12 @@ impl Planner {
         if let Some(from) = candidate.valid_from.filter(|from| *from > machine_day()) {
             notes.push(format!("Its first day is {from}; this is told as if it were today."));
         }
+        let brakes = kulanz_engine::brake::read(&*store).await?;
+        if brakes.get(creditor).is_some_and(|state| state.pulled.is_some()) {
+            notes.push(format!(
+                "The brake of {creditor} is pulled; this is told as if it were released now."
+            ));
+        }
         let rules = Pair {
             in_force: now_rules,
             candidate: Arc::new(then_rules),

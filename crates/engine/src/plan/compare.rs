@@ -12,6 +12,7 @@ use kulanz_domain::{
 use super::{
     Pair,
     ahead::{Act, Deed, Future},
+    brake::minute,
     report::{Aspect, Line, Moment, Moved, Report, Side, count, text_name},
 };
 
@@ -109,6 +110,7 @@ fn tell(future: &Future, side: &mut Side) {
         }
         count(&mut side.personas, &notice.persona, 1);
         count(&mut side.days, day, 1);
+        count(&mut side.minutes, &minute(notice.at), 1);
         count(&mut side.texts, &text_name(notice), 1);
         let fee = notice.fee.as_ref().map_or(Decimal::ZERO, |(_, amount)| *amount);
         let lump_sums: Decimal = notice.lump_sums.iter().map(|(_, amount)| *amount).sum();

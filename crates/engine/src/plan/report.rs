@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, civil::Date};
 use kulanz_domain::{
+    brake::Brake,
     event::NoticeDecided,
     fact::Channel,
     ids::{AccountId, AgencyId, InvoiceId, PersonaName, StepName},
     money::Decimal,
 };
 use serde::{Deserialize, Serialize};
+
+use super::Stopped;
 
 /// The two futures of a book and their differences.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,15 @@ pub struct Side {
     pub money: BTreeMap<String, Asked>,
     /// Steps of claims that something stood in the way of, by what it was.
     pub hindered: BTreeMap<Hindrance, u64>,
+    /// The creditor's brake; absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brake: Option<Brake>,
+    /// Where the brake would be reached first; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+    /// Messages by minute since 1970, until the brake was looked at.
+    #[serde(skip)]
+    pub(super) minutes: BTreeMap<i64, u64>,
 }
 
 /// Money in one currency.
@@ -310,6 +322,7 @@ impl Side {
         }
         sum(&mut self.personas, &other.personas);
         sum(&mut self.days, &other.days);
+        sum(&mut self.minutes, &other.minutes);
         sum(&mut self.texts, &other.texts);
         sum(&mut self.claims, &other.claims);
         sum(&mut self.handoffs, &other.handoffs);

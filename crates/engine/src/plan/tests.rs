@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use kulanz_domain::{
+    brake::{Brake, Limit},
     calendar::{Region, Span},
     contact::{ContactCap, ContactWindow, preset},
     fact::*,
@@ -366,4 +367,41 @@ async fn what_is_settled_is_not_played_and_lists_name_the_first() {
     let together =
         book.plan(shorter(), Options { list: 3, threads: Some(4), ..thirty_days() }).await;
     assert_eq!(alone, together);
+}
+
+fn brake(per_hour: u32, per_day: u32, times_usual: u32) -> Option<Brake> {
+    let [per_hour, per_day, times_usual] =
+        [per_hour, per_day, times_usual].map(std::num::NonZeroU32::new);
+    Some(Brake { per_hour, per_day, times_usual })
+}
+
+#[tokio::test]
+async fn it_says_on_which_day_and_hour_the_brake_is_reached_and_how_many_wait() {
+    let mut book = Book::new(Mode::Recording);
+    for number in 0..12 {
+        book.owes(&format!("D{number:02}"), date(2026, 1, 15)).await;
+    }
+    for number in 0..3 {
+        book.owes(&format!("E{number:02}"), date(2026, 1, 14)).await;
+    }
+    let braked = |limits| candidate(move |next| next.brake = limits);
+    let report = book.ahead(braked(brake(5, 0, 0))).await;
+    assert!(report.is_empty(), "who gets what stays the same");
+    assert_eq!((report.in_force.brake, report.in_force.stopped), (None, None));
+    let stopped = report.candidate.stopped.unwrap();
+    // Three go on the 19th. On the 20th the window opens at 8:00 in Berlin.
+    assert_eq!(
+        (stopped.on, stopped.at.to_string().as_str()),
+        (date(2026, 1, 20), "2026-01-20T07:00:00Z")
+    );
+    assert_eq!((stopped.limit, stopped.allowed, stopped.waiting), (Limit::PerHour, 5, 7));
+    // A limit that all of it keeps is not reached.
+    let report = book.ahead(braked(brake(12, 12, 5))).await;
+    assert_eq!((report.candidate.stopped, report.candidate.brake), (None, brake(12, 12, 5)));
+    let by_day = book.ahead(braked(brake(0, 11, 0))).await.candidate.stopped.unwrap();
+    assert_eq!((by_day.limit, by_day.waiting), (Limit::PerDay, 1));
+    // The same, whichever thread counted.
+    let options = || Options { threads: Some(4), ..thirty_days() };
+    let again = book.plan(braked(brake(5, 0, 0)), options()).await;
+    assert_eq!(again.candidate.stopped, Some(stopped));
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use kulanz_domain::{fact::Channel, ids::StepName, money::Decimal};
-use kulanz_engine::plan::{Aspect, Hindrance, Line, Moment, Side, StepChanges};
+use kulanz_engine::plan::{Aspect, Hindrance, Line, Moment, Side, StepChanges, Stopped};
 
 use super::Plan;
 
@@ -98,8 +98,41 @@ pub fn groups(plan: &Plan) -> Vec<Group> {
         heading: "What moves or stops a step",
         figures: hindered.into_iter().map(|(_, figure)| figure).collect(),
     });
+    groups.push(Group { heading: "Brake", figures: brake(plan) });
     groups.retain(|group| !group.figures.is_empty());
     groups
+}
+
+/// Where both futures reach the brake; empty where neither has one.
+fn brake(plan: &Plan) -> Vec<Figure> {
+    let (old, new) = (&plan.report.in_force, &plan.report.candidate);
+    if old.brake.is_none() && new.brake.is_none() {
+        return Vec::new();
+    }
+    let row = |label: &str, said: &dyn Fn(&Stopped) -> String, otherwise: bool| {
+        let of = |side: &Side| match (&side.stopped, side.brake) {
+            (Some(stopped), _) => said(stopped),
+            (None, None) if otherwise => "no brake".to_owned(),
+            (None, Some(_)) if otherwise => "not reached".to_owned(),
+            (None, _) => String::new(),
+        };
+        Figure { label: label.into(), before: of(old), after: of(new), difference: String::new() }
+    };
+    let mut rows = vec![row("reached on", &|one| one.on.to_string(), true)];
+    if old.stopped.is_some() || new.stopped.is_some() {
+        rows.push(row("at", &|one| hour(plan, one.at), false));
+        rows.push(row("by the limit", &|one| one.limit.name().to_owned(), false));
+        rows.push(row("which lets pass", &|one| one.allowed.to_string(), false));
+        let label = "messages of that day that wait for a person";
+        rows.push(row(label, &|one| one.waiting.to_string(), false));
+    }
+    rows
+}
+
+/// The time of day in the creditor's zone.
+fn hour(plan: &Plan, at: Timestamp) -> String {
+    let zone = TimeZone::get(&plan.zone).unwrap_or(TimeZone::UTC);
+    at.to_zoned(zone).strftime("%H:%M").to_string()
 }
 
 fn keyed_hindrances(old: &Side, new: &Side) -> Vec<(Hindrance, Figure)> {
@@ -324,6 +357,15 @@ pub fn head(plan: &Plan) -> (String, Vec<String>) {
     }
     if report.interest_differs > 0 {
         said.push(format!("Interest differs for {} accounts.", report.interest_differs));
+    }
+    if let Some(stopped) = &report.candidate.stopped {
+        said.push(format!(
+            "The brake would stop it on {} at {}: {} messages of that day would wait until a person \
+             releases them.",
+            stopped.on,
+            hour(plan, stopped.at),
+            stopped.waiting
+        ));
     }
     if plan.costs.is_none() {
         said.push("`prices` in kulanz.yaml would say what the messages cost.".to_owned());
