@@ -144,9 +144,10 @@ pub struct Fee {
 pub struct StepTaken {
     /// Which.
     pub step: StepName,
-    /// With which notice, ours or another sender's.
-    pub notice: NoticeId,
-    /// When the gateway took it.
+    /// With which notice, ours or another sender's; absent: it sent nothing.
+    #[serde(default)]
+    pub notice: Option<NoticeId>,
+    /// When the gateway took it, or when it happened without one.
     pub at: Timestamp,
     /// What the debtor was told to pay by.
     pub deadline: Option<Date>,
@@ -281,6 +282,18 @@ impl Claim {
         let place = |one: &StepTaken| (one.at, one.notice.clone());
         let at = self.steps.partition_point(|one| place(one) <= place(&taken));
         self.steps.insert(at, taken);
+    }
+
+    /// Takes back the step of a message that bounced, and the quiet ones that followed it: what
+    /// counted from it counts anew.
+    pub(crate) fn undo_step(&mut self, notice: &NoticeId) {
+        let mut follows = false;
+        self.steps.retain(|step| {
+            if let Some(sent) = &step.notice {
+                follows = sent == notice;
+            }
+            !follows
+        });
     }
 
     /// The last day that the debtor was told to pay by, in whichever notice.

@@ -343,6 +343,7 @@ fn decide(
                     return (review_again, decision.findings); // each waits for word of its message, and for nothing else
                 }
             }
+            Action::Pass(step) => raised.raise(step.happens(now)),
             Action::HandOff(draft) => {
                 let Ok(placement) = PlacementId::new(&format!("P-{seed}-{number}")) else {
                     return (None, decision.findings);

@@ -6,6 +6,7 @@
 mod case;
 mod explain;
 mod foresee;
+mod quiet;
 mod reach;
 mod recheck;
 
@@ -16,6 +17,7 @@ pub(crate) use self::case::Case;
 pub use self::{
     explain::{explain, view::*},
     foresee::{Foreseen, Played, foresee, play_on},
+    quiet::QuietStep,
     reach::{channel_gap, contact_window},
     recheck::{Recheck, recheck},
 };
@@ -53,6 +55,8 @@ pub enum Action {
     Notify(Box<NoticeDecided>),
     /// These claims are due to go to an agency.
     HandOff(HandoffDraft),
+    /// This step happens, and nothing is sent.
+    Pass(QuietStep),
 }
 
 /// A handoff that is due.

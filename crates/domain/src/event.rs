@@ -420,6 +420,21 @@ pub enum AccountEvent {
         starts_default: bool,
     },
 
+    // ---- steps that send nothing
+    /// A step of the ladder happened, and nothing was sent.
+    StepTaken {
+        /// Which.
+        step: StepName,
+        /// To which claims.
+        claims: Vec<InvoiceId>,
+        /// Persona at that time.
+        persona: PersonaName,
+        /// By which policy.
+        policy: PolicyRef,
+        /// When.
+        at: Timestamp,
+    },
+
     // ---- arrangements
     /// Zahlungszusage.
     PromiseMade {

@@ -4,7 +4,7 @@
 //! not block later ones: they count from the latest step that happened, or from the day on which
 //! the skipped one would have been due. A handoff alone insists on the very step it names. No
 //! step comes before a deadline that the debtor was told has passed, and a payment had time to
-//! arrive. Steps that were held up keep their distance from one another.
+//! arrive; steps that send nothing keep to that too. Steps that were held up keep their distance from one another.
 
 use std::cell::OnceCell;
 
@@ -157,7 +157,7 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
 /// that the policy counts from the issue or the due date itself.
 fn needs_overdue(step: &Step) -> bool {
     match step.action {
-        StepAction::Notice => false,
+        StepAction::Notice | StepAction::Quiet => false,
         StepAction::Reminder => matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default),
         StepAction::Mahnung | StepAction::Offer { .. } | StepAction::HandOff { .. } => true,
     }
@@ -220,15 +220,19 @@ impl Ladder<'_, '_> {
         *self.latest_on.get_or_init(day)
     }
 
-    /// The step that a handoff names and that never happened.
+    /// The step that a handoff names and that never happened. Where that one sends nothing, the
+    /// message that it follows has to have happened as well: people are warned before.
     fn insists_on(&self, step: &Step) -> Option<crate::ids::StepName> {
-        match (&step.action, step.at.anchor) {
-            (StepAction::HandOff { .. }, Anchor::Step(named)) => {
-                let insisted = self.steps().get(named)?;
-                self.happened_on(named).is_none().then(|| insisted.name.clone())
+        let hands_off = matches!(step.action, StepAction::HandOff { .. });
+        let mut anchor = hands_off.then_some(step.at.anchor);
+        while let Some(Anchor::Step(named)) = anchor {
+            let insisted = self.steps().get(named)?;
+            if self.happened_on(named).is_none() {
+                return Some(insisted.name.clone());
             }
-            _ => None,
+            anchor = insisted.is_quiet().then_some(insisted.at.anchor);
         }
+        None
     }
 
     /// The day on which the step at `at` is due; `None` where it counts from a default that has
@@ -269,13 +273,29 @@ impl Ladder<'_, '_> {
     fn apart(&self, at: usize, due: Date) -> Date {
         let Some(latest) = self.column.claim.last_step() else { return due };
         let Some(happened) = self.latest_on() else { return due };
-        if due > happened {
-            return due;
+        // What sends nothing may share its day with another step.
+        let sends = self.steps().get(at).is_some_and(|step| !step.is_quiet());
+        let least = i32::from(sends && latest.notice.is_some());
+        if (due - happened).get_days() >= least {
+            return self.after_message(sends, due);
         }
         let rung = self.steps().iter().position(|step| step.name == latest.step);
         let distance = rung.and_then(|rung| Some(self.counted(at)? - self.counted(rung)?));
-        let days = distance.map_or(1, |distance| distance.get_days().max(1));
-        happened.checked_add(days.days()).unwrap_or(due)
+        let days = distance.map_or(least, |distance| distance.get_days().max(least));
+        self.after_message(sends, happened.checked_add(days.days()).unwrap_or(due))
+    }
+
+    /// A message comes a day after the one before it at the earliest, also where steps that send
+    /// nothing lie between them.
+    fn after_message(&self, sends: bool, due: Date) -> Date {
+        if !sends || self.column.claim.last_step().is_none_or(|last| last.notice.is_some()) {
+            return due; // the last one was a message itself
+        }
+        let mut steps = self.column.claim.steps.iter().rev();
+        let Some(message) = steps.find(|taken| taken.notice.is_some()) else { return due };
+        let zone = &self.case.rules.creditor.zone;
+        let next = day_in(message.at, zone).tomorrow();
+        next.map_or(due, |next| due.max(next))
     }
 
     /// The day that the step at `at` counts from.
@@ -310,7 +330,7 @@ impl Ladder<'_, '_> {
     /// The first moment of `day` at which the step may happen: a message needs an open window.
     fn opening(&self, step: &Step, day: Date) -> Option<Timestamp> {
         match step.action {
-            StepAction::HandOff { .. } => {
+            StepAction::HandOff { .. } | StepAction::Quiet => {
                 Some(crate::decision::start_of(day, &self.case.rules.creditor.zone))
             }
             _ => {

@@ -248,6 +248,8 @@ pub enum StepAction {
         /// To choose from.
         plans: Vec<PlanTerms>,
     },
+    /// Nothing is sent: later steps count from it, and people see where the claim stands.
+    Quiet,
     /// Handing the claim to an agency.
     HandOff {
         /// To whom.
@@ -265,6 +267,7 @@ impl StepAction {
             Self::Reminder => "reminder",
             Self::Mahnung => "mahnung",
             Self::Offer { .. } => "offer",
+            Self::Quiet => "nothing",
             Self::HandOff { .. } => "hand_off",
         }
     }

@@ -252,6 +252,10 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
             Some(day) => format!("{notice}, to be paid by {day}"),
             None => notice.to_string(),
         },
+        E::StepTaken { step, claims, .. } => {
+            let claims: Vec<&str> = claims.iter().map(|one| one.as_str()).collect();
+            format!("{step}, nothing sent: {}", claims.join(", "))
+        }
         E::NoticeSuppressed { notice, reason } => format!("{notice}: {reason:?}"),
         E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => notice.to_string(),
         E::LimitationNear { invoice, act_by } => match act_by {

@@ -77,7 +77,7 @@ fn last_step(account: &Account) -> Value {
             "passed_over": decided.passed_over })
 }
 
-/// A message or a handoff that would happen until the moment asked for.
+/// A message, a handoff or a quiet step that would happen until the moment asked for.
 fn on_the_way((at, event): &(jiff::Timestamp, AccountEvent)) -> Option<Value> {
     Some(match event {
         AccountEvent::NoticeDecided(notice) => {
@@ -86,6 +86,7 @@ fn on_the_way((at, event): &(jiff::Timestamp, AccountEvent)) -> Option<Value> {
         AccountEvent::HandoffDue { step, agency, .. } => {
             json!({ "at": at, "step": step, "agency": agency })
         }
+        AccountEvent::StepTaken { step, .. } => json!({ "at": at, "step": step }),
         _ => return None,
     })
 }
@@ -109,6 +110,7 @@ fn print(id: &AccountId, then: &Then, told: &Explanation) {
                 format!("{} by {}", notice.step, words::channel(notice.channel))
             }
             AccountEvent::HandoffDue { step, agency, .. } => format!("{step} to {agency}"),
+            AccountEvent::StepTaken { step, .. } => format!("{step}, which sends nothing"),
             _ => continue,
         };
         println!("  {}  {what}", words::moment(*at, zone));

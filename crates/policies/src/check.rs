@@ -125,7 +125,7 @@ fn texts<'a>(subject: &Subject<'a>, reach: &Reach, context: &mut Context<'_>) ->
         }
     }
     for (place, step) in policy.steps.iter().enumerate() {
-        if matches!(step.action, StepAction::HandOff { .. }) {
+        if matches!(step.action, StepAction::HandOff { .. } | StepAction::Quiet) {
             continue;
         }
         let Some(doc) = subject.doc.steps.get(place) else { continue };
@@ -176,7 +176,8 @@ fn texts<'a>(subject: &Subject<'a>, reach: &Reach, context: &mut Context<'_>) ->
 }
 
 fn unused_texts(subject: &Subject<'_>, misspelt: &BTreeSet<&str>, context: &mut Context<'_>) {
-    let used: BTreeSet<&str> = subject.policy().steps.iter().map(|step| &*step.text).collect();
+    let steps = subject.policy().steps.iter().filter(|step| !step.is_quiet());
+    let used: BTreeSet<&str> = steps.map(|step| &*step.text).collect();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for (key, template) in subject.templates.iter() {
         let text = key.text.as_str();

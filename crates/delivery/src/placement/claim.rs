@@ -164,10 +164,12 @@ fn notices(from: &Handoff<'_>, column: &ClaimBook<'_>) -> Vec<NoticeEntry> {
         .iter()
         .filter_map(|(id, notice)| our_notice(from, id, notice, column.invoice))
         .collect();
-    let others =
-        column.claim.steps.iter().filter(|step| !from.account.notices.contains_key(&step.notice));
-    entries.extend(others.map(|taken| NoticeEntry {
-        notice: taken.notice.clone(),
+    let others = column.claim.steps.iter().filter_map(|taken| {
+        let notice = taken.notice.as_ref()?; // what sent nothing is no message
+        (!from.account.notices.contains_key(notice)).then_some((taken, notice))
+    });
+    entries.extend(others.map(|(taken, notice)| NoticeEntry {
+        notice: notice.clone(),
         at: taken.at,
         on: from.day(taken.at),
         step: taken.step.clone(),

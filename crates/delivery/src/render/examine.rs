@@ -42,7 +42,7 @@ pub fn examine(
     let mut remarks: Vec<Remark> = Vec::new();
     for step in &policy.steps {
         let plans: Vec<u32> = match &step.action {
-            StepAction::HandOff { .. } => continue,
+            StepAction::HandOff { .. } | StepAction::Quiet => continue,
             StepAction::Offer { plans } => plans.iter().map(|plan| plan.rates).collect(),
             _ => Vec::new(),
         };

@@ -118,7 +118,8 @@ impl Account {
             | E::NoticeDiscarded { .. }
             | E::NoticeReceipt { .. }
             | E::NoticeWasWrong { .. }
-            | E::ReminderReported { .. } => self.apply_notice(event),
+            | E::ReminderReported { .. }
+            | E::StepTaken { .. } => self.apply_notice(event),
             E::PromiseMade { .. }
             | E::PromiseKept { .. }
             | E::PromiseBroken { .. }
@@ -295,7 +296,7 @@ impl Account {
                 for (invoice, step) in parts {
                     self.claim(&invoice).step_up(StepTaken {
                         step,
-                        notice: notice.clone(),
+                        notice: Some(notice.clone()),
                         at: *at,
                         deadline: *deadline,
                     });
@@ -336,7 +337,7 @@ impl Account {
                     // It may come before the word that the gateway took the message.
                     self.lift_pending(notice);
                     for claim in self.claims.values_mut() {
-                        claim.steps.retain(|step| step.notice != *notice);
+                        claim.undo_step(notice);
                         if claim.defaults.remove(notice).is_some() {
                             claim.pick_default();
                         }
@@ -358,7 +359,17 @@ impl Account {
                     let Some(step) = counts_as else { continue };
                     self.claim(invoice).step_up(StepTaken {
                         step: step.clone(),
-                        notice: notice.clone(),
+                        notice: Some(notice.clone()),
+                        at: *at,
+                        deadline: None,
+                    });
+                }
+            }
+            E::StepTaken { step, claims, at, .. } => {
+                for invoice in claims {
+                    self.claim(invoice).step_up(StepTaken {
+                        step: step.clone(),
+                        notice: None,
                         at: *at,
                         deadline: None,
                     });

@@ -10,8 +10,8 @@ use jiff::{
 };
 
 use super::{
-    Action, Decision, Finding, HandoffDraft, WaitReason, after, channel_gap, contact_window,
-    missing_fields, start_of,
+    Action, Decision, Finding, HandoffDraft, QuietStep, WaitReason, after, channel_gap,
+    contact_window, missing_fields, start_of,
 };
 use crate::{
     account::{Account, NoticeState, Standing},
@@ -104,6 +104,10 @@ impl<'a> Case<'a> {
                     }
                 }
             }
+        }
+        if let Some(step) = self.quiet_step(&due, persona) {
+            decision.action = Action::Pass(step);
+            return;
         }
         let (handoffs, messages): (Vec<Due<'_>>, Vec<Due<'_>>) = due.into_iter().partition(|due| {
             matches!(self.policy.steps[due.rung].action, StepAction::HandOff { .. })
@@ -272,6 +276,19 @@ impl<'a> Case<'a> {
     pub(crate) fn in_default(&self, column: &ClaimBook<'_>, day: Date) -> bool {
         law::default_begins(column.claim, self.rules.creditor.seat(), Some(self.debtor))
             .is_some_and(|(from, _)| from <= day)
+    }
+
+    /// The lowest step that is due and sends nothing, with all claims that take it.
+    fn quiet_step(&self, due: &[Due<'_>], persona: &Persona) -> Option<QuietStep> {
+        let quiet = due.iter().map(|due| due.rung).filter(|at| self.policy.steps[*at].is_quiet());
+        let lowest = quiet.min()?;
+        let claims = due.iter().filter(|due| due.rung == lowest);
+        Some(QuietStep {
+            step: self.policy.steps[lowest].name.clone(),
+            claims: claims.map(|due| due.column.invoice.clone()).collect(),
+            persona: persona.name.clone(),
+            policy: self.policy.reference.clone(),
+        })
     }
 
     fn handoff(&self, due: &[&Due<'_>]) -> Option<HandoffDraft> {

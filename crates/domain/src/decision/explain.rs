@@ -50,6 +50,7 @@ pub fn explain(
         Action::Wait => None,
         Action::Notify(notice) => Some(Due::Notice(notice)),
         Action::HandOff(draft) => Some(Due::Handoff(draft)),
+        Action::Pass(step) => Some(Due::Quiet(step)),
     };
     let blocked = block(&account, &rules.creditor.zone, today).err();
     let blocked = blocked.map(|(reason, until)| about(None, reason, until));
@@ -281,6 +282,8 @@ impl View<'_, '_> {
             let stop = self.blocked.or(stopped);
             return match stop.and_then(|stop| Some((stop.waits.clone()?, stop.until))) {
                 Some((reason, until)) => StepState::Blocked { reason, until },
+                // What sends nothing needs no window, no channel and no room below a cap.
+                None if steps[at].is_quiet() => StepState::Due,
                 None => self.guarded(column, at),
             };
         }
@@ -315,7 +318,8 @@ impl View<'_, '_> {
     }
 
     fn happened(&self, taken: &StepTaken) -> Happened {
-        let ours = self.case.account.notices.get(&taken.notice).map(|notice| &notice.decided);
+        let ours = taken.notice.as_ref().and_then(|notice| self.case.account.notices.get(notice));
+        let ours = ours.map(|notice| &notice.decided);
         let policy = ours.map(|decided| decided.policy.clone());
         Happened {
             step: taken.step.clone(),

@@ -15,7 +15,7 @@ use crate::{
     fact::Channel,
     ids::*,
     money::Decimal,
-    policy::{PolicyRef, Rules},
+    policy::{PolicyRef, Rules, StepAction},
 };
 
 /// How far ahead the next thing to happen is looked for.
@@ -28,9 +28,9 @@ pub struct Foreseen {
     pub at: Timestamp,
     /// Step of the ladder.
     pub step: StepName,
-    /// What it does: `reminder`, `mahnung`, …, `hand_off`.
+    /// What it does: `reminder`, `mahnung`, …, `hand_off`, `nothing`.
     pub kind: String,
-    /// By which channel; absent for a handoff.
+    /// By which channel; absent where nothing is sent.
     pub channel: Option<Channel>,
     /// To whom; absent for a message.
     pub agency: Option<AgencyId>,
@@ -79,12 +79,23 @@ impl Foreseen {
                 fee: None,
                 policy: policy.clone(),
             }),
+            AccountEvent::StepTaken { step, claims, persona, policy, .. } => Some(Self {
+                at,
+                step: step.clone(),
+                kind: StepAction::Quiet.name().to_owned(),
+                channel: None,
+                agency: None,
+                persona: Some(persona.clone()),
+                claims: claims.clone(),
+                fee: None,
+                policy: policy.clone(),
+            }),
             _ => None,
         }
     }
 }
 
-/// The next message or handoff from `now` on, if nobody says anything.
+/// The next message, handoff or quiet step from `now` on, if nobody says anything.
 ///
 /// # Errors
 /// A refusal of a command of ours, which would be a mistake in the rules.

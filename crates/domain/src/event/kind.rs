@@ -49,6 +49,7 @@ impl AccountEvent {
             Self::NoticeReceipt { .. } => "NoticeReceipt",
             Self::NoticeWasWrong { .. } => "NoticeWasWrong",
             Self::ReminderReported { .. } => "ReminderReported",
+            Self::StepTaken { .. } => "StepTaken",
             Self::PromiseMade { .. } => "PromiseMade",
             Self::PromiseKept { .. } => "PromiseKept",
             Self::PromiseBroken { .. } => "PromiseBroken",

@@ -13,6 +13,7 @@ mod limitation;
 mod money;
 mod notices;
 mod order;
+mod quiet;
 mod refusals;
 mod start;
 mod story;

@@ -214,6 +214,20 @@ impl Story {
         self
     }
 
+    /// A step happens, and nothing is sent.
+    pub fn passes(mut self, step: &str, claims: &[&str]) -> Self {
+        let events = self.decide();
+        let taken: Vec<_> = events.iter().filter(|event| is_news(event)).collect();
+        match taken.as_slice() {
+            [AccountEvent::StepTaken { step: name, claims: of, .. }] => {
+                assert_eq!(name.as_str(), step);
+                assert_eq!(of.iter().map(InvoiceId::as_str).collect::<Vec<_>>(), claims);
+            }
+            other => panic!("{other:?}, {:?}", self.look().findings),
+        }
+        self
+    }
+
     /// Decides one message and sends it.
     pub fn takes(self, step: &str, channel: Channel) -> Self {
         self.decides(step, channel).sends()
@@ -330,7 +344,8 @@ pub fn notice_of(event: &AccountEvent) -> Option<&NoticeDecided> {
 }
 
 fn is_news(event: &AccountEvent) -> bool {
-    matches!(event, AccountEvent::NoticeDecided(_) | AccountEvent::HandoffDue { .. })
+    use AccountEvent as E;
+    matches!(event, E::NoticeDecided(_) | E::HandoffDue { .. } | E::StepTaken { .. })
 }
 
 /// No message for whoever has paid, disagreed, or was given time.

@@ -20,9 +20,9 @@ pub struct Stage {
     pub on: Date,
     /// Which.
     pub step: StepName,
-    /// By which channel and to which persona; absent for a handoff.
+    /// By which channel and to which persona; absent where nothing is sent.
     pub notice: Option<(Channel, PersonaName)>,
-    /// To which agency; absent for a message.
+    /// To which agency; absent where none gets it.
     pub agency: Option<AgencyId>,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Stage {
         match (&self.notice, &self.agency) {
             (Some((channel, persona)), _) => write!(f, " by {} to {persona}", channel.name()),
             (None, Some(agency)) => write!(f, " to {agency}"),
-            (None, None) => Ok(()),
+            (None, None) => f.write_str(" quietly"),
         }
     }
 }
@@ -67,6 +67,12 @@ impl Stages {
                     let notice = Some((entry.decided.channel, entry.decided.persona.clone()));
                     let stage = Stage { on, step: part.step.clone(), notice, agency: None };
                     self.0.entry(part.invoice.clone()).or_default().0.push(stage);
+                }
+            }
+            AccountEvent::StepTaken { claims, step, .. } => {
+                for invoice in claims {
+                    let stage = Stage { on, step: step.clone(), notice: None, agency: None };
+                    self.0.entry(invoice.clone()).or_default().0.push(stage);
                 }
             }
             AccountEvent::HandoffDue { claims, step, agency, .. } => {

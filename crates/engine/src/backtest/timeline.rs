@@ -196,6 +196,11 @@ impl Rows<'_> {
                 }
                 return;
             }
+            E::StepTaken { step, claims, persona, .. } => {
+                let columns = (step.as_str(), persona.as_str(), "");
+                claims.iter().for_each(|one| self.write(at, Some(one), event, columns, None, ""));
+                return;
+            }
             E::InvoiceIssued { invoice, .. } => {
                 (claim, amount) = (Some(&invoice.invoice), Some(invoice.amount));
             }

@@ -38,6 +38,8 @@ pub(super) struct Act {
 pub(super) enum Deed {
     Message(Arc<NoticeDecided>),
     Handoff(AgencyId),
+    /// Nothing is sent.
+    Quiet,
 }
 
 /// What happens to one account.
@@ -126,6 +128,12 @@ impl Player<'_> {
                     }
                     AccountEvent::HandoffDue { claims, step, agency, missing, .. } => {
                         self.hand_off(now, today, claims, &step, &agency, &missing);
+                    }
+                    AccountEvent::StepTaken { claims, step, .. } => {
+                        for invoice in claims {
+                            let act = Act { at: now, day: today, deed: Deed::Quiet };
+                            self.future.acts.entry((invoice, step.clone())).or_insert(act);
+                        }
                     }
                     _ => {}
                 }

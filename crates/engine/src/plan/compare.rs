@@ -179,9 +179,10 @@ fn aspects(pair: &Pair, claim: &InvoiceId, before: &Act, after: &Act) -> Vec<Asp
         (Deed::Handoff(old), Deed::Handoff(new)) => {
             note(old != new, Aspect::Agency);
         }
+        (Deed::Quiet, Deed::Quiet) => {}
         // A step that was a message is a handoff, or the other way round.
         (_, Deed::Handoff(_)) => note(true, Aspect::Agency),
-        (_, Deed::Message(_)) => note(true, Aspect::Channel),
+        (_, Deed::Message(_) | Deed::Quiet) => note(true, Aspect::Channel),
     }
     found
 }
@@ -215,6 +216,7 @@ fn moment(claim: &InvoiceId, act: &Act) -> Moment {
             moment.fee = (charged > Decimal::ZERO).then_some(charged);
         }
         Deed::Handoff(agency) => moment.agency = Some(agency.clone()),
+        Deed::Quiet => {}
     }
     moment
 }

@@ -81,6 +81,10 @@ fn predicate(told: &Explanation, rules: &Rules, owed: &[(Currency, &[ClaimExplai
                 let about = among(draft.claims.iter(), &claims);
                 format!("the hand-off to {} is due now{about}{lacks}", draft.agency)
             }
+            Due::Quiet(step) => {
+                let about = among(step.claims.iter(), &claims);
+                format!("the step `{}`, which sends nothing, is due now{about}", step.step)
+            }
         };
     }
     let stop = told.blocked.as_ref().or_else(|| {
@@ -127,7 +131,7 @@ fn foreseen(
             words::channel(*channel)
         ),
         (None, Some(agency)) => format!("the next step is the hand-off to {agency}"),
-        (None, None) => format!("the next step is {}", next.step),
+        (None, None) => format!("the next step is `{}`, which sends nothing,", next.step),
     };
     format!("{then}{what}{about} on {on}, unless {unless} paid by then")
 }

@@ -7,6 +7,7 @@ use kulanz_domain::{
         StepState, WaitReason,
     },
     fact::Channel,
+    ids::NoticeId,
     money::{Currency, Money, plain},
     policy::{InterestClaimed, Rules},
 };
@@ -239,9 +240,13 @@ fn happened(found: &Happened) -> String {
                 }
                 false => String::new(),
             };
-            format!("by {}, {}{persona}{version}", words::channel(*channel), found.notice)
+            let notice = found.notice.as_ref().map_or("", NoticeId::as_str);
+            format!("by {}, {notice}{persona}{version}", words::channel(*channel))
         }
-        _ => format!("by another sender, {}", found.notice),
+        _ => match &found.notice {
+            Some(notice) => format!("by another sender, {notice}"),
+            None => "without a message".to_owned(),
+        },
     };
     let deadline = found.deadline.map_or_else(String::new, |day| format!(", to be paid by {day}"));
     format!("happened {by}{deadline}")

@@ -119,7 +119,9 @@ fn known_at(
     zone: &TimeZone,
     id: &AccountId,
 ) -> Result<(usize, Timestamp)> {
-    let decides = |stored: &StoredEvent| matches!(&*stored.kind, "NoticeDecided" | "HandoffDue");
+    let decides = |stored: &StoredEvent| {
+        matches!(&*stored.kind, "NoticeDecided" | "HandoffDue" | "StepTaken")
+    };
     let later = |one: &StoredEvent| one.recorded_at > at || one.recorded_at == at && decides(one);
     let known = events.iter().position(later).unwrap_or(events.len());
     if known == 0 {
@@ -219,7 +221,8 @@ impl Installation<'_> {
         then.at = at;
         then.known = Known::Supposed;
         let sent = |(_, event): &&(Timestamp, AccountEvent)| {
-            matches!(event, AccountEvent::NoticeDecided(_) | AccountEvent::HandoffDue { .. })
+            use AccountEvent as E;
+            matches!(event, E::NoticeDecided(_) | E::HandoffDue { .. } | E::StepTaken { .. })
         };
         let until_then = match then.on_the_way.iter().filter(sent).count() {
             0 => "Nothing would happen by itself until then.",

@@ -100,7 +100,7 @@ fn parts(policy: &LoadedPolicy, creditor: &Creditor) -> Result<BTreeMap<String, 
     let mut parts = BTreeMap::new();
     for step in &policy.policy.steps {
         let plans: Vec<u32> = match &step.action {
-            StepAction::HandOff { .. } => continue,
+            StepAction::HandOff { .. } | StepAction::Quiet => continue,
             StepAction::Offer { plans } => plans.iter().map(|plan| plan.rates).collect(),
             _ => Vec::new(),
         };

@@ -147,6 +147,8 @@ fn overdue(step: &kulanz_domain::policy::Step, pace: Decimal) -> (Option<i64>, O
             }
             _ => (None, Some(-1)),
         },
+        StepAction::Quiet if of_due => (from_due, None),
+        StepAction::Quiet => (None, None),
         StepAction::Reminder if !matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default) => {
             (from_due, None)
         }
@@ -427,8 +429,9 @@ fn at_once(subject: &Subject<'_>, reach: &Reach, context: &mut Context<'_>) {
     let policy = subject.policy();
     let moments = moments(policy);
     for (place, step) in policy.steps.iter().enumerate() {
-        let sends =
-            |step: &kulanz_domain::policy::Step| !matches!(step.action, StepAction::HandOff { .. });
+        let sends = |step: &kulanz_domain::policy::Step| {
+            !matches!(step.action, StepAction::HandOff { .. } | StepAction::Quiet)
+        };
         let same = |earlier: usize| {
             let before = policy.steps.get(earlier)?;
             let exact = |at: usize| moments.get(at)?.filter(|(_, exact)| *exact);

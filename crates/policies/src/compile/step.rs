@@ -59,6 +59,7 @@ pub(super) fn steps(
         steps.push(step(doc, place, &ladder, &condition, known, context));
         conditions.push(condition);
     }
+    warned_first(docs, &steps, context);
     (steps.into_iter().collect(), conditions)
 }
 
@@ -79,6 +80,9 @@ fn step(
         }
     };
     let action = action(doc, known, context);
+    if action == Some(StepAction::Quiet) {
+        speechless(doc, context);
+    }
     if let (Some(at), Some(action)) = (&at, &action) {
         timing(doc, at, action, context);
     }
@@ -148,6 +152,7 @@ fn action(doc: &At<StepDoc>, known: &Known<'_>, context: &mut Context<'_>) -> Op
             SendDoc::Notice => Some(StepAction::Notice),
             SendDoc::Reminder => Some(StepAction::Reminder),
             SendDoc::Mahnung => Some(StepAction::Mahnung),
+            SendDoc::Nothing => Some(StepAction::Quiet),
             SendDoc::Offer => match &doc.plans {
                 Some(plans) if !plans.is_empty() => {
                     let plans: Vec<_> =
@@ -226,6 +231,33 @@ fn terms(doc: &At<PlanDoc>, currency: Currency, context: &mut Context<'_>) -> Op
     Some(PlanTerms { rates: doc.rates, first_percent, at_least })
 }
 
+/// A step that sends nothing needs no text.
+fn speechless(doc: &StepDoc, context: &mut Context<'_>) {
+    if let Some(text) = &doc.text {
+        context.error(text.place, "a step that sends nothing has no text", "leave it out");
+    }
+}
+
+/// Whoever goes to an agency was warned: a hand-off counts from a message, maybe by way of steps
+/// that send nothing.
+fn warned_first(docs: &[At<StepDoc>], steps: &[Option<Step>], context: &mut Context<'_>) {
+    let step = |at: usize| steps.get(at).and_then(Option::as_ref);
+    for (doc, hand_off) in docs.iter().zip(steps).filter_map(|(doc, s)| Some((doc, s.as_ref()?))) {
+        let StepAction::HandOff { .. } = hand_off.action else { continue };
+        let mut anchor = hand_off.at.anchor;
+        let mut quiet = None;
+        while let Anchor::Step(at) = anchor {
+            let Some(before) = step(at).filter(|before| before.is_quiet()) else { break };
+            (anchor, quiet) = (before.at.anchor, Some(&before.name));
+        }
+        if let (Some(quiet), false) = (quiet, matches!(anchor, Anchor::Step(_))) {
+            let message = format!("nobody is warned before `{}`", hand_off.name);
+            let help = format!("`{quiet}` sends nothing: let it count from a message");
+            context.error(doc.at.place, message, &help);
+        }
+    }
+}
+
 /// Whether the moment fits what is done then.
 fn timing(doc: &At<StepDoc>, at: &Moment, action: &StepAction, context: &mut Context<'_>) {
     let place = doc.at.place;
@@ -245,6 +277,7 @@ fn timing(doc: &At<StepDoc>, at: &Moment, action: &StepAction, context: &mut Con
                 context.error(place, "a hand-off counts from an earlier step", help);
             }
         }
+        StepAction::Quiet => {}
         StepAction::Reminder | StepAction::Mahnung | StepAction::Offer { .. } => {
             if at.before || (at.anchor == Anchor::Due && nothing) {
                 let help = "before it use `send: notice`";

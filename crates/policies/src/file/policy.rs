@@ -327,9 +327,12 @@ pub(crate) enum SendDoc {
     Mahnung,
     /// An offer to pay in instalments.
     Offer,
+    /// Nothing: the step happens on its day without a message, and later steps count from it.
+    Nothing,
 }
 
-/// A rung of the ladder: it either sends something or hands the claim off.
+/// A rung of the ladder: it sends something (or, by `send: nothing`, stays quiet), or hands the
+/// claim off.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepDoc {

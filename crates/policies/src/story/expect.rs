@@ -40,6 +40,8 @@ pub(super) enum What {
         /// What it lacks; empty: nothing; absent: not asked.
         lacks: Option<Vec<String>>,
     },
+    /// A step happens, and nothing is sent.
+    Quiet { step: StepName, claims: BTreeSet<InvoiceId> },
     /// Nothing of it is open any more, or something is.
     Settled(InvoiceId, bool),
     /// In default, since a day where one is told; or not.
@@ -178,12 +180,14 @@ impl Reader<'_> {
         let what = match second {
             Some("by") => self.message(words)?,
             Some("to") => self.hand_off(words)?,
+            Some("quietly") => self.quiet(words)?,
             Some("is") => self.state(words)?,
             Some("owes") => self.owes(words)?,
             Some("waits") => self.waits(words)?,
             _ => return Err(self.unknown(words, dated)),
         };
-        let of_a_day = matches!(what, What::Message { .. } | What::HandOff { .. });
+        let of_a_day =
+            matches!(what, What::Message { .. } | What::HandOff { .. } | What::Quiet { .. });
         match of_a_day {
             true => self.only_dated(dated, words, what),
             false => Ok(what),
@@ -206,10 +210,13 @@ impl Reader<'_> {
         }
         let step = self.policy.steps.iter().any(|step| step.name.as_str() == first);
         let help = match step {
-            true => format!("write `{first} by email for R-1`, or `{first} to AGENCY for R-1`"),
+            true => format!(
+                "write `{first} by email for R-1`, `{first} to AGENCY for R-1`, or `{first} \
+                 quietly for R-1`"
+            ),
             false => {
-                "write `STEP by CHANNEL for R-1`, `STEP to AGENCY for R-1`, `R-1 is settled`, \
-                      `R-1 is in default from DAY`, `R-1 owes 10.00`, `R-1 waits, disputed`, \
+                "write `STEP by CHANNEL for R-1`, `STEP to AGENCY for R-1`, `STEP quietly for \
+                      R-1`, `R-1 is settled`, `R-1 is in default from DAY`, `R-1 owes 10.00`, `R-1 waits, disputed`, \
                       `promise is broken`, `nothing else`"
                     .to_owned()
             }
@@ -245,7 +252,7 @@ impl Reader<'_> {
         Ok(what)
     }
 
-    fn step(&self, words: &mut Words<'_>) -> Read<(StepName, bool)> {
+    fn step(&self, words: &mut Words<'_>) -> Read<(StepName, StepAction)> {
         let word = words.word("a step")?;
         let steps = &self.policy.steps;
         let found = steps.iter().find(|step| step.name.as_str() == word).ok_or_else(|| {
@@ -256,7 +263,7 @@ impl Reader<'_> {
             let message = format!("the policy has no step `{}`", short(word));
             words.wrong_before(message, Some(help))
         })?;
-        Ok((found.name.clone(), matches!(found.action, StepAction::HandOff { .. })))
+        Ok((found.name.clone(), found.action.clone()))
     }
 
     fn claim(&mut self, words: &mut Words<'_>) -> Read<InvoiceId> {
@@ -275,9 +282,13 @@ impl Reader<'_> {
     }
 
     fn message(&mut self, words: &mut Words<'_>) -> Read<What> {
-        let (step, hands_off) = self.step(words)?;
-        if hands_off {
-            let help = format!("write `{step} to AGENCY for R-1`");
+        let (step, action) = self.step(words)?;
+        let instead = match action {
+            StepAction::HandOff { .. } => Some(format!("write `{step} to AGENCY for R-1`")),
+            StepAction::Quiet => Some(format!("write `{step} quietly for R-1`")),
+            _ => None,
+        };
+        if let Some(help) = instead {
             return Err(words.wrong_before(format!("`{step}` sends nothing"), Some(help)));
         }
         words.must("by")?;
@@ -341,9 +352,21 @@ impl Reader<'_> {
         })
     }
 
+    fn quiet(&mut self, words: &mut Words<'_>) -> Read<What> {
+        let (step, action) = self.step(words)?;
+        if action != StepAction::Quiet {
+            let help = format!("write `{step} by email for R-1`, or make it `send: nothing`");
+            return Err(words.wrong_before(format!("`{step}` is no quiet step"), Some(help)));
+        }
+        words.must("quietly")?;
+        let claims = self.claims(words)?;
+        words.end(&[])?;
+        Ok(What::Quiet { step, claims })
+    }
+
     fn hand_off(&mut self, words: &mut Words<'_>) -> Read<What> {
-        let (step, hands_off) = self.step(words)?;
-        if !hands_off {
+        let (step, action) = self.step(words)?;
+        if !matches!(action, StepAction::HandOff { .. }) {
             let help = format!("write `{step} by email for R-1`");
             return Err(words.wrong_before(format!("`{step}` is no hand-off"), Some(help)));
         }

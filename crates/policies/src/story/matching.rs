@@ -33,6 +33,9 @@ pub(super) fn speaks_of(what: &What, happened: &Happened) -> bool {
                 && agency == to
                 && given.iter().collect::<BTreeSet<_>>() == claims.iter().collect()
         }
+        (What::Quiet { step, claims }, Happened::Quiet { step: taken, claims: given }) => {
+            step == taken && given.iter().collect::<BTreeSet<_>>() == claims.iter().collect()
+        }
         (What::Comes(turn), Happened::Turn(came, _)) => turn == came,
         _ => false,
     }
@@ -48,7 +51,10 @@ pub(super) fn close_to(what: &What, happened: &Happened) -> bool {
         (
             What::HandOff { step, claims, .. },
             Happened::HandOff { step: taken, claims: given, .. },
-        ) => step == taken && given.iter().any(|one| claims.contains(one)),
+        )
+        | (What::Quiet { step, claims }, Happened::Quiet { step: taken, claims: given }) => {
+            step == taken && given.iter().any(|one| claims.contains(one))
+        }
         (What::Comes(turn), Happened::Turn(came, _)) => turn == came,
         _ => false,
     }

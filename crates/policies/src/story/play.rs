@@ -41,6 +41,8 @@ pub(super) enum Happened {
     Message { decided: Box<NoticeDecided>, deadline: Option<Date> },
     /// Claims are due to go to an agency.
     HandOff { step: StepName, agency: AgencyId, claims: Vec<InvoiceId>, missing: Vec<String> },
+    /// A step happened, and nothing was sent.
+    Quiet { step: StepName, claims: Vec<InvoiceId> },
     /// An arrangement, a placement, a fee, a claim came to something.
     Turn(Turn, Option<InvoiceId>),
 }
@@ -352,6 +354,9 @@ impl Heard {
                         claims: claims.clone(),
                         missing: missing.clone(),
                     }
+                }
+                E::StepTaken { step, claims, .. } => {
+                    Happened::Quiet { step: step.clone(), claims: claims.clone() }
                 }
                 E::ClaimSettled { invoice, .. } => {
                     Happened::Turn(Turn::Settled, Some(invoice.clone()))

@@ -210,7 +210,7 @@ impl Judge<'_> {
         let Expected { when, line, text, what } = expected;
         let at = self.story.look_of(*when);
         let why = match what {
-            What::Message { .. } | What::HandOff { .. } | What::Comes(_) => {
+            What::Message { .. } | What::HandOff { .. } | What::Quiet { .. } | What::Comes(_) => {
                 match self.find(*when, what) {
                     Some(number) => {
                         if let Some(used) = self.used.get_mut(number) {
@@ -286,6 +286,10 @@ impl Judge<'_> {
                     false => format!("it lacks {}", missing.join(", ")),
                 })
             }
+            (What::Quiet { step, .. }, _) => {
+                self.verdict.steps.insert(step.clone());
+                None
+            }
             _ => None,
         }
     }
@@ -310,9 +314,9 @@ impl Judge<'_> {
             return format!("instead {}: {what}", self.clock(near.at));
         }
         let (claims, step) = match what {
-            What::Message { claims, step, .. } | What::HandOff { claims, step, .. } => {
-                (claims, step)
-            }
+            What::Message { claims, step, .. }
+            | What::HandOff { claims, step, .. }
+            | What::Quiet { claims, step } => (claims, step),
             _ => return "it did not come to that".to_owned(),
         };
         let Some(snapshot) = self.played.snapshots.get(&at) else {
@@ -513,6 +517,10 @@ impl Judge<'_> {
                     false => format!(", lacks {}", missing.join(", lacks ")),
                 };
                 format!("{step} to {agency} for {}{lacks}", listed(claims))
+            }
+            Happened::Quiet { step, claims } => {
+                let claims = claims.iter().map(InvoiceId::as_str).collect();
+                format!("{step} quietly for {}", listed(claims))
             }
             Happened::Turn(turn, None) => turn.name().to_owned(),
             Happened::Turn(turn, Some(claim)) => match turn {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     account::PlacementState,
     contact::ContactCap,
-    decision::{Finding, Foreseen, HandoffDraft, PutOff, WaitReason},
+    decision::{Finding, Foreseen, HandoffDraft, PutOff, QuietStep, WaitReason},
     event::{ChannelGap, NoticeDecided},
     fact::Channel,
     ids::*,
@@ -44,6 +44,8 @@ pub enum Due {
     Notice(Box<NoticeDecided>),
     /// A handoff.
     Handoff(HandoffDraft),
+    /// A step that sends nothing.
+    Quiet(QuietStep),
 }
 
 /// An account's claims in one currency.
@@ -206,8 +208,8 @@ pub struct Happened {
     pub step: StepName,
     /// When the gateway took it.
     pub at: Timestamp,
-    /// With which notice.
-    pub notice: NoticeId,
+    /// With which notice; absent: it sent nothing.
+    pub notice: Option<NoticeId>,
     /// By which channel; absent for another sender's.
     pub channel: Option<Channel>,
     /// Persona at that time; absent for another sender's.
