@@ -27,6 +27,7 @@ fn policy(text: &str) -> Policy {
         deadline: None,
         fee: Decimal::ZERO,
         lump_sum: false,
+        stop_delivery: false,
         expires: None,
         when: None,
         text: text.into(),

@@ -63,6 +63,9 @@ pub struct Account {
     /// Placements, asked for or released.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub placements: BTreeMap<PlacementId, Placement>,
+    /// Deliveries on account are stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_stop: Option<DeliveryStop>,
     /// Policies that looked at it, with the first moment of each name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub met: BTreeMap<PolicyName, (Timestamp, PolicyRef)>,
@@ -105,6 +108,15 @@ pub struct HoldPlaced {
     pub until: Option<Date>,
     /// Day of placing.
     pub on: Date,
+}
+
+/// Liefersperre.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryStop {
+    /// First day.
+    pub since: Date,
+    /// Claims that cause it, each with the step that does.
+    pub claims: Vec<(InvoiceId, StepName)>,
 }
 
 /// A payment with what became of it, in either order of arrival.

@@ -3,6 +3,7 @@
 //! [`Account::execute`] checks first and records then: a refusal leaves the account untouched. The
 //! second arrival of a fact records nothing.
 
+mod delivery;
 mod handoff;
 mod interest;
 mod record;
@@ -16,6 +17,7 @@ use thiserror::Error;
 pub use self::handoff::missing_fields;
 pub(crate) use self::settlement::owed;
 use self::{
+    delivery::review_delivery,
     handoff::{complete_automatic, go_out, recall, refresh_handoffs, release},
     interest::{look_for_rates, waive_rests},
     record::record,
@@ -237,6 +239,8 @@ impl Account {
             }
             Command::Decide { rules, now, seed } => {
                 (wake, findings) = decide(&mut raised, rules, *now, seed);
+                let again = review_delivery(&mut raised, rules, day_in(*now, &rules.creditor.zone));
+                wake = [wake, again].into_iter().flatten().min();
             }
             Command::ConfirmSent { notice, at, rules } => {
                 confirm_sent(&mut raised, notice, *at, rules)?;
@@ -386,7 +390,7 @@ fn bring_up_to(
     let review_again = review(raised, rules, now, today);
     refresh_handoffs(raised, rules);
     complete_automatic(raised, rules, today, now);
-    review_again
+    [review_again, review_delivery(raised, rules, today)].into_iter().flatten().min()
 }
 
 /// The account as a decision at `now` would find it, and when what is beside steps has to be

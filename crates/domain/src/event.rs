@@ -435,6 +435,20 @@ pub enum AccountEvent {
         at: Timestamp,
     },
 
+    /// The shop should not deliver on account any more (Liefersperre), because of these claims; told
+    /// anew where they change.
+    DeliveryStopped {
+        /// Each with the step that stops deliveries.
+        claims: Vec<(InvoiceId, StepName)>,
+        /// Day.
+        on: Date,
+    },
+    /// No claim speaks against deliveries on account any more.
+    DeliveryResumed {
+        /// Day.
+        on: Date,
+    },
+
     // ---- arrangements
     /// Zahlungszusage.
     PromiseMade {

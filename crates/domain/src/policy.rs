@@ -226,6 +226,8 @@ pub struct Step {
     pub fee: Decimal,
     /// The lump sum of § 288 (5) BGB is charged with it, as far as the law lets it.
     pub lump_sum: bool,
+    /// From when it happened, the shop should not deliver on account any more (Liefersperre).
+    pub stop_delivery: bool,
     /// It does not happen any more so long after its day; absent: however late.
     pub expires: Option<Span>,
     /// Absent: always.

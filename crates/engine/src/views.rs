@@ -150,6 +150,12 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
         let claim = account.claims.get(invoice);
         claim.is_some_and(|claim| claim.settled_on.is_none() && claim.placement.is_none())
     };
+    if let Some(stop) = &account.delivery_stop {
+        let claims: Vec<String> =
+            stop.claims.iter().map(|(claim, step)| format!("{claim} ({step})")).collect();
+        let detail = format!("no deliveries on account: {}", claims.join(", "));
+        row("delivery_stopped", "account", day(stop.since), detail);
+    }
     for (placement, entry) in &account.placements {
         let since = entry.claims.iter().filter_map(|c| account.claims.get(c)?.last_step());
         let since = since.map(|step| step.at).max().unwrap_or(Timestamp::UNIX_EPOCH);

@@ -6,9 +6,10 @@ use anyhow::{Context, Result};
 use jiff::civil::Date;
 use kulanz_domain::{
     Account, AccountEvent,
+    account::DeliveryStop,
     book::Book,
     event::{Allocation, FeeKind, Rate},
-    ids::{AccountId, PaymentId},
+    ids::{AccountId, InvoiceId, PaymentId, StepName},
     money::{Currency, Money, plain},
     policy::InterestClaimed,
 };
@@ -103,6 +104,7 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
             "next_look": opened.head.wake_at.map(|at| at.to_string()),
             "insolvent_on": account.insolvent_on, "deceased_on": account.deceased_on,
             "erased_at": account.erased_at.map(|at| at.to_string()),
+            "delivery_stop": account.delivery_stop,
         });
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
@@ -117,6 +119,9 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
     }
     if let Some(at) = account.erased_at {
         println!("erased {}", shown(at));
+    }
+    if let Some(stop) = &account.delivery_stop {
+        println!("{}", delivery(stop));
     }
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     for book in &books {
@@ -183,6 +188,18 @@ fn parts(parts: &[Allocation]) -> String {
         .map(|part| format!("{} to {:?} of {}", part.amount, part.part, part.invoice))
         .collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ").to_lowercase() }
+}
+
+/// `R-1 by in-arrears, R-2 by last-call`.
+fn causes(claims: &[(InvoiceId, StepName)]) -> String {
+    let claims: Vec<String> =
+        claims.iter().map(|(claim, step)| format!("{claim} by {step}")).collect();
+    claims.join(", ")
+}
+
+/// That deliveries on account are stopped.
+pub fn delivery(stop: &DeliveryStop) -> String {
+    format!("deliveries on account are stopped since {}: {}", stop.since, causes(&stop.claims))
 }
 
 /// One line on an event. `used`: how payments were used by the events before it.
@@ -255,6 +272,9 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         E::StepTaken { step, claims, .. } => {
             let claims: Vec<&str> = claims.iter().map(|one| one.as_str()).collect();
             format!("{step}, nothing sent: {}", claims.join(", "))
+        }
+        E::DeliveryStopped { claims, on } => {
+            format!("since {on}: {}", causes(&claims))
         }
         E::NoticeSuppressed { notice, reason } => format!("{notice}: {reason:?}"),
         E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => notice.to_string(),

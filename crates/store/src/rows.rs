@@ -208,7 +208,7 @@ pub struct NoticeRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkRow {
     /// `release`, `incomplete_placement`, `hardship`, `unmatched_payment`, `old_claim`,
-    /// `unknown_notice` …
+    /// `unknown_notice`, `delivery_stopped` …
     pub list: String,
     /// What it concerns within the account: an invoice, a payment, a notice.
     pub item: String,

@@ -69,6 +69,11 @@ impl Account {
             E::HoldReleased { hold } => {
                 self.holds.entry(hold.clone()).or_default().released = true;
             }
+            E::DeliveryStopped { claims, on } => {
+                let since = self.delivery_stop.as_ref().map_or(*on, |stop| stop.since);
+                self.delivery_stop = Some(DeliveryStop { since, claims: claims.clone() });
+            }
+            E::DeliveryResumed { .. } => self.delivery_stop = None,
             E::AccountErased { at } => self.erased_at = Some(*at),
             E::InterestTermsSet(terms) => self.interest.push(terms.clone()),
             E::BaseRatesTaken { rates } => {

@@ -59,7 +59,18 @@ pub fn explain(
         .map(|currency| in_currency(&account, rules, currency, (now, blocked.as_ref())))
         .collect();
     let findings = decision.findings;
-    Ok(Explanation { at: now, today, due, blocked, findings, next_look, next, currencies })
+    let delivery_stop = account.delivery_stop;
+    Ok(Explanation {
+        at: now,
+        today,
+        due,
+        blocked,
+        findings,
+        next_look,
+        next,
+        delivery_stop,
+        currencies,
+    })
 }
 
 fn about(invoice: Option<&InvoiceId>, reason: WaitReason, until: Option<Timestamp>) -> Finding {

@@ -50,6 +50,8 @@ impl AccountEvent {
             Self::NoticeWasWrong { .. } => "NoticeWasWrong",
             Self::ReminderReported { .. } => "ReminderReported",
             Self::StepTaken { .. } => "StepTaken",
+            Self::DeliveryStopped { .. } => "DeliveryStopped",
+            Self::DeliveryResumed { .. } => "DeliveryResumed",
             Self::PromiseMade { .. } => "PromiseMade",
             Self::PromiseKept { .. } => "PromiseKept",
             Self::PromiseBroken { .. } => "PromiseBroken",

@@ -3,6 +3,7 @@
 
 mod arrangements;
 mod catching_up;
+mod delivery;
 mod early_and_late;
 mod explain;
 mod guards;

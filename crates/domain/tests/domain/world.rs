@@ -74,6 +74,7 @@ pub fn rung(name: &str, action: StepAction, at: Moment) -> Step {
         deadline,
         fee,
         lump_sum: false,
+        stop_delivery: false,
         expires: None,
         when,
         text: name.into(),

@@ -190,6 +190,12 @@ impl Rows<'_> {
                 }
                 return;
             }
+            E::DeliveryStopped { claims, .. } => {
+                for (invoice, step) in claims {
+                    self.write(at, Some(invoice), event, (step.as_str(), "", ""), None, "");
+                }
+                return;
+            }
             E::ReminderReported { invoices, .. } => {
                 for invoice in invoices {
                     self.put(at, Some(invoice), event, None, "");
@@ -298,6 +304,7 @@ impl Rows<'_> {
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
             | E::PlanBroken { .. }
+            | E::DeliveryResumed { .. }
             | E::AccountErased { .. } => {}
         }
         self.put(at, claim, event, amount, &reason);

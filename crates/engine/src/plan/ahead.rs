@@ -53,6 +53,8 @@ pub(super) struct Future {
     pub handed: Vec<(&'static str, Decimal)>,
     /// What stood in the way, each once.
     pub hindered: BTreeSet<(Hindrance, Option<InvoiceId>, Option<StepName>)>,
+    /// Deliveries on account are stopped at the end.
+    pub delivery_stopped: bool,
     /// Interest that is open at the end, by currency.
     pub interest: BTreeMap<&'static str, Decimal>,
 }
@@ -77,6 +79,7 @@ pub(super) fn play(
         wake = player.decide(at)?;
     }
     let last = end.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(end);
+    player.future.delivery_stopped = player.account.delivery_stop.is_some();
     player.count_interest(day_in(last, &rules.creditor.zone));
     Ok(player.future)
 }

@@ -31,6 +31,7 @@ pub(super) fn add(
     unknown_steps(pair, account, report);
     let mut differs = now.interest != then.interest;
     report.interest_differs += u64::from(differs);
+    differs |= now.delivery_stopped != then.delivery_stopped;
     let keys: BTreeSet<&(InvoiceId, StepName)> = now.acts.keys().chain(then.acts.keys()).collect();
     for key in keys {
         let (before, after) = (now.acts.get(key), then.acts.get(key));
@@ -94,6 +95,7 @@ fn moved(sum: &mut Moved, days: i32) {
 /// One future's totals.
 fn tell(future: &Future, side: &mut Side) {
     side.people += u64::from(!future.messages.is_empty());
+    side.delivery_stops += u64::from(future.delivery_stopped);
     for ((_, step), act) in &future.acts {
         count(&mut side.claims, step, 1);
         if let Deed::Handoff(agency) = &act.deed {

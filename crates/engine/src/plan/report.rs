@@ -64,6 +64,9 @@ pub struct Side {
     pub claims: BTreeMap<StepName, u64>,
     /// Claims that become due to go to an agency.
     pub handoffs: BTreeMap<AgencyId, u64>,
+    /// Accounts to which deliveries on account are stopped at the end.
+    #[serde(default)]
+    pub delivery_stops: u64,
     /// By ISO 4217 code.
     pub money: BTreeMap<String, Asked>,
     /// Steps of claims that something stood in the way of, by what it was.
@@ -317,6 +320,7 @@ impl Side {
     fn merge(&mut self, other: &Self) {
         self.messages += other.messages;
         self.people += other.people;
+        self.delivery_stops += other.delivery_stops;
         for (step, channels) in &other.notices {
             sum(self.notices.entry(step.clone()).or_default(), channels);
         }

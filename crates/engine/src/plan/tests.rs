@@ -31,6 +31,7 @@ fn step(name: &str, action: StepAction, anchor: Anchor, days: i32) -> Step {
         deadline: None,
         fee: Decimal::ZERO,
         lump_sum: false,
+        stop_delivery: false,
         expires: None,
         when: None,
         text: name.into(),

@@ -17,6 +17,9 @@ use super::words;
 /// All tables, by currency.
 pub fn of(told: &Explanation, rules: &Rules) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(stop) = &told.delivery_stop {
+        lines.push(format!("\n  {}", crate::account::delivery(stop)));
+    }
     for one in &told.currencies {
         currency(one, rules, &mut lines);
     }

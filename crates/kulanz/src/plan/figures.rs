@@ -94,6 +94,11 @@ pub fn groups(plan: &Plan) -> Vec<Group> {
         .partition(|(one, _)| *one == Hindrance::FieldsMissing);
     handoffs.extend(lacking.into_iter().map(|(_, figure)| figure));
     groups.push(Group { heading: "Agencies", figures: handoffs });
+    if old.delivery_stops + new.delivery_stops > 0 {
+        let stopped =
+            number("customers to whom they are stopped", old.delivery_stops, new.delivery_stops);
+        groups.push(Group { heading: "Deliveries on account", figures: vec![stopped] });
+    }
     groups.push(Group {
         heading: "What moves or stops a step",
         figures: hindered.into_iter().map(|(_, figure)| figure).collect(),

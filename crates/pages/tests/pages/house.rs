@@ -148,6 +148,7 @@ fn policy(currency: Currency, ladder: Ladder) -> Policy {
         deadline: None,
         fee: Decimal::ZERO,
         lump_sum: false,
+        stop_delivery: false,
         expires: None,
         when: None,
         text: "offer".into(),

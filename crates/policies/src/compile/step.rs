@@ -117,6 +117,14 @@ fn step(
         }
         at.value
     });
+    let stop_delivery = doc.stop_delivery.as_ref().is_some_and(|stop| {
+        let early = at.is_some_and(|at| at.before || at.anchor == Anchor::Issued);
+        if stop.value && (early || sends == Some(SendDoc::Notice)) {
+            let help = "deliveries go on until a claim is late: let a later step stop them";
+            context.error(stop.place, "this step can come before the due date", help);
+        }
+        stop.value
+    });
     let expires = match &doc.expires {
         Some(at) => context.read::<Span>(at, at.place).map(Some),
         None => Some(None),
@@ -135,6 +143,7 @@ fn step(
         deadline: deadline?,
         fee: fee?,
         lump_sum,
+        stop_delivery,
         expires: expires?,
         when: bare(condition),
         text: arc(text),

@@ -357,6 +357,11 @@ pub(crate) struct StepDoc {
     #[schemars(example = true)]
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub lump_sum: Option<At<bool>>,
+    /// Liefersperre: from when the step has happened, the shop should not deliver on account any
+    /// more. Lifted by itself once the claims are paid, withdrawn, deferred or disputed.
+    #[schemars(example = true)]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
+    pub stop_delivery: Option<At<bool>>,
     /// It does not happen any more so long after its day. However late where left out.
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub expires: Option<At<Days>>,

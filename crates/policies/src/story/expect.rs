@@ -111,13 +111,15 @@ pub(super) enum Turn {
     PlacementWithdrawn,
     PlacementRecalled,
     FeeTakenBack,
+    DeliveryStopped,
+    DeliveryResumed,
     Settled,
     Reopened,
     HeldBack,
 }
 
 impl Turn {
-    const TOLD: [(&'static str, Self); 8] = [
+    const TOLD: [(&'static str, Self); 10] = [
         ("promise is kept", Self::PromiseKept),
         ("promise is broken", Self::PromiseBroken),
         ("plan is completed", Self::PlanCompleted),
@@ -126,6 +128,8 @@ impl Turn {
         ("placement is withdrawn", Self::PlacementWithdrawn),
         ("placement is recalled", Self::PlacementRecalled),
         ("fee is taken back", Self::FeeTakenBack),
+        ("delivery is stopped", Self::DeliveryStopped),
+        ("delivery is resumed", Self::DeliveryResumed),
     ];
 
     pub const fn name(self) -> &'static str {
@@ -138,6 +142,8 @@ impl Turn {
             Self::PlacementWithdrawn => "placement is withdrawn",
             Self::PlacementRecalled => "placement is recalled",
             Self::FeeTakenBack => "fee is taken back",
+            Self::DeliveryStopped => "delivery is stopped",
+            Self::DeliveryResumed => "delivery is resumed",
             Self::Settled => "is settled",
             Self::Reopened => "is open again",
             Self::HeldBack => "waits for a person to let it in",

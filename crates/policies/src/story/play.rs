@@ -358,6 +358,8 @@ impl Heard {
                 E::StepTaken { step, claims, .. } => {
                     Happened::Quiet { step: step.clone(), claims: claims.clone() }
                 }
+                E::DeliveryStopped { .. } => Happened::Turn(Turn::DeliveryStopped, None),
+                E::DeliveryResumed { .. } => Happened::Turn(Turn::DeliveryResumed, None),
                 E::ClaimSettled { invoice, .. } => {
                     Happened::Turn(Turn::Settled, Some(invoice.clone()))
                 }

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
 use crate::{
-    account::PlacementState,
+    account::{DeliveryStop, PlacementState},
     contact::ContactCap,
     decision::{Finding, Foreseen, HandoffDraft, PutOff, QuietStep, WaitReason},
     event::{ChannelGap, NoticeDecided},
@@ -32,6 +32,8 @@ pub struct Explanation {
     pub next_look: Option<Timestamp>,
     /// The next thing that happens if nobody says anything.
     pub next: Option<Foreseen>,
+    /// Deliveries on account are stopped.
+    pub delivery_stop: Option<DeliveryStop>,
     /// By currency.
     pub currencies: Vec<CurrencyExplained>,
 }
