@@ -19,6 +19,7 @@ use crate::{
     ids::*,
     law::rates::BaseRates,
     money::{Currency, Decimal, Money, cut},
+    overrides::Override,
     policy::{PolicyRef, Release},
 };
 
@@ -66,6 +67,9 @@ pub struct Account {
     /// Deliveries on account are stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_stop: Option<DeliveryStop>,
+    /// What persons decided differently, in the order in which they did, ended ones included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
     /// Policies that looked at it, with the first moment of each name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub met: BTreeMap<PolicyName, (Timestamp, PolicyRef)>,

@@ -4,6 +4,7 @@
 //! rests
 //! - while an instalment plan of the claim is kept: the rates are all that there is to pay;
 //! - from a promise on, unless the promise is broken: then it is as if there had been none;
+//! - on days for which a person said so (an override);
 //! - from insolvency (§ 39 (1) no. 1 InsO) and from death on: a person goes on from there.
 //!
 //! It is computed on principal alone (§ 289 BGB). What of the principal was credited, remitted or
@@ -302,6 +303,7 @@ fn pauses(account: &Account, id: &InvoiceId, issued_on: Date) -> Vec<(Date, Date
         };
         pauses.push((after(promise.on), to));
     }
+    pauses.extend(account.interest_free(id));
     let ends = [account.insolvent_on, account.deceased_on];
     pauses.extend(ends.into_iter().flatten().map(|day| (day, Date::MAX)));
     pauses.sort_unstable();

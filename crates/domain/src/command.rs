@@ -6,6 +6,7 @@
 mod delivery;
 mod handoff;
 mod interest;
+mod overrule;
 mod record;
 mod settlement;
 
@@ -35,6 +36,7 @@ use crate::{
     ids::*,
     law,
     money::{Currency, Decimal, Money},
+    overrides::Override,
     policy::{InterestClaimed, Release, Rules},
     watch::{Watch, watch},
 };
@@ -103,6 +105,24 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// A person decides differently for the account or a claim.
+    SetOverride {
+        /// As it is to be kept.
+        set: Override,
+        /// Creditor and policies in force.
+        rules: Arc<Rules>,
+    },
+    /// A person takes that back.
+    LiftOverride {
+        /// Which.
+        id: OverrideId,
+        /// Who.
+        by: String,
+        /// The moment.
+        now: Timestamp,
+        /// Creditor and policies in force.
+        rules: Arc<Rules>,
+    },
     /// Pay later: the debtor names a day.
     Promise {
         /// Id.
@@ -169,6 +189,16 @@ pub enum Refusal {
     NotParked(NoticeId),
     #[error("no claim {0} on this account")]
     UnknownClaim(InvoiceId),
+    #[error("the override changes nothing: name what is to be different")]
+    EmptyOverride,
+    #[error("no override {0} is on the account")]
+    NoSuchOverride(OverrideId),
+    #[error("no policy in force has a {kind} `{name}`; there are: {known}")]
+    NotInPolicy { kind: &'static str, name: String, known: String },
+    #[error("{0} is no pace: between 0.1 and 10; 2 waits twice as long")]
+    NoPace(Decimal),
+    #[error("{0} is no minimum: name an amount of zero or more")]
+    NoMinimum(Decimal),
     #[error("nothing is owed")]
     NothingOwed,
     #[error("the day has passed already")]
@@ -275,6 +305,11 @@ impl Account {
                     let (invoice, by) = (invoice.clone(), by.clone());
                     raised.raise(AccountEvent::ClaimAdmitted { invoice, by });
                 }
+            }
+            Command::SetOverride { set, rules } => overrule::set(&mut raised, set, rules)?,
+            Command::LiftOverride { id, by, now, rules } => {
+                let on = day_in(*now, &rules.creditor.zone);
+                overrule::lift(&mut raised, id, by, rules, on)?;
             }
             Command::Promise { promise, until, now, rules, by_person } => {
                 arrangement::promise(&mut raised, promise, *until, *now, rules, *by_person)?;
@@ -390,7 +425,10 @@ fn bring_up_to(
     let review_again = review(raised, rules, now, today);
     refresh_handoffs(raised, rules);
     complete_automatic(raised, rules, today, now);
-    [review_again, review_delivery(raised, rules, today)].into_iter().flatten().min()
+    let overrides_end = raised.account.override_ends(today);
+    let overrides_end = overrides_end.map(|day| start_of(day, &rules.creditor.zone));
+    let looks = [review_again, review_delivery(raised, rules, today), overrides_end];
+    looks.into_iter().flatten().min()
 }
 
 /// The account as a decision at `now` would find it, and when what is beside steps has to be

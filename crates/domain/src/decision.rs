@@ -143,6 +143,8 @@ pub enum WaitReason {
     StepMissing(StepName),
     /// The law does not allow it yet: no handoff before default.
     NotInDefault,
+    /// A person said that it goes no further.
+    NoFurther(OverrideId),
     /// All steps are done.
     TopOfLadder,
     /// Outside the contact window.

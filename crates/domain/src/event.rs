@@ -15,6 +15,7 @@ use crate::{
     fact::*,
     ids::*,
     money::{Currency, Decimal, Money},
+    overrides::Override,
     policy::{PolicyRef, Release},
 };
 
@@ -445,6 +446,20 @@ pub enum AccountEvent {
     },
     /// No claim speaks against deliveries on account any more.
     DeliveryResumed {
+        /// Day.
+        on: Date,
+    },
+
+    // ---- what persons decide differently
+    /// A person decides differently for the account or a claim.
+    OverrideSet(Override),
+    /// From that day on it does not hold any more.
+    OverrideLifted {
+        /// Which.
+        #[serde(rename = "override")]
+        id: OverrideId,
+        /// Who.
+        by: String,
         /// Day.
         on: Date,
     },

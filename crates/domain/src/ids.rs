@@ -103,6 +103,8 @@ ids! {
     DisputeId = "dispute id";
     /// Mahnsperre.
     HoldId = "hold id";
+    /// Override.
+    OverrideId = "override id";
     /// A message to a debtor.
     NoticeId = "notice id";
     /// Ratenplan.

@@ -107,7 +107,12 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
     let entry = case.entry(column);
     let ladder = Ladder { case, column, persona, entry, latest_on: OnceCell::new() };
     let (mut found, lowest) = (Vec::new(), ladder.next_rung());
+    let limit = case.effective(persona, Some(column.invoice));
     for (at, step) in case.policy.steps.iter().enumerate().skip(lowest) {
+        if let Some(by) = limit.stops(case.policy, at) {
+            found.push((at, WaitReason::NoFurther(by.clone()), None));
+            continue;
+        }
         if step.action == StepAction::Notice && case.today >= column.due_on {
             found.push((at, WaitReason::Expired, None));
             continue;

@@ -21,6 +21,7 @@ pub mod ids;
 mod ladder;
 pub mod law;
 pub mod money;
+pub mod overrides;
 pub mod policy;
 pub mod reference;
 pub mod statement;

@@ -42,7 +42,8 @@ pub async fn open(places: &Places, id: &AccountId) -> Result<Opened> {
     Ok(Opened { account: replay(&head)?, head, store })
 }
 
-async fn secrets(
+/// What is sealed of an account, by slot.
+pub async fn secrets(
     places: &Places,
     id: &AccountId,
     opened: &Opened,
@@ -105,6 +106,7 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
             "insolvent_on": account.insolvent_on, "deceased_on": account.deceased_on,
             "erased_at": account.erased_at.map(|at| at.to_string()),
             "delivery_stop": account.delivery_stop,
+            "overrides": account.overrides_on(today).collect::<Vec<_>>(),
         });
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
@@ -122,6 +124,9 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
     }
     if let Some(stop) = &account.delivery_stop {
         println!("{}", delivery(stop));
+    }
+    for one in account.overrides_on(today) {
+        println!("override {}  {}", one.id, crate::overrides::said(one));
     }
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     for book in &books {
@@ -276,6 +281,8 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         E::DeliveryStopped { claims, on } => {
             format!("since {on}: {}", causes(&claims))
         }
+        E::OverrideSet(set) => format!("{} {}", set.id, crate::overrides::said(&set)),
+        E::OverrideLifted { id, .. } => id.to_string(),
         E::NoticeSuppressed { notice, reason } => format!("{notice}: {reason:?}"),
         E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => notice.to_string(),
         E::LimitationNear { invoice, act_by } => match act_by {

@@ -17,7 +17,9 @@ use crate::{
     house::{self, House, Places},
     import, kafka, law, letters,
     orders::Order,
-    outbox, plan, policy, policy_test,
+    outbox,
+    overrides::{self, Overrides},
+    plan, policy, policy_test,
     serve::Running,
     settings::Settings,
     starter, statement,
@@ -90,6 +92,9 @@ enum Command {
     /// Look at accounts and change them
     #[command(subcommand)]
     Account(Box<Accounts>),
+    /// Decide differently for one account or one claim
+    #[command(subcommand)]
+    Override(Overrides),
     /// Messages that a person has to look at
     #[command(subcommand)]
     Outbox(Outbox),
@@ -172,7 +177,7 @@ enum Events {
 
 /// Who gives an order.
 #[derive(Debug, Clone, Args)]
-struct By {
+pub struct By {
     /// Your name, for the log
     #[arg(long = "as", value_name = "NAME", env = "KULANZ_PERSON")]
     person: Option<String>,
@@ -591,6 +596,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             }
         }
         Command::Account(command) => accounts(&places, *command).await?,
+        Command::Override(command) => overrides::run(&places, command).await?,
         Command::Outbox(command) => outboxes(&places, command).await?,
         Command::DeadLetters(command) => match command {
             Letters::List { all, json } => {

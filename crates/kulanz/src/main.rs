@@ -26,6 +26,7 @@ mod letters;
 mod orders;
 mod outbox;
 mod outbox_page;
+mod overrides;
 mod plan;
 mod policy;
 mod policy_test;

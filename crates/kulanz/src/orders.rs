@@ -10,6 +10,7 @@ use kulanz_domain::{
     fact::{Fact, Part, Stamp},
     ids::*,
     money::{Currency, Decimal, Money},
+    overrides::{Override, OverrideTerms},
     policy::Rules,
 };
 use kulanz_engine::{Engine, ExecuteError, Extra};
@@ -70,6 +71,26 @@ pub enum Order {
         currency: Currency,
         /// Rates.
         rates: Vec<Rate>,
+    },
+    /// Decide differently for an account or a claim.
+    SetOverride {
+        /// Account.
+        account: AccountId,
+        /// Only this claim.
+        invoice: Option<InvoiceId>,
+        /// What is different.
+        terms: Box<OverrideTerms>,
+        /// Last day.
+        until: Option<Date>,
+        /// Why; sealed.
+        reason: String,
+    },
+    /// Take an override back.
+    LiftOverride {
+        /// Account.
+        account: AccountId,
+        /// Which.
+        id: OverrideId,
     },
     /// Destroy the account's key.
     Erase {
@@ -151,6 +172,8 @@ impl Order {
             | Self::GiveUp { account, .. }
             | Self::Promise { account, .. }
             | Self::Plan { account, .. }
+            | Self::SetOverride { account, .. }
+            | Self::LiftOverride { account, .. }
             | Self::Erase { account }
             | Self::ReleasePlacement { account, .. }
             | Self::NoticeWasSent { account, .. }
@@ -238,6 +261,28 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             let rules = rules(engine, &account)?;
             let said = format!("plan of {} rates agreed", rates.len());
             let command = Command::AgreePlan { plan, currency, rates, now, rules, by_person: true };
+            run(engine, &account, command, &cause, said).await
+        }
+        Order::SetOverride { account, invoice, terms, until, reason } => {
+            let id = OverrideId::new(&format!("O-{fresh}"))?;
+            let rules = rules(engine, &account)?;
+            let (by, on) = (person.to_owned(), day_in(now, &rules.creditor.zone));
+            let set = Override { id, invoice, terms: *terms, until, by, on, lifted_on: None };
+            let said = format!("override {}: {}", set.id, crate::overrides::said(&set));
+            let slot = crate::overrides::slot(&set.id);
+            let secret = (slot, serde_json::to_vec(&serde_json::json!({ "reason": reason }))?);
+            let extra = Extra { secrets: vec![secret], ..Extra::default() };
+            known(engine, &account).await?;
+            let command = Command::SetOverride { set, rules };
+            let mut outcome =
+                told(engine.execute_with(&account, Some(command), &cause, extra).await)?;
+            outcome.said.push(said);
+            Ok(outcome)
+        }
+        Order::LiftOverride { account, id } => {
+            let rules = rules(engine, &account)?;
+            let said = format!("override {id} is lifted");
+            let command = Command::LiftOverride { id, by: person.to_owned(), now, rules };
             run(engine, &account, command, &cause, said).await
         }
         Order::Erase { account } => {

@@ -199,13 +199,17 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Ways to pay in the order of the persona: as the last message said, else as the policy has
+    /// Ways to pay in the order of the persona: as a person set them, as the last message said, else as the policy has
     /// it for everybody, with the debtor's own wishes first.
     pub(crate) fn pay_with(&self, rules: &Rules, currency: Currency) -> Vec<PayWith> {
         let said = |notice: &&kulanz_domain::account::Notice| {
             matches!(notice.state, NoticeState::Sent | NoticeState::Delivered)
                 && notice.decided.currency == currency
         };
+        let section = self.sections.iter().find(|one| one.book.currency == currency);
+        if let Some(told) = section.and_then(|one| self.account.pay_with_override(one.today)) {
+            return told.clone();
+        }
         let last = self.account.notices.values().filter(said).max_by_key(|notice| notice.sent_at);
         if let Some(last) = last {
             return last.decided.pay_with.clone();

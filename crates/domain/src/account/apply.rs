@@ -69,6 +69,11 @@ impl Account {
             E::HoldReleased { hold } => {
                 self.holds.entry(hold.clone()).or_default().released = true;
             }
+            E::OverrideSet(set) => self.overrides.push(set.clone()),
+            E::OverrideLifted { id, on, .. } => {
+                let lifted = self.overrides.iter_mut().filter(|one| one.id == *id);
+                lifted.for_each(|one| one.lifted_on = Some(*on));
+            }
             E::DeliveryStopped { claims, on } => {
                 let since = self.delivery_stop.as_ref().map_or(*on, |stop| stop.since);
                 self.delivery_stop = Some(DeliveryStop { since, claims: claims.clone() });

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use super::{Raised, Refusal};
+use super::{Raised, Refusal, overrule::stopped};
 use crate::{
     account::*,
     book::Book,
@@ -95,6 +95,10 @@ fn unfit(
         }
         if claim.disputed() {
             return Some(Suppression::Disputed);
+        }
+        let policy = claim.currency().and_then(|currency| rules.policy(currency));
+        if policy.is_some_and(|one| stopped(account, one, invoice, &placement.step, today)) {
+            return Some(Suppression::Person);
         }
         if account.hold_on(Some(invoice), today).is_some() {
             return Some(Suppression::OnHold);

@@ -24,6 +24,7 @@ use crate::{
     ladder::{self, Rung},
     law,
     money::Decimal,
+    overrides::Effective,
     policy::*,
     watch::{Watch, watch},
 };
@@ -32,6 +33,8 @@ use crate::{
 struct Due<'a> {
     column: &'a ClaimBook<'a>,
     rung: usize,
+    /// What holds for it once persons were heard.
+    own: Effective<'a>,
 }
 
 /// One currency of an account at a moment.
@@ -80,19 +83,21 @@ impl<'a> Case<'a> {
             decision.wait(None, None, WaitReason::NoChannel, None); // a policy for nobody
             return;
         };
+        let of_account = self.effective(persona, None);
         decision.personas.push((
             self.book.currency,
-            persona.name.clone(),
-            persona.when.as_ref().map(|when| when.source.to_string()),
+            of_account.persona.name.clone(),
+            because(&of_account),
         ));
         let mut due: Vec<Due<'_>> = Vec::new();
         for column in open {
-            if let Some((reason, until)) = self.claim_block(column) {
+            let own = self.effective(persona, Some(column.invoice));
+            if let Some((reason, until)) = self.claim_block(column, own.minimum) {
                 decision.wait(Some(column.invoice), None, reason, until);
                 continue;
             }
-            match ladder::climb(self, column, persona) {
-                Rung::Due(rung) => due.push(Due { column, rung }),
+            match ladder::climb(self, column, &own.persona) {
+                Rung::Due(rung) => due.push(Due { column, rung, own }),
                 Rung::Waits(found, day) => {
                     for (rung, reason, until) in found {
                         let step = rung.map(|at| &self.policy.steps[at].name);
@@ -105,7 +110,7 @@ impl<'a> Case<'a> {
                 }
             }
         }
-        if let Some(step) = self.quiet_step(&due, persona) {
+        if let Some(step) = self.quiet_step(&due) {
             decision.action = Action::Pass(step);
             return;
         }
@@ -121,14 +126,24 @@ impl<'a> Case<'a> {
             }
         }
         if !messages.is_empty() {
-            self.message(messages, persona, fresh, decision);
+            self.message(messages, fresh, decision);
         }
+    }
+
+    /// What holds for a claim, or with no claim for the account, once persons were heard.
+    pub(crate) fn effective<'p>(
+        &'p self,
+        persona: &'p Persona,
+        invoice: Option<&InvoiceId>,
+    ) -> Effective<'p> {
+        Effective::of(self.account, self.policy, persona, invoice, self.today)
     }
 
     /// What stops one claim, and until when.
     pub(super) fn claim_block(
         &self,
         column: &ClaimBook<'_>,
+        minimum: Decimal,
     ) -> Option<(WaitReason, Option<Timestamp>)> {
         let zone = &self.rules.creditor.zone;
         let claim = column.claim;
@@ -162,7 +177,7 @@ impl<'a> Case<'a> {
         if let Watch::Barred(on) = self.watch(column.invoice) {
             return Some((WaitReason::TimeBarred(on), None));
         }
-        if column.open_on(self.today) < self.policy.minimum {
+        if column.open_on(self.today) < minimum {
             return Some((WaitReason::BelowMinimum, None));
         }
         if self.policy.entry.is_none() && !claim.admitted && self.was_old(column) {
@@ -279,14 +294,17 @@ impl<'a> Case<'a> {
     }
 
     /// The lowest step that is due and sends nothing, with all claims that take it.
-    fn quiet_step(&self, due: &[Due<'_>], persona: &Persona) -> Option<QuietStep> {
+    fn quiet_step(&self, due: &[Due<'_>]) -> Option<QuietStep> {
         let quiet = due.iter().map(|due| due.rung).filter(|at| self.policy.steps[*at].is_quiet());
         let lowest = quiet.min()?;
-        let claims = due.iter().filter(|due| due.rung == lowest);
+        let first = due.iter().find(|due| due.rung == lowest)?;
+        let persona = &first.own.persona.name;
+        let claims =
+            due.iter().filter(|due| due.rung == lowest && due.own.persona.name == *persona);
         Some(QuietStep {
             step: self.policy.steps[lowest].name.clone(),
             claims: claims.map(|due| due.column.invoice.clone()).collect(),
-            persona: persona.name.clone(),
+            persona: persona.clone(),
             policy: self.policy.reference.clone(),
         })
     }
@@ -306,20 +324,18 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn message(
-        &self,
-        mut due: Vec<Due<'_>>,
-        persona: &Persona,
-        fresh: &NoticeId,
-        decision: &mut Decision,
-    ) {
+    fn message(&self, mut due: Vec<Due<'_>>, fresh: &NoticeId, decision: &mut Decision) {
         due.sort_by_key(|due| (std::cmp::Reverse(due.rung), due.column.due_on));
-        let late: Vec<Option<Date>> =
-            due.iter().map(|due| self.late_since(due.column, due.rung, persona)).collect();
-        let any_late = late.iter().any(Option::is_some);
+        let late = |due: &Due<'_>| self.late_since(due.column, due.rung, &due.own.persona);
+        let any_late = due.iter().any(|due| late(due).is_some());
         if self.policy.bundle == Bundle::Claim {
             due.truncate(1);
         }
+        let Some(first) = due.first() else { return };
+        // One message speaks to people in one way: what is to be told otherwise comes after it.
+        let voice = first.own.clone();
+        due.retain(|due| due.own.same_voice(&voice));
+        let persona = &*voice.persona;
         let Some(lead) = due.first() else { return };
         let (invoice, step) = (lead.column.invoice, &self.policy.steps[lead.rung]);
         let (window, zone) = self.window(persona);
@@ -351,7 +367,7 @@ impl<'a> Case<'a> {
         };
         let claims = due.iter().map(|due| self.notice_claim(due)).collect();
         let wanted = match step.action {
-            StepAction::Mahnung | StepAction::Offer { .. } => step.fee,
+            StepAction::Mahnung | StepAction::Offer { .. } if lead.own.fees => step.fee,
             _ => Decimal::ZERO,
         };
         let in_default = self.in_default(lead.column, self.today);
@@ -367,6 +383,12 @@ impl<'a> Case<'a> {
             StepAction::Offer { plans } => plans.clone(),
             _ => Vec::new(),
         };
+        let mut overrides: Vec<OverrideId> = Vec::new();
+        for id in due.iter().flat_map(|due| &due.own.because) {
+            if !overrides.contains(id) {
+                overrides.push(id.clone());
+            }
+        }
         for due in &due {
             decision.findings.push(Finding {
                 invoice: Some(due.column.invoice.clone()),
@@ -383,7 +405,7 @@ impl<'a> Case<'a> {
             kind: step.action.name().to_owned(),
             text: step.text.to_string(),
             persona: persona.name.clone(),
-            persona_because: persona.when.as_ref().map(|when| when.source.to_string()),
+            persona_because: because(&voice),
             language: self.language(persona),
             tone: persona.tone.to_string(),
             channel,
@@ -395,8 +417,9 @@ impl<'a> Case<'a> {
             lump_sums,
             interest_to,
             deadline: step.deadline,
+            overrides,
             plans,
-            late_since: late.into_iter().take(due.len()).flatten().min(),
+            late_since: due.iter().filter_map(late).min(),
             at: self.now,
         }));
     }
@@ -468,7 +491,7 @@ impl<'a> Case<'a> {
             let claim = due.column.claim;
             let supply = claim.invoice.as_ref()?.supply;
             let (fees, before) = claim.costs_charged();
-            if !self.policy.steps[due.rung].lump_sum || before {
+            if !self.policy.steps[due.rung].lump_sum || before || !due.own.fees {
                 return None;
             }
             let amount = law::lump_sum(
@@ -541,5 +564,13 @@ impl<'a> Case<'a> {
         };
         ways.sort_by_key(wish);
         ways
+    }
+}
+
+/// Why a persona: its condition, or the override that chose it.
+fn because(own: &Effective<'_>) -> Option<String> {
+    match &own.persona_by {
+        Some(id) => Some(format!("override {id}")),
+        None => own.persona.when.as_ref().map(|when| when.source.to_string()),
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     ids::*,
     ladder, law,
     money::{Currency, Decimal},
+    overrides::Effective,
     policy::*,
     watch::limitation_of,
 };
@@ -59,6 +60,7 @@ pub fn explain(
         .map(|currency| in_currency(&account, rules, currency, (now, blocked.as_ref())))
         .collect();
     let findings = decision.findings;
+    let overrides = account.overrides_on(today).cloned().collect();
     let delivery_stop = account.delivery_stop;
     Ok(Explanation {
         at: now,
@@ -69,6 +71,7 @@ pub fn explain(
         next_look,
         next,
         delivery_stop,
+        overrides,
         currencies,
     })
 }
@@ -103,25 +106,29 @@ fn in_currency(
     };
     let case = Case::new(account, rules, policy, &book, debtor, (now, today));
     told.facts = case.facts(None, None).all();
-    told.personas = personas(&case);
     let Some(persona) = case.persona() else { return told };
-    let contact = contact(&case, persona);
-    let channel = contact.channel;
-    told.contact = Some(contact);
-    let view = View { case: &case, persona, blocked, channel };
-    told.claims = open.map(|column| view.claim(column)).collect();
+    let of_account = case.effective(persona, None);
+    told.personas = personas(&case, &of_account);
+    told.contact = Some(contact(&case, &of_account.persona));
+    let claims = open.map(|column| {
+        let own = case.effective(persona, Some(column.invoice));
+        let channel = case.channel(&own.persona, &mut Vec::new());
+        View { case: &case, own: &own, blocked, channel }.claim(column)
+    });
+    told.claims = claims.collect();
     told
 }
 
-fn personas(case: &Case<'_>) -> Vec<PersonaExplained> {
+fn personas(case: &Case<'_>, own: &Effective<'_>) -> Vec<PersonaExplained> {
     let facts = case.facts(None, None);
-    let chosen = case.persona().map(|persona| &persona.name);
+    let chosen = &own.persona.name;
     let personas = case.policy.personas.iter();
     let told = personas.map(|persona| PersonaExplained {
         persona: persona.name.clone(),
         when: persona.when.as_ref().map(|when| when.source.to_string()),
         matches: persona.when.as_ref().is_none_or(|when| when.holds(&facts)),
-        chosen: chosen == Some(&persona.name),
+        chosen: *chosen == persona.name,
+        chosen_by: own.persona_by.clone().filter(|_| *chosen == persona.name),
         because: persona.when.as_ref().map_or_else(Vec::new, |when| when.decisive(&facts)),
     });
     told.collect()
@@ -217,7 +224,7 @@ fn interest(
 /// A case as its claims are told.
 struct View<'c, 'a> {
     case: &'c Case<'a>,
-    persona: &'c Persona,
+    own: &'c Effective<'c>,
     /// What stops the whole account.
     blocked: Option<&'c Finding>,
     channel: Option<Channel>,
@@ -226,13 +233,14 @@ struct View<'c, 'a> {
 impl View<'_, '_> {
     fn claim(&self, column: &ClaimBook<'_>) -> ClaimExplained {
         let case = self.case;
-        let stopped = case.claim_block(column);
+        let persona = &*self.own.persona;
+        let stopped = case.claim_block(column, self.own.minimum);
         let stopped = stopped.map(|(reason, until)| about(Some(column.invoice), reason, until));
-        let looked = ladder::look(case, column, self.persona);
-        let facts = case.facts(Some((column, case.today)), Some(self.persona.name.as_str()));
+        let looked = ladder::look(case, column, persona);
+        let facts = case.facts(Some((column, case.today)), Some(persona.name.as_str()));
         let steps = case.policy.steps.iter().enumerate().map(|(at, step)| {
             let state = self.state(column, at, &looked, stopped.as_ref());
-            let place = ladder::place(case, column, self.persona, at);
+            let place = ladder::place(case, column, persona, at);
             // Until the step that it counts from happened, nobody can name its day.
             let open = match state {
                 StepState::Skipped => true,
@@ -286,6 +294,9 @@ impl View<'_, '_> {
             let (placement, placement_state) = (id.clone(), placement.state);
             return StepState::HandedOver { placement, placement_state };
         }
+        if let Some(by) = self.own.stops(self.case.policy, at) {
+            return StepState::Waits { reason: WaitReason::NoFurther(by.clone()), until: None };
+        }
         if let Some((_, reason, until)) = looked.found.iter().find(|(found, ..)| *found == at) {
             return StepState::Waits { reason: reason.clone(), until: *until };
         }
@@ -306,7 +317,7 @@ impl View<'_, '_> {
 
     /// A step whose day has come, as window, caps and channels leave it.
     fn guarded(&self, column: &ClaimBook<'_>, at: usize) -> StepState {
-        let contact = contact(self.case, self.persona);
+        let contact = contact(self.case, &self.own.persona);
         let waits = |reason| StepState::Waits { reason, until: contact.next_possible };
         if contact.caps.iter().any(|cap| cap.until.is_some()) {
             return waits(WaitReason::ContactCap);
@@ -314,8 +325,8 @@ impl View<'_, '_> {
         if !contact.open {
             return waits(WaitReason::OutsideWindow);
         }
-        let (window, zone) = self.case.window(self.persona);
-        if self.case.catches_up(self.case.late_since(column, at, self.persona).is_some()) {
+        let (window, zone) = self.case.window(&self.own.persona);
+        if self.case.catches_up(self.case.late_since(column, at, &self.own.persona).is_some()) {
             let until = self.case.after_today(&window, &zone);
             return StepState::Waits { reason: WaitReason::CatchingUp, until };
         }
@@ -352,6 +363,10 @@ impl View<'_, '_> {
             return None;
         }
         let asked = step.fee;
+        if !self.own.fees {
+            let limited_by = Some(FeeLimit::Override);
+            return Some(FeeExplained { asked, allowed: Decimal::ZERO, limited_by });
+        }
         if column.claim.costs_charged().1 {
             let limited_by = Some(FeeLimit::LumpSum);
             return Some(FeeExplained { asked, allowed: Decimal::ZERO, limited_by });

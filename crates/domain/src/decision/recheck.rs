@@ -98,6 +98,10 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
     if changed {
         return Recheck::Suppress(Suppression::AmountsChanged);
     }
+    let policy = rules.policy(decided.currency);
+    if let Some(reason) = policy.and_then(|policy| account.overruled(policy, decided, today)) {
+        return Recheck::Suppress(reason);
+    }
     if channel_gap(account, debtor, &rules.creditor, decided.channel).is_some() {
         return Recheck::Suppress(Suppression::ChannelGone);
     }

@@ -76,6 +76,9 @@ pub struct NoticeDecided {
     /// How long the debtor is given, counted from the sending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Span>,
+    /// What persons decided differently for the account or the claims, as far as it bears on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<OverrideId>,
     /// Plans that it offers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanTerms>,

@@ -52,6 +52,8 @@ impl AccountEvent {
             Self::StepTaken { .. } => "StepTaken",
             Self::DeliveryStopped { .. } => "DeliveryStopped",
             Self::DeliveryResumed { .. } => "DeliveryResumed",
+            Self::OverrideSet(_) => "OverrideSet",
+            Self::OverrideLifted { .. } => "OverrideLifted",
             Self::PromiseMade { .. } => "PromiseMade",
             Self::PromiseKept { .. } => "PromiseKept",
             Self::PromiseBroken { .. } => "PromiseBroken",

@@ -14,6 +14,7 @@ mod limitation;
 mod money;
 mod notices;
 mod order;
+mod overrides;
 mod quiet;
 mod refusals;
 mod start;

@@ -295,6 +295,11 @@ impl Rows<'_> {
             E::NoticeParked { notice, .. } | E::NoticeDiscarded { notice, .. } => {
                 return self.notice(at, account, event, notice, None);
             }
+            E::OverrideSet(set) => {
+                claim = set.invoice.as_ref();
+                reason.clone_from(&set.by);
+            }
+            E::OverrideLifted { by, .. } => reason.clone_from(by),
             E::PromiseMade { until, .. } => reason = format!("until {until}"),
             E::InsolvencyOpened { .. }
             | E::DebtorDeceased { .. }

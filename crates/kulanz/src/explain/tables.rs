@@ -7,7 +7,7 @@ use kulanz_domain::{
         StepState, WaitReason,
     },
     fact::Channel,
-    ids::NoticeId,
+    ids::{NoticeId, OverrideId},
     money::{Currency, Money, plain},
     policy::{InterestClaimed, Rules},
 };
@@ -19,6 +19,10 @@ pub fn of(told: &Explanation, rules: &Rules) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(stop) = &told.delivery_stop {
         lines.push(format!("\n  {}", crate::account::delivery(stop)));
+    }
+    for (place, one) in told.overrides.iter().enumerate() {
+        let apart = if place == 0 { "\n" } else { "" };
+        lines.push(format!("{apart}  override {}  {}", one.id, crate::overrides::said(one)));
     }
     for one in &told.currencies {
         currency(one, rules, &mut lines);
@@ -71,6 +75,10 @@ fn currency(one: &CurrencyExplained, rules: &Rules, lines: &mut Vec<String>) {
                 (false, false) => "no",
             };
             let because = match &persona.when {
+                _ if persona.chosen_by.is_some() => {
+                    let by = persona.chosen_by.as_ref().map_or("", OverrideId::as_str);
+                    format!("a person said so, override {by}")
+                }
                 Some(_) => words::parts(&persona.because),
                 None => "always matches".to_owned(),
             };

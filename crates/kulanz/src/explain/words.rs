@@ -86,6 +86,7 @@ pub fn parts(parts: &[ConditionPart]) -> String {
 pub fn fee(fee: &FeeExplained) -> String {
     let why = match &fee.limited_by {
         None => return format!("charges {}", fee.allowed),
+        Some(FeeLimit::Override) => "a person said so, see the override".to_owned(),
         Some(FeeLimit::LumpSum) => "the lump sum of § 288 (5) BGB was charged".to_owned(),
         Some(FeeLimit::Law(FeeGuard::OnlyIfAgreed)) => "only what was agreed (OR 104)".to_owned(),
         Some(FeeLimit::Law(FeeGuard::NotInDefault)) => {
@@ -142,7 +143,7 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::TimeBarred(on) => {
             format!("it is barred: the last day to act was {on} (§ 214 BGB)")
         }
-        WaitReason::BelowMinimum => "it is below the policy's minimum".to_owned(),
+        WaitReason::BelowMinimum => "it is below the minimum".to_owned(),
         WaitReason::OldClaim => {
             "it was long overdue when the policy first met it; a person lets it in \
              (`kulanz account release … --claim`)"
@@ -158,6 +159,7 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::Expired => "it comes before the due date or not at all".to_owned(),
         WaitReason::StepMissing(step) => format!("it insists on `{step}`, which never happened"),
         WaitReason::NotInDefault => "the debtor is not in default yet".to_owned(),
+        WaitReason::NoFurther(by) => format!("a person said no further, override {by}"),
         WaitReason::TopOfLadder => "all steps are done".to_owned(),
         WaitReason::Spread => "messages of a day are spread; its moment has not come".to_owned(),
         WaitReason::OutsideWindow => "the contact window is closed".to_owned(),

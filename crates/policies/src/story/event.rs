@@ -1,5 +1,7 @@
 //! What happens in a story: short sentences to facts, and to what persons do.
 
+mod overrule;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan, civil::Date};
@@ -7,6 +9,7 @@ use kulanz_domain::{
     fact::*,
     ids::*,
     money::{Currency, Decimal, Money},
+    overrides::OverrideTerms,
 };
 
 use super::words::{Read, Unread, Words};
@@ -29,17 +32,27 @@ pub(super) enum Deed {
     OfPlacement(PlacementReport),
     /// A person lets an old claim in.
     Admit(InvoiceId),
+    /// A person decides differently for the account or a claim.
+    Override {
+        id: OverrideId,
+        invoice: Option<InvoiceId>,
+        terms: Box<OverrideTerms>,
+        until: Option<Date>,
+    },
+    /// A person takes that back.
+    LiftOverride(OverrideId),
     /// The account is erased.
     Erase,
 }
 
 /// How sentences begin, as they are suggested.
-pub(super) const SENTENCES: [&str; 15] = [
+pub(super) const SENTENCES: [&str; 16] = [
     "invoice",
     "payment",
     "credit note",
     "dispute",
     "hold",
+    "override",
     "promise",
     "plan",
     "shop reminder",
@@ -66,6 +79,7 @@ pub(super) struct Teller {
     last_payment: Option<PaymentId>,
     disputes: BTreeMap<DisputeId, InvoiceId>,
     holds: BTreeSet<HoldId>,
+    overrides: BTreeSet<OverrideId>,
     number: usize,
     /// The latest day that the sentences name.
     pub latest: Option<Date>,
@@ -85,6 +99,7 @@ impl Teller {
             last_payment: None,
             disputes: BTreeMap::new(),
             holds: BTreeSet::new(),
+            overrides: BTreeSet::new(),
             number: 0,
             latest: None,
             last_rate: None,
@@ -107,6 +122,7 @@ impl Teller {
             "insolvency" => Fact::InsolvencyOpened { on },
             "death" => Fact::DebtorDeceased { on },
             "history" => return self.history(words, on),
+            "override" => return self.overruled(words),
             "promise" => return self.promise(words),
             "plan" => return self.plan(words),
             "last" => return last_message(words),

@@ -19,6 +19,7 @@ use kulanz_domain::{
     fact::{Channel, Fact, Receipt, Stamp},
     ids::*,
     money::{Currency, Decimal},
+    overrides::Override,
     policy::{PlanTerms, Policy, Rules},
 };
 
@@ -260,6 +261,22 @@ impl Stage<'_> {
             Deed::Admit(invoice) => {
                 let (invoice, by) = (invoice.clone(), "story".to_owned());
                 self.execute(&Command::Admit { invoice, by }, now)
+            }
+            Deed::Override { id, invoice, terms, until } => {
+                let set = Override {
+                    id: id.clone(),
+                    invoice: invoice.clone(),
+                    terms: (**terms).clone(),
+                    until: *until,
+                    by: "story".to_owned(),
+                    on: self.day(now),
+                    lifted_on: None,
+                };
+                self.execute(&Command::SetOverride { set, rules }, now)
+            }
+            Deed::LiftOverride(id) => {
+                let (id, by) = (id.clone(), "story".to_owned());
+                self.execute(&Command::LiftOverride { id, by, now, rules }, now)
             }
             Deed::Erase => self.execute(&Command::Erase { at: now }, now),
         };

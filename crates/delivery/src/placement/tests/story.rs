@@ -167,6 +167,7 @@ impl Story {
             lump_sums: Vec::new(),
             interest_to: None,
             deadline: None,
+            overrides: Vec::new(),
             plans: Vec::new(),
             late_since: None,
             at: id(at),

@@ -12,6 +12,7 @@ use crate::{
     ids::*,
     law::{DefaultGround, FeeGuard, interest::DayCount},
     money::{Currency, Decimal},
+    overrides::Override,
     policy::{ConditionPart, InterestClaimed, NamedFact, PolicyRef},
 };
 
@@ -34,6 +35,8 @@ pub struct Explanation {
     pub next: Option<Foreseen>,
     /// Deliveries on account are stopped.
     pub delivery_stop: Option<DeliveryStop>,
+    /// What persons decided differently, as far as it holds.
+    pub overrides: Vec<Override>,
     /// By currency.
     pub currencies: Vec<CurrencyExplained>,
 }
@@ -84,6 +87,8 @@ pub struct PersonaExplained {
     pub chosen: bool,
     /// What decided that.
     pub because: Vec<ConditionPart>,
+    /// The override that chose it, whatever its condition.
+    pub chosen_by: Option<OverrideId>,
 }
 
 /// What the law and the policy leave of the time for contact.
@@ -256,6 +261,8 @@ pub enum FeeLimit {
     Law(FeeGuard),
     /// The lump sum of § 288 (5) BGB was charged: reminders beside it cost nothing.
     LumpSum,
+    /// A person said that nothing is charged.
+    Override,
 }
 
 /// Default of a claim.
