@@ -514,7 +514,8 @@ enum Policies {
     New(starter::New),
     /// Check policies: files, conditions, texts, law; exit 1 where there is an error
     ///
-    /// Where there is a data folder, languages of its debtors that have no texts are told too.
+    /// Where there are data, languages without texts are told, with the number of debtors who owe
+    /// something and read them.
     #[command(after_help = "Examples:\n  kulanz policy check\n  kulanz policy check \
                             policies/shop-b2c\n  kulanz policy check --data /var/lib/kulanz")]
     Check(policy::Check),

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use anyhow::{Result, bail};
 use jiff::{Timestamp, tz::TimeZone};
 use kulanz_delivery::render::{self, Remark};
-use kulanz_domain::ids::CreditorId;
+use kulanz_domain::{claim::Claim, ids::CreditorId};
 use kulanz_engine::replay;
 use kulanz_policies::{Diagnostic, LoadedPolicy, Severity};
 use serde_json::{Value, json};
@@ -53,7 +53,8 @@ pub async fn check(places: &Places, options: &Check) -> Result<ExitCode> {
                 );
                 found.extend(remarks.into_iter().map(|remark| finding(policy, remark)));
             }
-            if let Some(readers) = readers.get(&policy.policy.creditor) {
+            let whose = (policy.policy.creditor.clone(), policy.policy.currency.code());
+            if let Some(readers) = readers.get(&whose) {
                 found.extend(policy.missing_languages(readers));
             }
         }
@@ -69,9 +70,12 @@ pub async fn check(places: &Places, options: &Check) -> Result<ExitCode> {
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Numbers of debtors by creditor and language, where there are data.
-async fn readers(places: &Places) -> Result<BTreeMap<CreditorId, BTreeMap<String, usize>>> {
-    let mut readers: BTreeMap<CreditorId, BTreeMap<String, usize>> = BTreeMap::new();
+/// Numbers of debtors who owe something by language, for each creditor and currency.
+type Readers = BTreeMap<(CreditorId, &'static str), BTreeMap<String, usize>>;
+
+/// Who reads what in the book, where there are data. Whoever owes nothing gets no message.
+async fn readers(places: &Places) -> Result<Readers> {
+    let mut readers = Readers::new();
     if !data::is_there(places)? {
         return Ok(readers);
     }
@@ -93,9 +97,18 @@ async fn readers(places: &Places) -> Result<BTreeMap<CreditorId, BTreeMap<String
             bar.inc(1);
             let Some(head) = head else { continue };
             let account = replay(&head)?;
-            if let Some(debtor) = account.profile() {
-                let of = readers.entry(id.creditor.clone()).or_default();
-                *of.entry(debtor.language.clone()).or_default() += 1;
+            let Some(debtor) = account.profile().filter(|_| account.erased_at.is_none()) else {
+                continue;
+            };
+            for currency in account.currencies() {
+                let open = |claim: &Claim| {
+                    claim.currency() == Some(currency) && claim.settled_on.is_none()
+                };
+                if account.claims.values().any(open) {
+                    let whose = (id.creditor.clone(), currency.code());
+                    let of = readers.entry(whose).or_default();
+                    *of.entry(debtor.language.clone()).or_default() += 1;
+                }
             }
         }
         after = page.last().cloned();

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{events::debtor, world::Installation};
+use super::{
+    events::{day, debtor, invoice, payment},
+    world::Installation,
+};
 
 fn templates(house: &Installation) -> std::path::PathBuf {
     house.config().join("policies/atelier-private/templates")
@@ -61,8 +64,13 @@ fn texts_are_measured_and_the_languages_of_the_book_counted() {
         let account = format!("atelier/K-{at}");
         let mut reader = debtor(&account, "mail", "kim@debtor.example", "+4915112345678");
         reader["data"]["language"] = json!(language);
-        events.push(reader);
+        events.extend([reader, invoice(&account, &format!("R-{at}"), "20.00", &day(-3))]);
     }
+    // Whoever owes nothing gets no message, in whichever language.
+    let mut gone = debtor("atelier/K-9", "mail", "kim@debtor.example", "+4915112345678");
+    gone["data"]["language"] = json!("da");
+    events.extend([gone, invoice("atelier/K-9", "R-9", "20.00", &day(-3))]);
+    events.push(payment("atelier/K-9", "Z-9", "20.00", &day(-2), "R-9"));
     house.import(&house.events("book.ndjson", &events)).well();
     let sms = templates(&house).join("reminder.en.clear.sms.hbs");
     let text = fs::read_to_string(&sms).unwrap();
@@ -73,6 +81,7 @@ fn texts_are_measured_and_the_languages_of_the_book_counted() {
     };
     assert_eq!(told("2 debtors read `fr`: they will get `en`").unwrap()["severity"], "warning");
     assert!(told("1 debtor reads `pl`").is_some() && told("en-GB").is_none(), "{found:#?}");
+    assert!(told("`da`").is_none(), "{found:#?}");
     let emoji = told("`🙂` is not in the alphabet of text messages").unwrap();
     assert_eq!((&emoji["severity"], &emoji["line"]), (&json!("warning"), &json!(1)));
     assert!(emoji["file"].as_str().unwrap().ends_with("reminder.en.clear.sms.hbs"));
