@@ -49,17 +49,22 @@ pub struct Preset {
 /// | name | hours | at most | source |
 /// |---|---|---|---|
 /// | `de` | Mon-Fri 8-20, Sat 9-18 | 3 in 7 days | our reading of UWG §§ 4a, 7 |
+/// | `at` | Mon-Fri 8-20, Sat 9-18 | 3 in 7 days | no statute: decency, as in Germany |
+/// | `ch` | Mon-Fri 8-20, Sat 9-18 | 3 in 7 days | no statute: decency, as in Germany |
 /// | `uk-conc` | Mon-Sat 8-21 | 7 in 7 days | FCA CONC 7.9 (reasonable times, no pressure) |
 /// | `us-reg-f` | every day 8-21 | 7 in 7 days | 12 CFR 1006.6 (b), 1006.14 (b) |
 /// | `none` | Mon-Sat 8-20 | 3 in 7 days | no law: our own decency default |
 ///
-/// CONC names no hours and no number: those of `uk-conc` are the customary ones. Regulation F
-/// lets the debtor be contacted after 8:00 and before 21:00 and counts calls; here every contact
-/// counts. None of them has holidays until [`ContactWindow::without_holidays_of`] adds them.
+/// Austria's § 174 TKG 2021 (before: § 107 TKG 2003) and Switzerland's Art. 3 (1) lit. o UWG are
+/// about advertising and do not reach a reminder of one's own claim; what is left is that nobody
+/// may be pressed (§ 1a UWG there, Art. 28 ZGB here). CONC names no hours and no number: those of
+/// `uk-conc` are the customary ones. Regulation F lets the debtor be contacted from 8:00 to 21:00
+/// at their place and counts calls, and a call that was answered closes the week; here every
+/// contact counts, and nobody calls. None of them has holidays until [`ContactWindow::without_holidays_of`] adds them.
 pub fn preset(name: &str) -> Option<Preset> {
     let week = ContactWindow::new;
     let (window, times) = match name {
-        "de" => (ContactWindow::law_default_de(), 3),
+        "de" | "at" | "ch" => (ContactWindow::law_default_de(), 3),
         "uk-conc" => (week(Some(Hours::EIGHT_TO_NINE_PM), Some(Hours::EIGHT_TO_NINE_PM), None), 7),
         "us-reg-f" => {
             let daily = Some(Hours::EIGHT_TO_NINE_PM);

@@ -154,6 +154,8 @@ fn an_empty_window_never_opens() {
 fn each_named_preset_has_its_hours_and_its_cap() {
     for (name, saturday, sunday, times) in [
         ("de", Some("09:00-18:00"), None, 3),
+        ("at", Some("09:00-18:00"), None, 3),
+        ("ch", Some("09:00-18:00"), None, 3),
         ("uk-conc", Some("08:00-21:00"), None, 7),
         ("us-reg-f", Some("08:00-21:00"), Some("08:00-21:00"), 7),
         ("none", Some("08:00-20:00"), None, 3),
@@ -164,6 +166,68 @@ fn each_named_preset_has_its_hours_and_its_cap() {
         assert_eq!(Some(cap), ContactCap::new(times, 7), "{name}");
     }
     assert_eq!(preset("fr"), None);
+}
+
+/// 12 CFR 1006.6 (b) (1) (i): not before 8:00 nor after 21:00 at the debtor's place, on any day;
+/// 1006.14 (b) (2) (i) (A): seven within seven consecutive days.
+#[test]
+fn regulation_f_is_kept_to_the_minute_where_the_debtor_lives() {
+    let Preset { window, cap } = preset("us-reg-f").unwrap();
+    let honolulu = zone("Pacific/Honolulu"); // UTC-10, no summer time
+    // A Sunday. At 8:00 in New York nobody is called in Hawaii, where it is 3 in the morning.
+    assert!(window.is_open(at("2026-11-22T13:00:00Z"), &zone("America/New_York")));
+    for (moment, open) in [
+        ("2026-11-22T13:00:00Z", false),
+        ("2026-11-22T17:59:59Z", false),
+        ("2026-11-22T18:00:00Z", true),
+        ("2026-11-23T06:59:59Z", true),
+        ("2026-11-23T07:00:00Z", false),
+    ] {
+        assert_eq!(window.is_open(at(moment), &honolulu), open, "{moment}");
+    }
+    let mut contacts: Vec<Timestamp> = Vec::new();
+    let first = at("2026-11-16T18:00:00Z");
+    for day in 0..7 {
+        let now = first + SignedDuration::from_hours(24 * day);
+        assert_eq!(cap.next_allowed(&contacts, now), now, "the {}th", day + 1);
+        contacts.push(now);
+    }
+    let eighth = at("2026-11-22T20:00:00Z");
+    assert_eq!(cap.next_allowed(&contacts, eighth), at("2026-11-23T18:00:00Z"));
+}
+
+/// FCA CONC 7.9.4 R: not at unreasonable times. The handbook gives no numbers; these are ours.
+#[test]
+fn the_british_preset_leaves_evenings_after_nine_and_sundays_alone() {
+    let Preset { window, cap } = preset("uk-conc").unwrap();
+    let london = zone("Europe/London");
+    for (moment, open) in [
+        ("2026-07-18T06:59:59Z", false), // a Saturday in summer: 7:59 there
+        ("2026-07-18T07:00:00Z", true),
+        ("2026-07-18T19:59:59Z", true),
+        ("2026-07-18T20:00:00Z", false),
+        ("2026-07-19T12:00:00Z", false), // a Sunday
+        ("2026-12-07T08:00:00Z", true),
+    ] {
+        assert_eq!(window.is_open(at(moment), &london), open, "{moment}");
+    }
+    let week: Vec<Timestamp> = (0..7)
+        .map(|day| at("2026-07-13T09:00:00Z") + SignedDuration::from_hours(24 * day))
+        .collect();
+    let now = at("2026-07-19T10:00:00Z");
+    assert_eq!(cap.next_allowed(&week[1..], now), now);
+    assert_eq!(cap.next_allowed(&week, now), at("2026-07-20T09:00:00Z"));
+}
+
+/// No statute of the three names hours; the limits are the same, each by its own name.
+#[test]
+fn austria_and_switzerland_keep_what_germany_keeps() {
+    use crate::{law::contact_limits, policy::Law};
+    for (law, name) in [(Law::De, "de"), (Law::At, "at"), (Law::Ch, "ch")] {
+        assert_eq!(contact_limits(law), preset(name));
+        assert_eq!(preset(name), preset("de"));
+    }
+    assert_eq!(contact_limits(Law::None), None);
 }
 
 #[test]

@@ -145,8 +145,8 @@ pub(crate) struct CalendarDoc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactDoc {
-    /// Limits to start from: `de` (Mon-Fri 8-20, Sat 9-18; 3 in 7 days), `uk-conc`, `us-reg-f`,
-    /// `none`. What the creditor's law says where left out.
+    /// Limits to start from: `de`, `at`, `ch` (Mon-Fri 8-20, Sat 9-18; 3 in 7 days), `uk-conc`
+    /// (Mon-Sat 8-21; 7 in 7), `us-reg-f` (every day 8-21; 7 in 7), `none`. What the creditor's law says where left out.
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub preset: Option<At<PresetDoc>>,
     /// Days of the week; all that are allowed where left out.
@@ -166,6 +166,8 @@ pub(crate) struct ContactDoc {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PresetDoc {
     De,
+    At,
+    Ch,
     UkConc,
     UsRegF,
     None,
@@ -175,6 +177,8 @@ impl PresetDoc {
     pub const fn name(self) -> &'static str {
         match self {
             Self::De => "de",
+            Self::At => "at",
+            Self::Ch => "ch",
             Self::UkConc => "uk-conc",
             Self::UsRegF => "us-reg-f",
             Self::None => "none",
