@@ -20,6 +20,7 @@ mod refusals;
 mod start;
 mod story;
 mod timelines;
+mod upgrades;
 mod vectors;
 mod waits;
 mod walk;
