@@ -1,7 +1,8 @@
 //! What a policy means for people, beyond being well-formed: steps and texts that can never be
-//! reached (`reach`) or are missing, and where it meets a guard of the law (`guards`).
+//! reached (`reach`), come too late (`late`) or are missing, and where it meets a guard of the law (`guards`).
 
 mod guards;
+mod late;
 mod reach;
 
 use std::{collections::BTreeSet, path::Path};
@@ -44,6 +45,7 @@ impl<'a> Subject<'a> {
 pub(crate) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
     folder_name(subject, context);
     let reach = reach::check(subject, context);
+    late::check(subject, &reach, context);
     order(subject, context);
     let misspelt = texts(subject, &reach, context);
     unused_texts(subject, &misspelt, context);

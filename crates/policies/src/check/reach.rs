@@ -59,7 +59,7 @@ impl Reach {
         reached.filter(may).collect()
     }
 
-    fn ask(&self, wanted: &[Wanted<'_>], setting: &Setting) -> Answer {
+    pub fn ask(&self, wanted: &[Wanted<'_>], setting: &Setting) -> Answer {
         let mut left = self.left.get();
         let answer = search(wanted, setting, &mut left);
         self.left.set(left);
@@ -103,7 +103,11 @@ fn condition(of: &[Option<Compiled>], at: usize) -> Option<&Compiled> {
 }
 
 /// `persona` is the one that is chosen, and the conditions of the steps at `places` hold.
-fn wanted<'a>(subject: &Subject<'a>, persona: usize, places: &[usize]) -> Vec<Wanted<'a>> {
+pub(super) fn wanted<'a>(
+    subject: &Subject<'a>,
+    persona: usize,
+    places: &[usize],
+) -> Vec<Wanted<'a>> {
     let compiled = subject.compiled;
     let chosen = compiled.persona_conditions.iter().take(persona + 1).enumerate();
     let chosen = chosen.filter_map(|(at, condition)| {
@@ -115,7 +119,7 @@ fn wanted<'a>(subject: &Subject<'a>, persona: usize, places: &[usize]) -> Vec<Wa
 
 /// What is known of everybody who is `persona` when the step at `place` is due; of everybody who
 /// is asked which persona they are, where there is no step.
-fn setting(subject: &Subject<'_>, persona: usize, place: Option<usize>) -> Setting {
+pub(super) fn setting(subject: &Subject<'_>, persona: usize, place: Option<usize>) -> Setting {
     let policy = subject.policy();
     let mut setting = Setting::new(policy.currency);
     setting.without_interest = policy.interest.claimed == InterestClaimed::None;
@@ -232,7 +236,7 @@ fn part<'a>(whose: &str) -> impl Fn((&'a str, &'a Bool)) -> Part<'a> {
 }
 
 /// A condition on one line.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     short(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
