@@ -283,4 +283,17 @@ mod tests {
         account.apply_event(&AccountEvent::ClaimAdmitted { invoice, by });
         assert_eq!(all(&id(), &account).work, []);
     }
+
+    #[test]
+    fn an_account_whose_deliveries_are_stopped_is_on_a_list_with_the_claims_that_cause_it() {
+        let mut account = Account::default();
+        let claims = vec![(InvoiceId::new("R-1").unwrap(), StepName::new("in-arrears").unwrap())];
+        let on = "2026-10-12".parse().unwrap();
+        account.apply_event(&AccountEvent::DeliveryStopped { claims, on });
+        let work = all(&id(), &account).work;
+        assert_eq!((work[0].list.as_str(), work[0].item.as_str()), ("delivery_stopped", "account"));
+        assert_eq!(work[0].detail, "no deliveries on account: R-1 (in-arrears)");
+        account.apply_event(&AccountEvent::DeliveryResumed { on });
+        assert_eq!(all(&id(), &account).work, []);
+    }
 }

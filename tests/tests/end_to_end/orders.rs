@@ -36,6 +36,31 @@ fn every_order(house: &Installation) {
         json!(["HoldReleased"])
     );
 
+    let differently =
+        |arguments: &[&str]| house.json(&[&["override"], arguments, &["--as", "ada"]].concat());
+    let set = differently(&[
+        "set",
+        "atelier/K-1",
+        "--invoice",
+        "R-1",
+        "--no-further-than",
+        "reminder",
+        "--fees",
+        "none",
+        "--reason",
+        "lost her job",
+    ]);
+    assert_eq!(set["events"], json!(["OverrideSet"]));
+    let listed = house.json(&["override", "list", "atelier/K-1"]);
+    let terms = json!({ "fees": "none", "no_further_than": "reminder" });
+    assert_eq!((&listed[0]["terms"], &listed[0]["reason"]), (&terms, &json!("lost her job")));
+    let id = listed[0]["override"].as_str().unwrap();
+    house
+        .run(&["override", "lift", "atelier/K-1", "O-no", "--as", "ada"])
+        .refused(&["no override O-no is on the account"]);
+    assert_eq!(differently(&["lift", "atelier/K-1", id])["events"], json!(["OverrideLifted"]));
+    assert_eq!(house.json(&["override", "list", "atelier/K-1"]), json!([]));
+
     let waived =
         ["waive", "atelier/K-1", "--invoice", "R-1", "--amount", "10.00", "--reason", "kind"];
     order(&waived);
@@ -67,8 +92,11 @@ fn every_order(house: &Installation) {
     assert!(by_person.count() >= 6);
     // The reason is personal: it is in what the person may read, and in no event.
     assert!(!timeline.to_string().contains("hospital"));
+    assert!(!timeline.to_string().contains("her job"));
     let exported = house.run(&["account", "export", "atelier/K-1"]).well().json();
-    assert!(exported["personal_data"].to_string().contains("in hospital"), "{exported}");
+    for reason in ["in hospital", "lost her job"] {
+        assert!(exported["personal_data"].to_string().contains(reason), "{exported}");
+    }
     assert_eq!(exported["personal_data"]["debtor"]["name"], "Kim K-1");
 
     house.run(&["account", "erase", "atelier/K-1", "--as", "ada"]).refused(&["--yes"]);

@@ -9,7 +9,6 @@ use kulanz_domain::{
     fact::{Channel, Channel::*, DebtorProfile, PayWith},
     ids::*,
     overrides::{Charges, Override, OverrideTerms},
-    policy::*,
 };
 
 use crate::{story::*, world::*};

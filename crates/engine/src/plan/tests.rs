@@ -266,6 +266,20 @@ async fn a_step_more_is_new_and_a_handoff_names_its_agency() {
 }
 
 #[tokio::test]
+async fn a_quiet_step_is_new_without_a_message_and_stopped_deliveries_are_counted() {
+    let more = candidate(|next| {
+        let quiet = step("in-arrears", StepAction::Quiet, Anchor::Step(1), 5);
+        next.steps.push(Step { stop_delivery: true, ..quiet });
+    });
+    let report = one_claim().await.ahead(more).await;
+    assert_eq!((report.new.count, report.gone.count, report.changed.count), (1, 0, 0));
+    let new = report.new.named[0].candidate.as_ref().unwrap();
+    assert_eq!((new.on, new.channel, &new.agency), (date(2026, 2, 4), None, &None));
+    assert_eq!((report.in_force.delivery_stops, report.candidate.delivery_stops), (0, 1));
+    assert_eq!(report.candidate.messages, report.in_force.messages);
+}
+
+#[tokio::test]
 async fn channel_tone_and_words_are_told_apart() {
     let other = candidate(|next| next.personas[0].channels = vec![Channel::Sms, Channel::Email]);
     let report = one_claim().await.ahead(other).await;
