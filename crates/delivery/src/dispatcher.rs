@@ -305,7 +305,7 @@ impl Dispatcher {
 
     fn rules(&self, account: &AccountId) -> Result<Arc<Rules>, DispatchError> {
         self.engine
-            .rules(&account.creditor)
+            .rules(account)
             .ok_or_else(|| DispatchError::Refused(format!("no rules for {}", account.creditor)))
     }
 
@@ -410,7 +410,7 @@ impl Dispatcher {
         let notice = loaded.account.notices.get(&row.notice).ok_or(Unmade::NoAddress)?;
         let decided = notice.decided.clone();
         let head = self.letterheads.get(&id.creditor).ok_or(Unmade::NoLetterhead)?;
-        let rules = self.engine.rules(&id.creditor).ok_or(Unmade::NoLetterhead)?;
+        let rules = self.engine.rules(id).ok_or(Unmade::NoLetterhead)?;
         let secrets = self.secrets(id, &loaded, &decided).await?;
         let person = Person::of(secrets.get("debtor"));
         let to = person.recipient(row.channel).ok_or(Unmade::NoAddress)?;

@@ -82,7 +82,7 @@ impl Renewal<'_> {
             return Ok(());
         }
         let loaded = self.engine.load(id).await?.ok_or(RenewalError::NoAddress)?;
-        let rules = self.engine.rules(&id.creditor).ok_or(RenewalError::NoAddress)?;
+        let rules = self.engine.rules(id).ok_or(RenewalError::NoAddress)?;
         let debtor = loaded.account.profile().ok_or(RenewalError::NoAddress)?;
         let secrets = self.engine.secrets(id, &loaded, &["debtor"]).await?;
         let person = Person::of(secrets.get("debtor"));

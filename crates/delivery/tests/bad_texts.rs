@@ -58,6 +58,8 @@ fn policy(text: &str) -> Policy {
         entry: None,
         spread_minutes: 0,
         brake: None,
+        trials: None,
+        arms: Vec::new(),
         personas: Vec::new(),
         steps: vec![step],
     }

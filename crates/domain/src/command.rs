@@ -418,8 +418,8 @@ fn bring_up_to(
         let Some(policy) = rules.policy(currency) else { continue };
         let met = raised.account.met.get(&policy.reference.name);
         if met.is_none_or(|(_, latest)| *latest != policy.reference) {
-            let policy = policy.reference.clone();
-            raised.raise(AccountEvent::PolicyMet { policy, at: now });
+            let (arms, policy) = (policy.arms.clone(), policy.reference.clone());
+            raised.raise(AccountEvent::PolicyMet { policy, at: now, arms });
         }
     }
     let review_again = review(raised, rules, now, today);

@@ -16,7 +16,7 @@ use crate::{
     ids::*,
     money::{Currency, Decimal, Money},
     overrides::Override,
-    policy::{PolicyRef, Release},
+    policy::{ArmTaken, PolicyRef, Release},
 };
 
 /// Everything that can happen to an account.
@@ -333,6 +333,9 @@ pub enum AccountEvent {
         policy: PolicyRef,
         /// When.
         at: Timestamp,
+        /// Arms of its experiments that the account is in from then on.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arms: Vec<ArmTaken>,
     },
     /// The claim was overdue for longer than the policy takes without asking when the two first
     /// met: it waits for a person.

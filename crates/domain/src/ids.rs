@@ -121,6 +121,8 @@ ids! {
     StepName = "step name";
     /// A persona of a policy.
     PersonaName = "persona name";
+    /// An experiment of a policy.
+    ExperimentName = "experiment name";
 }
 
 /// Debitorenkonto: one debtor at one creditor; the unit of consistency, order and sharing.

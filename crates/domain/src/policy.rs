@@ -1,6 +1,7 @@
 //! Policies as they are evaluated: compiled from the files by the `policies` crate, nothing left
 //! to look up or to parse. A policy is in force for one creditor and one currency.
 
+mod experiment;
 mod facts;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -8,7 +9,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-pub use self::facts::{FACTS, FactValue, NamedFact};
+pub use self::{
+    experiment::{Arm, ArmTaken, Experiment, MOST_EXPERIMENTS, Trials, WHOLE, place},
+    facts::{FACTS, FactValue, NamedFact},
+};
 use crate::{
     brake::Brake,
     calendar::{Region, Span},
@@ -132,6 +136,10 @@ pub struct Policy {
     pub personas: Vec<Persona>,
     /// The ladder, lowest first.
     pub steps: Vec<Step>,
+    /// What it tries on shares of the accounts; see [`Rules::of`].
+    pub trials: Option<Arc<Trials>>,
+    /// The arms that it is for, where it is a variant of a policy that tries something.
+    pub arms: Vec<ArmTaken>,
 }
 
 /// What default interest a policy claims.

@@ -357,7 +357,7 @@ impl Playing<'_> {
         rank: u32,
         part: &mut Part,
     ) -> Vec<(AccountId, Entry)> {
-        let Some(rules) = self.rules.get(&id.creditor) else {
+        let Some(rules) = self.rules.of(id) else {
             let reason = format!("there is no file for the creditor {}", id.creditor);
             part.rejected.extend(entries.into_iter().map(|entry| {
                 let (event, reason) = (entry.stamp.id, reason.clone());

@@ -325,7 +325,7 @@ impl Ledger {
         keys: &mut HashSet<InboxKey>,
         dirty: &mut HashSet<AccountId>,
     ) -> Receipt {
-        let Some(rules) = self.rules.get(&item.account.creditor) else {
+        let Some(rules) = self.rules.of(&item.account) else {
             return Receipt::UnknownCreditor(item.account.creditor);
         };
         if !self.desk.lock().is_hot(&item.account)
@@ -452,7 +452,7 @@ impl Ledger {
         }
         for account in order {
             let decidable = self.desk.lock().account(account).is_some_and(|a| !a.claims.is_empty());
-            let rules = self.rules.get(&account.creditor).filter(|_| decidable);
+            let rules = self.rules.of(account).filter(|_| decidable);
             let wake = match rules {
                 None => Wake::Never,
                 Some(_) if !self.deciding => Wake::At(now),
@@ -553,7 +553,12 @@ impl SharedRules {
         Self(Arc::new(std::sync::RwLock::new(rules)))
     }
 
-    /// The rules of one.
+    /// The rules as they hold for one account: by the arms that it is in.
+    pub fn of(&self, account: &AccountId) -> Option<Arc<Rules>> {
+        self.get(&account.creditor).map(|rules| rules.of(account))
+    }
+
+    /// The rules of one, as they are for accounts outside of all experiments.
     pub fn get(&self, creditor: &CreditorId) -> Option<Arc<Rules>> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(creditor).cloned()
     }

@@ -256,8 +256,13 @@ impl Engine {
         &self.clock
     }
 
-    /// The rules in force for a creditor.
-    pub fn rules(&self, creditor: &CreditorId) -> Option<Arc<Rules>> {
+    /// The rules in force for an account, in the arms of experiments that it is in.
+    pub fn rules(&self, account: &AccountId) -> Option<Arc<Rules>> {
+        self.rules.of(account)
+    }
+
+    /// The rules in force for a creditor, as they are for accounts outside of all experiments.
+    pub fn creditor_rules(&self, creditor: &CreditorId) -> Option<Arc<Rules>> {
         self.rules.get(creditor)
     }
 
@@ -386,9 +391,7 @@ impl Engine {
 
     /// Looks at a message's account once more before it leaves.
     pub async fn recheck(&self, account: &AccountId, notice: &NoticeId) -> Result<Recheck, Fault> {
-        let (Some(loaded), Some(rules)) =
-            (self.load(account).await?, self.rules(&account.creditor))
-        else {
+        let (Some(loaded), Some(rules)) = (self.load(account).await?, self.rules(account)) else {
             return Ok(Recheck::NotPending);
         };
         Ok(recheck(&loaded.account, &rules, notice, self.clock.now()))

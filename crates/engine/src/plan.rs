@@ -184,8 +184,8 @@ impl Course {
         let end = self.options.end();
         let start = ahead::Start { id, account: &account, version: head.version };
         let span = (self.options.from, end);
-        let now = ahead::play(&start, &self.pair.in_force, span);
-        let then = ahead::play(&start, &self.pair.candidate, span);
+        let now = ahead::play(&start, &self.pair.in_force.of(id), span);
+        let then = ahead::play(&start, &self.pair.candidate.of(id), span);
         let refused = |refusal| Fault::Other(format!("{id} cannot be played ahead: {refusal}"));
         let (now, then) = (now.map_err(refused)?, then.map_err(refused)?);
         compare::add(&self.pair, id, &account, (&now, &then), self.options.list, part);

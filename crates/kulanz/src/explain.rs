@@ -73,7 +73,7 @@ fn last_step(account: &Account) -> Value {
     let decided = &notice.decided;
     json!({ "step": decided.step, "notice": decided.notice, "sent_at": notice.sent_at,
             "channel": decided.channel, "persona": decided.persona,
-            "because": decided.persona_because, "policy": decided.policy,
+            "because": decided.persona_because, "policy": decided.policy, "arms": decided.arms,
             "passed_over": decided.passed_over })
 }
 

@@ -338,10 +338,10 @@ fn owner(person: &str) -> String {
     if plain.is_empty() { "person".to_owned() } else { plain }
 }
 
-/// The rules of an account's creditor.
+/// The rules that hold for an account.
 pub fn rules(engine: &Engine, account: &AccountId) -> Result<Arc<Rules>> {
     engine
-        .rules(&account.creditor)
+        .rules(account)
         .ok_or_else(|| anyhow!("there is no file policies/creditors/{}.yaml", account.creditor))
 }
 

@@ -96,7 +96,7 @@ impl Pages {
         if known.is_some_and(|payment| payment.received.is_some()) {
             return Ok(Settled::Booked);
         }
-        let Some(rules) = self.engine.rules(&account.creditor) else {
+        let Some(rules) = self.engine.rules(&account) else {
             return Err(Fault::Other(format!("no rules for {}", account.creditor)).into());
         };
         // All from the row, so that each telling of it is the same fact.

@@ -150,8 +150,7 @@ impl Visit {
         let engine = &app.pages.engine;
         let link = engine.store().paylink(token_hash(token)).await?.ok_or(Stop::Unknown)?;
         let id = link.account.clone();
-        let (Some(card), Some(rules)) =
-            ((app.pages.creditors)(&id.creditor), engine.rules(&id.creditor))
+        let (Some(card), Some(rules)) = ((app.pages.creditors)(&id.creditor), engine.rules(&id))
         else {
             return Err(Stop::Fault(format!("no creditor file for {}", id.creditor)));
         };

@@ -153,6 +153,8 @@ pub(crate) fn compile(
         brake: brake?,
         personas: personas?,
         steps: steps?,
+        trials: None,
+        arms: Vec::new(),
     };
     brake::note_absence(doc, context);
     Some(CompiledPolicy { policy, valid_from, persona_conditions, step_conditions })

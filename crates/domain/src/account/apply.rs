@@ -88,7 +88,7 @@ impl Account {
                 known.sort_unstable();
                 self.base_rates = Some(BaseRates::from(known));
             }
-            E::PolicyMet { policy, at } => {
+            E::PolicyMet { policy, at, .. } => {
                 self.met
                     .entry(policy.name.clone())
                     .and_modify(|(_, latest)| *latest = policy.clone())

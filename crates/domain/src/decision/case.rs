@@ -401,6 +401,7 @@ impl<'a> Case<'a> {
         decision.action = Action::Notify(Box::new(NoticeDecided {
             notice: fresh.clone(),
             policy: self.policy.reference.clone(),
+            arms: self.policy.arms.clone(),
             step: step.name.clone(),
             kind: step.action.name().to_owned(),
             text: step.text.to_string(),

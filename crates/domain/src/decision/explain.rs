@@ -93,6 +93,7 @@ fn in_currency(
     let mut told = CurrencyExplained {
         currency,
         policy: policy.map(|policy| policy.reference.clone()),
+        arms: policy.map(|policy| policy.arms.clone()).unwrap_or_default(),
         open: book.open_on(today),
         unallocated: book.unallocated,
         facts: Vec::new(),

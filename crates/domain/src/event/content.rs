@@ -8,7 +8,7 @@ use crate::{
     fact::*,
     ids::*,
     money::{Currency, Decimal},
-    policy::{PlanTerms, PolicyRef},
+    policy::{ArmTaken, PlanTerms, PolicyRef},
 };
 
 /// A part of a payment used for a part of a claim.
@@ -38,6 +38,9 @@ pub struct NoticeDecided {
     pub notice: NoticeId,
     /// Policy in force.
     pub policy: PolicyRef,
+    /// Arms of its experiments that the account was in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<ArmTaken>,
     /// The highest step among the claims: its text is sent.
     pub step: StepName,
     /// What that step does: `reminder`, `mahnung` …

@@ -5,6 +5,7 @@ mod arrangements;
 mod catching_up;
 mod delivery;
 mod early_and_late;
+mod experiments;
 mod explain;
 mod guards;
 mod handoff;

@@ -180,6 +180,8 @@ pub fn shop_b2c() -> Policy {
         entry: None,
         spread_minutes: 0,
         brake: None,
+        trials: None,
+        arms: Vec::new(),
         personas: vec![
             Persona {
                 tone: "warm".into(),

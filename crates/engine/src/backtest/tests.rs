@@ -76,6 +76,8 @@ fn rules() -> SharedRules {
         entry: None,
         spread_minutes: 0,
         brake: None,
+        trials: None,
+        arms: Vec::new(),
         personas: vec![persona],
         steps: vec![
             step("reminder", StepAction::Reminder, Anchor::Due, 5),

@@ -80,6 +80,8 @@ fn policy() -> Policy {
         entry: None,
         spread_minutes: 0,
         brake: None,
+        trials: None,
+        arms: Vec::new(),
         personas: vec![persona],
         steps: vec![
             step("reminder", StepAction::Reminder, Anchor::Due, 5),

@@ -9,7 +9,7 @@ use kulanz_domain::{
     fact::Channel,
     ids::{NoticeId, OverrideId},
     money::{Currency, Money, plain},
-    policy::{InterestClaimed, Rules},
+    policy::{Arm, InterestClaimed, Rules},
 };
 
 use super::words;
@@ -55,6 +55,13 @@ fn currency(one: &CurrencyExplained, rules: &Rules, lines: &mut Vec<String>) {
         }
         None => format!("{open} open; no policy for {code}"),
     });
+    for taken in &one.arms {
+        let of = match taken.arm {
+            Arm::Treated => "what it tries holds here",
+            Arm::Control => "compared, the policy as it is",
+        };
+        lines.push(format!("experiment {}: {}, {of}", taken.experiment, taken.arm.name()));
+    }
     if !one.unallocated.is_zero() {
         lines.push(format!("{} waits as credit", Money::new(one.unallocated, one.currency)));
     }

@@ -9,7 +9,7 @@ use kulanz_domain::{
     calendar::day_in,
     decision::play_on,
     ids::AccountId,
-    policy::{Policy, PolicyRef, Rules},
+    policy::{ArmTaken, Policy, PolicyRef, Rules},
 };
 use kulanz_policies::{CreditorFile, Creditors, compile_registered, load_creditors};
 use kulanz_store::{Store, StoredEvent};
@@ -170,7 +170,7 @@ impl Installation<'_> {
         let settled = in_force::settle(self.store, folder, Timestamp::now(), take).await?;
         let rules =
             settled.loaded.rules.get(&id.creditor).context("the creditor has gone meanwhile")?;
-        self.equipped(rules)
+        Ok(self.equipped(rules)?.of(id))
     }
 
     async fn present(
@@ -263,22 +263,25 @@ impl Installation<'_> {
         })
     }
 
-    /// The policies that had last met the account, one a currency, from their kept sources.
+    /// The policies that had last met the account, one a currency, from their kept sources, and
+    /// in the arms of experiments that were recorded then.
     async fn policies_met(
         &self,
         events: &[StoredEvent],
         at: Timestamp,
     ) -> Result<BTreeMap<&'static str, Arc<Policy>>> {
-        let mut met: Vec<PolicyRef> = Vec::new();
+        let mut met: Vec<(PolicyRef, Vec<ArmTaken>)> = Vec::new();
         for stored in events.iter().filter(|stored| stored.kind == "PolicyMet") {
-            if let AccountEvent::PolicyMet { policy, .. } = event(stored)? {
-                met.retain(|earlier| earlier.name != policy.name);
-                met.push(policy);
+            if let AccountEvent::PolicyMet { policy, arms, .. } = event(stored)? {
+                met.retain(|(earlier, _)| earlier.name != policy.name);
+                met.push((policy, arms));
             }
         }
         let mut policies = BTreeMap::new();
-        for reference in met.iter().rev() {
+        for (reference, arms) in met.iter().rev() {
             let policy = self.registered(reference, at).await?;
+            let variant = policy.trials.as_ref().and_then(|trials| trials.in_arms(arms));
+            let policy = variant.map_or_else(|| Arc::clone(&policy), Arc::clone);
             policies.entry(policy.currency.code()).or_insert(policy);
         }
         Ok(policies)

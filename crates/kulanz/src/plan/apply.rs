@@ -160,7 +160,7 @@ pub async fn put_in_force(house: &House, applied: Applied, person: &str) -> Resu
     {
         bail!("the files are not those of policy {name} version {version} for {creditor}");
     }
-    let zone = house.engine.rules(&creditor).map(|rules| rules.creditor.zone.clone());
+    let zone = house.engine.creditor_rules(&creditor).map(|rules| rules.creditor.zone.clone());
     let zone = zone.with_context(|| format!("there is no creditor {creditor}"))?;
     if let Some(from) = policy.valid_from.filter(|from| *from > day_in(now, &zone)) {
         bail!("policy {name} version {version} is valid from {from}: apply it then");

@@ -195,6 +195,8 @@ fn policy(currency: Currency, ladder: Ladder) -> Policy {
         entry: None,
         spread_minutes: 0,
         brake: None,
+        trials: None,
+        arms: Vec::new(),
         personas: vec![Persona {
             name: PersonaName::new("everyone").unwrap(),
             when: None,
@@ -367,7 +369,7 @@ impl House {
 
     /// A gateway takes the messages that were decided.
     pub async fn gateway_takes_all(&self) {
-        let rules = self.engine.rules(&self.account.creditor).unwrap();
+        let rules = self.engine.rules(&self.account).unwrap();
         for (notice, known) in self.loaded().await.notices {
             if known.state == kulanz_domain::account::NoticeState::Decided {
                 let (at, rules) = (self.clock.now(), Arc::clone(&rules));

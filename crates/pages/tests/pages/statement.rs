@@ -271,7 +271,7 @@ async fn page_statement_and_books_agree_on_many_accounts() {
         let house = eventful(seed).await;
         let page = house.get(&house.link().await).await;
         let account = house.loaded().await;
-        let seat = house.engine.rules(&house.account.creditor).unwrap().creditor.seat();
+        let seat = house.engine.rules(&house.account).unwrap().creditor.seat();
         let statement = Statement::of(&account, Currency::EUR, seat, day("2026-07-20"));
         let open = house.open(Currency::EUR).await;
         assert_eq!(statement.open, open, "seed {seed}");

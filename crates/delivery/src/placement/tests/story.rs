@@ -149,6 +149,7 @@ impl Story {
             text: step.to_owned(),
             persona: id("everybody"),
             persona_because: None,
+            arms: Vec::new(),
             language: "de".to_owned(),
             tone: "friendly".to_owned(),
             channel,

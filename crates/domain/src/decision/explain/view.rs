@@ -13,7 +13,7 @@ use crate::{
     law::{DefaultGround, FeeGuard, interest::DayCount},
     money::{Currency, Decimal},
     overrides::Override,
-    policy::{ConditionPart, InterestClaimed, NamedFact, PolicyRef},
+    policy::{ArmTaken, ConditionPart, InterestClaimed, NamedFact, PolicyRef},
 };
 
 /// A decision with all that it rests on.
@@ -60,6 +60,9 @@ pub struct CurrencyExplained {
     pub currency: Currency,
     /// Policy in force; absent where there is none.
     pub policy: Option<PolicyRef>,
+    /// Arms of its experiments that the account is in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arms: Vec<ArmTaken>,
     /// Owed, all parts.
     pub open: Decimal,
     /// Money that waits on the account.
