@@ -262,12 +262,13 @@ pub fn texts(policy: &LoadedPolicy) -> impl Iterator<Item = (TextKey, TextSource
 pub fn sendable(loaded: &Loaded, policy: &LoadedPolicy) -> Result<()> {
     let Some(file) = loaded.creditors.get(&policy.policy.creditor) else { return Ok(()) };
     let head = letterhead(file)?;
-    let remarks = examine(&policy.policy, texts(policy), &head.creditor, SAMPLE_URL);
-    let errors: Vec<String> = remarks
-        .iter()
-        .filter(|remark| remark.is_error)
-        .map(|remark| remark.problem.to_string())
-        .collect();
+    let treatments = policy.policy.treatments();
+    let remarks =
+        treatments.flat_map(|one| examine(one, texts(policy), &head.creditor, SAMPLE_URL));
+    let mut errors: Vec<String> =
+        remarks.filter(|remark| remark.is_error).map(|remark| remark.problem.to_string()).collect();
+    errors.sort_unstable();
+    errors.dedup();
     if !errors.is_empty() {
         bail!("texts cannot be used, nothing was started:\n  {}", errors.join("\n  "));
     }

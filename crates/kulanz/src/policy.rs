@@ -45,13 +45,18 @@ pub async fn check(places: &Places, options: &Check) -> Result<ExitCode> {
         for policy in &checked.policies {
             if let Some(file) = checked.creditors.get(&policy.policy.creditor) {
                 let head = letterhead(file)?;
-                let remarks = render::examine(
-                    &policy.policy,
-                    house::texts(policy),
-                    &head.creditor,
-                    SAMPLE_URL,
-                );
-                found.extend(remarks.into_iter().map(|remark| finding(policy, remark)));
+                let mut told: Vec<Diagnostic> = Vec::new();
+                for treatment in policy.policy.treatments() {
+                    let texts = house::texts(policy);
+                    let remarks = render::examine(treatment, texts, &head.creditor, SAMPLE_URL);
+                    let remarks = remarks.into_iter().map(|remark| finding(policy, remark));
+                    for remark in remarks {
+                        if !told.contains(&remark) {
+                            told.push(remark);
+                        }
+                    }
+                }
+                found.extend(told);
             }
             let whose = (policy.policy.creditor.clone(), policy.policy.currency.code());
             if let Some(readers) = readers.get(&whose) {

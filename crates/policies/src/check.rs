@@ -44,12 +44,24 @@ impl<'a> Subject<'a> {
 /// Reports everything about `subject`.
 pub(crate) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
     folder_name(subject, context);
+    let mut misspelt = people(subject, context);
+    for variant in &subject.compiled.variants {
+        let mut own = Context::new(context.source);
+        let (doc, compiled) = (&variant.doc, &variant.compiled);
+        misspelt.extend(people(&Subject { doc, compiled, ..*subject }, &mut own));
+        variant.tell(own.found, context);
+    }
+    unused_texts(subject, &misspelt, context);
+}
+
+/// What it means for people; the texts that were probably meant where one is missing.
+fn people<'a>(subject: &Subject<'a>, context: &mut Context<'_>) -> BTreeSet<&'a str> {
     let reach = reach::check(subject, context);
     late::check(subject, &reach, context);
     order(subject, context);
     let misspelt = texts(subject, &reach, context);
-    unused_texts(subject, &misspelt, context);
     guards::check(subject, &reach, context);
+    misspelt
 }
 
 fn folder_name(subject: &Subject<'_>, context: &mut Context<'_>) {
@@ -178,7 +190,9 @@ fn texts<'a>(subject: &Subject<'a>, reach: &Reach, context: &mut Context<'_>) ->
 }
 
 fn unused_texts(subject: &Subject<'_>, misspelt: &BTreeSet<&str>, context: &mut Context<'_>) {
-    let steps = subject.policy().steps.iter().filter(|step| !step.is_quiet());
+    let variants = subject.compiled.variants.iter().map(|variant| &variant.compiled.policy);
+    let policies = std::iter::once(subject.policy()).chain(variants);
+    let steps = policies.flat_map(|policy| &policy.steps).filter(|step| !step.is_quiet());
     let used: BTreeSet<&str> = steps.map(|step| &*step.text).collect();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for (key, template) in subject.templates.iter() {

@@ -2,6 +2,7 @@
 //! conditions compiled. All findings of a file are reported, not just the first.
 
 mod brake;
+mod experiment;
 mod moment;
 mod persona;
 mod step;
@@ -18,6 +19,7 @@ use kulanz_domain::{
     policy::{Bundle, Entry, InterestClaimed, InterestPolicy, Law, Policy, PolicyRef},
 };
 
+use self::experiment::Variant;
 pub use self::moment::parse_moment;
 use crate::{
     condition::Compiled,
@@ -42,6 +44,9 @@ pub(crate) struct CompiledPolicy {
     pub persona_conditions: Vec<Option<Compiled>>,
     /// In the order of `policy.steps`.
     pub step_conditions: Vec<Option<Compiled>>,
+    /// What it becomes with what its experiments try.
+    pub variants: Vec<Variant>,
+    hash: String,
 }
 
 /// Reads `2026-12-31` and nothing else.
@@ -52,6 +57,18 @@ pub(crate) fn date(text: &str) -> Option<Date> {
 
 /// Compiles `doc`; `None` where an error was reported. `hash` is the policy's content.
 pub(crate) fn compile(
+    doc: &PolicyDoc,
+    creditor: &CreditorFile,
+    hash: &str,
+    context: &mut Context<'_>,
+) -> Option<CompiledPolicy> {
+    let mut compiled = one(doc, creditor, hash, context)?;
+    experiment::add(doc, &mut compiled, creditor, context);
+    Some(compiled)
+}
+
+/// Compiles `doc` without what its experiments try.
+fn one(
     doc: &PolicyDoc,
     creditor: &CreditorFile,
     hash: &str,
@@ -78,7 +95,6 @@ pub(crate) fn compile(
         }
         date
     });
-    without_effect(doc, context);
     let calendar = doc.calendar.as_ref();
     let zone = match calendar.and_then(|calendar| calendar.timezone.as_ref()) {
         Some(zone) => context.zone(zone, zone.place),
@@ -157,7 +173,8 @@ pub(crate) fn compile(
         arms: Vec::new(),
     };
     brake::note_absence(doc, context);
-    Some(CompiledPolicy { policy, valid_from, persona_conditions, step_conditions })
+    let (variants, hash) = (Vec::new(), hash.to_owned());
+    Some(CompiledPolicy { policy, valid_from, persona_conditions, step_conditions, variants, hash })
 }
 
 fn languages(doc: &PolicyDoc, context: &mut Context<'_>) -> Vec<String> {
@@ -185,19 +202,6 @@ pub(crate) fn is_language(code: &str) -> bool {
     (2..=3).contains(&primary.len())
         && primary.bytes().all(|b| b.is_ascii_lowercase())
         && region.is_none_or(|r| r.len() == 2 && r.bytes().all(|b| b.is_ascii_uppercase()))
-}
-
-/// Keys that are read and checked, and do nothing yet.
-fn without_effect(doc: &PolicyDoc, context: &mut Context<'_>) {
-    let note = |context: &mut Context<'_>, place: Place, key: &str, instead: &str| {
-        context.note(place, format!("`{key}` has no effect in this release"), instead);
-    };
-    if let Some(experiments) = &doc.experiments {
-        note(context, experiments.place, "experiments", "every account is treated alike");
-        for experiment in &experiments.value {
-            context.percent(&experiment.share, experiment.share.place);
-        }
-    }
 }
 
 /// From how many days overdue on a claim is old when the policy first meets it, and where such

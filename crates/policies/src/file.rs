@@ -4,6 +4,7 @@
 //! that one run reports all that is wrong, and no float ever holds a number.
 
 pub(crate) mod creditor;
+pub(crate) mod experiment;
 pub(crate) mod policy;
 pub(crate) mod story;
 

@@ -29,7 +29,7 @@ use kulanz_domain::{
     contact::Hours,
     fact::{DebtorKind, DebtorProfile, Fact},
     ids::{AccountId, DebtorId, InvoiceId},
-    policy::{Policy, Rules},
+    policy::{ArmTaken, Policy, Rules},
 };
 
 pub use self::{
@@ -139,11 +139,33 @@ fn read(
     let source = yaml::read(file).map_err(|error| vec![*error])?;
     let doc: StoryDoc = yaml::parse(&source).map_err(|error| vec![*error])?;
     let mut context = Context::new(&source);
+    let rules = &rules.in_arms(&arms(&doc, policy, &mut context));
+    let policy = rules.policy(policy.currency).unwrap_or(policy);
     let story = compiled(file, &doc, policy, creditor, rules, &mut context);
     match story {
         Some(story) if context.found.is_empty() => Ok(story),
         _ => Err(context.found),
     }
+}
+
+/// The arms that the debtor is in.
+fn arms(doc: &StoryDoc, policy: &Policy, context: &mut Context<'_>) -> Vec<ArmTaken> {
+    let experiments = policy.trials.as_ref().map_or(&[][..], |trials| trials.experiments());
+    let mut arms = Vec::new();
+    for (name, arm) in &doc.arms {
+        match experiments.iter().find(|one| one.name.as_str() == name) {
+            Some(one) => {
+                arms.push(ArmTaken { experiment: one.name.clone(), arm: arm.value.into() });
+            }
+            None => {
+                let names = experiments.iter().map(|one| one.name.as_str());
+                let help = did_you_mean(name, names).unwrap_or_default();
+                let message = format!("the policy has no experiment `{}`", short(name));
+                context.error(arm.place, message, &help);
+            }
+        }
+    }
+    arms
 }
 
 fn compiled(

@@ -20,6 +20,8 @@ use kulanz_policies::*;
 use proptest::prelude::*;
 use serde_json::Value;
 
+#[path = "files/experiments.rs"]
+mod experiments;
 #[path = "files/stories.rs"]
 mod stories;
 

@@ -172,6 +172,15 @@ impl Trials {
     }
 }
 
+impl Policy {
+    /// The policy as it is and, of its experiments, with what is tried in some of them: all that
+    /// somebody may get.
+    pub fn treatments(&self) -> impl Iterator<Item = &Self> {
+        let tried = self.trials.iter().flat_map(|trials| trials.treatments().skip(1));
+        std::iter::once(self).chain(tried.map(Arc::as_ref))
+    }
+}
+
 impl Rules {
     /// The rules as they hold for one account: of each policy the variant of the account's arms.
     /// Without experiments these are the same rules.

@@ -1,7 +1,5 @@
 //! `policy.yaml`.
 
-use std::collections::BTreeMap;
-
 use kulanz_domain::{
     fact::{Channel, PayWith},
     law::interest::DayCount,
@@ -11,13 +9,13 @@ use serde::Deserialize;
 
 use super::{
     Amount, Cel, CurrencyCode, Day, Days, Factor, HolidayRegion, HoursOfDay, Interest,
-    LanguageCode, LanguageWish, MomentText, Name, Percent, Zone,
+    LanguageCode, LanguageWish, MomentText, Name, Percent, Zone, experiment::ExperimentDoc,
 };
 use crate::yaml::At;
 
 /// How one creditor reminds people of claims in one currency: who is spoken to how (personas), and
 /// what happens when (steps).
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Kulanz policy")]
 pub(crate) struct PolicyDoc {
@@ -91,13 +89,14 @@ pub(crate) struct PolicyDoc {
     /// The ladder, lowest first.
     #[schemars(length(min = 1))]
     pub steps: At<Vec<At<StepDoc>>>,
-    /// Trials on a share of the accounts. Have no effect in this release.
+    /// What is tried on a share of the accounts, beside a control arm that is treated as the rest
+    /// of the file says. Three at most.
     #[serde(default, deserialize_with = "crate::yaml::filled")]
-    pub experiments: Option<At<Vec<ExperimentDoc>>>,
+    pub experiments: Option<At<Vec<At<ExperimentDoc>>>>,
 }
 
 /// What becomes of claims that are already long overdue.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartDoc {
     /// Claims overdue for longer than this, in days or weeks.
@@ -111,7 +110,7 @@ pub(crate) struct StartDoc {
 }
 
 /// Limits above which sending stops and asks; at least one of them.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BrakeDoc {
     /// Messages within any 60 minutes.
@@ -130,7 +129,7 @@ pub(crate) struct BrakeDoc {
 }
 
 /// How days are counted.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CalendarDoc {
     /// Zone in which the policy's days begin and end; the creditor's where left out.
@@ -142,7 +141,7 @@ pub(crate) struct CalendarDoc {
 }
 
 /// When and how often people may be contacted.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactDoc {
     /// Limits to start from: `de`, `at`, `ch` (Mon-Fri 8-20, Sat 9-18; 3 in 7 days), `uk-conc`
@@ -200,7 +199,7 @@ pub(crate) enum DayOfWeek {
 }
 
 /// `{ times: 2, in: 7d }`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CapDoc {
     /// How many messages.
@@ -288,7 +287,7 @@ impl From<PayWithDoc> for PayWith {
 }
 
 /// A kind of debtor, and how it is spoken to.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PersonaDoc {
     /// Its name.
@@ -337,7 +336,7 @@ pub(crate) enum SendDoc {
 
 /// A rung of the ladder: it sends something (or, by `send: nothing`, stays quiet), or hands the
 /// claim off.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepDoc {
     /// Its name; later steps count from it.
@@ -382,7 +381,7 @@ pub(crate) struct StepDoc {
 }
 
 /// A plan of monthly rates.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanDoc {
     /// Number of rates, a month apart.
@@ -397,7 +396,7 @@ pub(crate) struct PlanDoc {
 }
 
 /// Handing a claim to an agency.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HandOffDoc {
     /// One of the creditor's agencies.
@@ -421,17 +420,4 @@ pub(crate) enum ReleaseDoc {
     OnePerson,
     /// Nobody; `ground` says why.
     Automatic,
-}
-
-/// A trial on a share of the accounts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code)] // read and checked, without effect in this release
-pub(crate) struct ExperimentDoc {
-    /// Its name.
-    pub experiment: At<Name>,
-    /// Share of the accounts.
-    pub share: At<Percent>,
-    /// What differs, by path: `personas.regular.hours`.
-    pub r#override: BTreeMap<String, serde_json::Value>,
 }

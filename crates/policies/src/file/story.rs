@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use kulanz_domain::fact::{Channel, PayWith};
+use kulanz_domain::{
+    fact::{Channel, PayWith},
+    policy::Arm,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
@@ -27,6 +30,10 @@ pub(crate) struct StoryDoc {
     pub guards: Vec<At<Guard>>,
     /// Who owes.
     pub debtor: At<DebtorDoc>,
+    /// In which arms of the policy's experiments the debtor is; outside of those left out.
+    #[schemars(example = serde_json::json!({ "evening-sms": "treated" }))]
+    #[serde(default)]
+    pub arms: BTreeMap<String, At<ArmDoc>>,
     /// What happens, in time. A day alone means its first moment.
     pub events: At<Vec<At<EventLine>>>,
     /// What must follow.
@@ -96,6 +103,25 @@ pub(crate) enum KindDoc {
     Consumer,
     /// A business.
     Business,
+}
+
+/// An arm of an experiment.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArmDoc {
+    /// What is tried holds.
+    Treated,
+    /// The policy holds as it is, compared with the treated.
+    Control,
+}
+
+impl From<ArmDoc> for Arm {
+    fn from(arm: ArmDoc) -> Self {
+        match arm {
+            ArmDoc::Treated => Self::Treated,
+            ArmDoc::Control => Self::Control,
+        }
+    }
 }
 
 impl DebtorDoc {

@@ -39,7 +39,7 @@ pub(super) const fn name(reason: &WaitReason) -> &'static str {
 }
 
 /// All that a story can expect.
-pub(super) const NAMES: [&str; 26] = [
+pub(super) const NAMES: [&str; 27] = [
     "insolvent",
     "deceased",
     "on hold",
