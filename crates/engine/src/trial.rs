@@ -68,7 +68,7 @@ pub struct Known {
 /// What to look at.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The moment up to which is looked; its day is not over and does not count.
+    /// The moment up to which the log tells; its day is not over and does not count.
     pub now: Timestamp,
     /// Days after the enrolment within which money counts.
     pub days: u16,

@@ -13,7 +13,8 @@ use kulanz_domain::{
 use kulanz_engine::{Mode, clock::Clock};
 
 use crate::{
-    account, backtest, backup, book, brake, client, data, demo, doctor, explain, handoff,
+    account, backtest, backup, book, brake, client, data, demo, doctor, experiment, explain,
+    handoff,
     house::{self, House, Places},
     import, kafka, law, letters,
     orders::Order,
@@ -131,6 +132,9 @@ enum Command {
     /// Policy files
     #[command(subcommand)]
     Policy(Policies),
+    /// What policies try on a share of the accounts
+    #[command(subcommand)]
+    Experiment(Experiments),
     /// The law that Kulanz keeps: ask it, check it
     #[command(subcommand)]
     Law(law::Law),
@@ -507,6 +511,13 @@ enum Creditors {
 }
 
 #[derive(Debug, Subcommand)]
+enum Experiments {
+    /// What came of it in each arm: money, days to pay, 95 % intervals
+    #[command(after_help = experiment::EXAMPLES)]
+    Report(experiment::Options),
+}
+
+#[derive(Debug, Subcommand)]
 enum Policies {
     /// Make a policy to begin with: a ladder, its texts, a story, and a creditor file to fill in
     #[command(after_help = "Examples:\n  kulanz policy new my-shop --creditor my-shop\n  kulanz \
@@ -651,6 +662,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
                 explain::run(&places, &account, at.as_deref(), json).await?;
             }
         },
+        Command::Experiment(Experiments::Report(options)) => {
+            experiment::report(&places, &options).await?;
+        }
         Command::Law(command) => return law::run(&places.data, &command),
         Command::Backtest(options) => backtest::run(&places, &options)?,
         Command::Rebuild { json } => doctor::rebuild(&places, json).await?,

@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod doctor;
 mod erasures;
+mod experiment;
 mod explain;
 mod handoff;
 mod health;

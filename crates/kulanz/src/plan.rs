@@ -6,7 +6,7 @@ mod apply;
 mod cost;
 mod figures;
 mod file;
-mod page;
+pub mod page;
 mod text;
 
 use std::{

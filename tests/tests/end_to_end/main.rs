@@ -9,6 +9,7 @@ mod delivery;
 mod deploy;
 mod disk;
 mod events;
+mod experiments;
 mod explain;
 mod histories;
 mod http;

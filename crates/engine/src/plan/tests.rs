@@ -10,8 +10,8 @@ use kulanz_domain::{
     ids::*,
     money::{Currency, Decimal, Money},
     policy::{
-        Anchor, Bundle, Creditor, LanguageChoice, Law, Moment, Persona, Policy, PolicyRef, Release,
-        Rules, Step, StepAction,
+        Anchor, Arm, Bundle, Creditor, Experiment, LanguageChoice, Law, Moment, Persona, Policy,
+        PolicyRef, Release, Rules, Step, StepAction, Trials,
     },
 };
 use kulanz_store::{InboxKey, Store, sqlite::SqliteStore};
@@ -421,4 +421,37 @@ async fn it_says_on_which_day_and_hour_the_brake_is_reached_and_how_many_wait() 
     let options = || Options { threads: Some(4), ..thirty_days() };
     let again = book.plan(braked(brake(5, 0, 0)), options()).await;
     assert_eq!(again.candidate.stopped, Some(stopped));
+}
+
+#[tokio::test]
+async fn an_experiment_changes_the_future_of_those_on_whom_it_is_tried_alone() {
+    let mut book = Book::new(Mode::Recording);
+    for n in 0..20 {
+        book.owes(&format!("D-{n}"), date(2026, 1, 15)).await;
+    }
+    let experiment =
+        Experiment { name: "by-sms".parse().unwrap(), treated: 400_000, control: 400_000 };
+    let is_treated = |n: &i32| {
+        let account = format!("shop/D-{n}").parse().unwrap();
+        experiment.arm(&account) == Some(Arm::Treated)
+    };
+    let treated: Vec<String> = (0..20).filter(is_treated).map(|n| format!("D-{n}")).collect();
+    assert!(treated.len() > 3 && treated.len() < 17, "{treated:?}");
+    let trying = candidate(|policy| {
+        let mut sms = policy.clone();
+        sms.personas[0].channels = vec![Channel::Sms, Channel::Email];
+        let trials = Trials::new(vec![experiment.clone()], &[policy.clone(), sms]).unwrap();
+        policy.trials = Some(Arc::new(trials));
+    });
+    let report = book.plan(trying, Options { list: 50, ..thirty_days() }).await;
+    let by_sms = treated.len() as u64;
+    assert_eq!(report.affected, by_sms);
+    let mut named: Vec<String> =
+        report.changed.named.iter().map(|line| line.account.debtor.to_string()).collect();
+    named.dedup();
+    let mut expected = treated;
+    expected.sort();
+    assert_eq!(named, expected);
+    let reminders = &report.candidate.notices[&"reminder".parse().unwrap()];
+    assert_eq!((reminders[&Channel::Sms], reminders[&Channel::Email]), (by_sms, 20 - by_sms));
 }

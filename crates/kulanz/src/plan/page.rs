@@ -14,7 +14,8 @@ use super::{
 /// Room for a bar, in units of the drawing.
 const WIDE: u64 = 100;
 
-const STYLE: &str = "
+/// Of all pages of reports.
+pub const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2421;--soft:#4a5752;--paper:#fff;--line:#c9d1cd;--old:#68756f;--new:#1f6f54}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eeeb;--soft:#b3c0ba;--paper:#141a17;--line:#3a4641;--old:#8d9a94;--new:#5fc49d}}
 *{box-sizing:border-box}
@@ -193,7 +194,8 @@ fn list(heading: &str, sign: char, listed: &Listed, page: &mut String) {
     page.push_str("</ul></section>");
 }
 
-fn escaped(text: &str) -> String {
+/// `text` without any markup.
+pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
