@@ -3,8 +3,8 @@
 use std::fmt;
 
 use kulanz_domain::{
-    ids::{PersonaName, StepName},
-    policy::{Creditor, Policy},
+    ids::{ExperimentName, PersonaName, StepName},
+    policy::{Arm, Creditor, Policy},
 };
 
 use super::{Guard, Verdict};
@@ -16,6 +16,8 @@ pub enum Uncovered {
     Step(StepName),
     /// No story expects a message to the persona.
     Persona(PersonaName),
+    /// No story is about somebody on whom it is tried.
+    Experiment(ExperimentName),
     /// No story names the guard and shows it at work.
     Guard(Guard),
 }
@@ -26,6 +28,9 @@ impl fmt::Display for Uncovered {
             Self::Step(step) => write!(f, "no passing story expects the step `{step}`"),
             Self::Persona(persona) => {
                 write!(f, "no passing story expects a message to the persona `{persona}`")
+            }
+            Self::Experiment(name) => {
+                write!(f, "no passing story has `arms: {{ {name}: treated }}`")
             }
             Self::Guard(guard) => write!(
                 f,
@@ -50,7 +55,14 @@ pub fn uncovered<'v>(
     let personas = personas.filter(|name| !passed.iter().any(|one| one.personas.contains(*name)));
     let guards = Guard::ALL.into_iter().filter(|guard| guard.applies(policy, creditor));
     let guards = guards.filter(|guard| !passed.iter().any(|one| one.guards.contains(guard)));
+    let shown = |name: &ExperimentName| {
+        let mut arms = passed.iter().flat_map(|one| &one.arms);
+        arms.any(|taken| taken.experiment == *name && taken.arm == Arm::Treated)
+    };
+    let trials = policy.trials.iter().flat_map(|trials| trials.experiments());
+    let tried = trials.map(|one| &one.name).filter(|name| !shown(name));
+    let tried = tried.cloned().map(Uncovered::Experiment);
     let steps = steps.cloned().map(Uncovered::Step);
     let personas = personas.cloned().map(Uncovered::Persona);
-    steps.chain(personas).chain(guards.map(Uncovered::Guard)).collect()
+    steps.chain(personas).chain(tried).chain(guards.map(Uncovered::Guard)).collect()
 }

@@ -10,6 +10,7 @@ use kulanz_domain::{
     ids::*,
     law,
     money::{Decimal, plain},
+    policy::ArmTaken,
 };
 
 use super::{
@@ -91,6 +92,8 @@ pub struct Verdict {
     pub personas: BTreeSet<PersonaName>,
     /// Guards that the story names, and that had something to stop.
     pub guards: BTreeSet<Guard>,
+    /// Arms that the debtor is in.
+    pub arms: Vec<ArmTaken>,
 }
 
 impl Verdict {
@@ -133,6 +136,7 @@ impl Story {
                 steps: BTreeSet::new(),
                 personas: BTreeSet::new(),
                 guards: BTreeSet::new(),
+                arms: self.policy.arms.clone(),
             },
         };
         judge.told();

@@ -169,3 +169,21 @@ fn a_story_names_experiments_of_its_policy_alone() {
     let found = story("experiments-story-arm", "arms: { evening: outside }\n", "2026-09-14");
     assert!(found.unwrap_err().contains("`outside` is not known here"));
 }
+
+#[test]
+fn an_experiment_wants_a_story_about_somebody_on_whom_it_is_tried() {
+    let lacks = |verdict: Verdict| {
+        let policy = loaded("experiments-uncovered", TWO);
+        let (creditors, _) = load_creditors(policy.dir.parent().unwrap()).unwrap();
+        let creditor = &creditors[&policy.policy.creditor].creditor;
+        let found = uncovered(&policy.policy, creditor, &[verdict]);
+        let found = found.iter().map(ToString::to_string).filter(|lack| lack.contains("arms"));
+        found.collect::<Vec<_>>()
+    };
+    let evening = "no passing story has `arms: { evening: treated }`".to_owned();
+    let patience = "no passing story has `arms: { patience: treated }`".to_owned();
+    let compared = story("experiments-covers-1", "arms: { evening: control }\n", "2026-09-14");
+    assert_eq!(lacks(compared.unwrap()), [evening, patience.clone()]);
+    let shown = story("experiments-covers-2", "arms: { evening: treated }\n", "2026-09-14");
+    assert_eq!(lacks(shown.unwrap()), [patience]);
+}
