@@ -26,6 +26,7 @@ mod look_again;
 mod measures;
 pub mod plan;
 pub mod rebuild;
+pub mod simulate;
 pub mod trial;
 pub mod vault;
 pub mod views;

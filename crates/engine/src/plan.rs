@@ -12,7 +12,7 @@
 //! The store is only read, page by page, also beside a server that works on it. The result depends
 //! on book, time and rules alone, not on the number of threads.
 
-mod ahead;
+pub(crate) mod ahead;
 mod brake;
 mod compare;
 mod report;
@@ -194,4 +194,4 @@ impl Course {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -22,20 +22,20 @@ use super::report::Hindrance;
 use crate::desk::account_hash;
 
 /// An account as the store has it.
-pub(super) struct Start<'a> {
+pub(crate) struct Start<'a> {
     pub id: &'a AccountId,
     pub account: &'a Account,
     pub version: u64,
 }
 
 /// A step that a claim takes.
-pub(super) struct Act {
+pub(crate) struct Act {
     pub at: Timestamp,
     pub day: Date,
     pub deed: Deed,
 }
 
-pub(super) enum Deed {
+pub(crate) enum Deed {
     Message(Arc<NoticeDecided>),
     Handoff(AgencyId),
     /// Nothing is sent.
@@ -44,7 +44,7 @@ pub(super) enum Deed {
 
 /// What happens to one account.
 #[derive(Default)]
-pub(super) struct Future {
+pub(crate) struct Future {
     /// By claim and step; of a step that comes twice, the first.
     pub acts: BTreeMap<(InvoiceId, StepName), Act>,
     /// Each message once, in time.
@@ -60,7 +60,7 @@ pub(super) struct Future {
 }
 
 /// Plays `start` from the first moment of `span` to just before its second.
-pub(super) fn play(
+pub(crate) fn play(
     start: &Start<'_>,
     rules: &Arc<Rules>,
     span: (Timestamp, Timestamp),

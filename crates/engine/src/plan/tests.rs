@@ -51,7 +51,7 @@ fn creditor() -> Creditor {
     }
 }
 
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let persona = Persona {
         name: "everyone".parse().unwrap(),
         when: None,
@@ -90,7 +90,7 @@ fn policy() -> Policy {
     }
 }
 
-fn rules(policy: Policy) -> Arc<Rules> {
+pub(crate) fn rules(policy: Policy) -> Arc<Rules> {
     let policies = [("EUR", Arc::new(policy))].into();
     Arc::new(Rules { creditor: creditor(), policies })
 }
@@ -158,7 +158,7 @@ fn thirty_days() -> Options {
     Options { from: NOW.parse().unwrap(), days: 30, list: 10, threads: Some(1) }
 }
 
-fn profile() -> Fact {
+pub(crate) fn profile() -> Fact {
     Fact::DebtorUpdated {
         profile: DebtorProfile {
             kind: DebtorKind::Consumer,
