@@ -7,7 +7,7 @@
 //! not happen. So the bands cost little more than the play.
 //!
 //! The same way is taken from a day that is over, with what was known then, and compared with what
-//! happened ([`check`]).
+//! happened ([`calibrate`]).
 //!
 //! Left out on purpose, and said in every output by the caller: new invoices, payments in parts,
 //! promises and plans to come, disputes to come, money that an agency brings, interest. A bundle
@@ -15,9 +15,9 @@
 //!
 //! The store is only read. The result depends on book, time, rules and seed alone, not on threads.
 
+mod calibrate;
 mod case;
 mod cells;
-mod check;
 mod hazard;
 mod learn;
 mod report;
@@ -32,14 +32,19 @@ use std::{
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use kulanz_domain::{book::Book, ids::AccountId, money::Currency, policy::Rules};
+use kulanz_domain::{
+    book::Book,
+    ids::{AccountId, StepName},
+    money::Currency,
+    policy::{Rules, StepAction},
+};
 use kulanz_store::{Head, Store};
 use rust_decimal::prelude::FromPrimitive as _;
 use tokio::runtime::Handle;
 
 pub use report::{
-    Band, Check, Forecast, Held, HeldWeek, History, Learnt, Outlook, Part, Report, Start, Unpaid,
-    Week,
+    Band, Calibration, Forecast, Held, HeldWeek, History, Learnt, Outlook, Part, Report, Start,
+    Unpaid, Week,
 };
 
 use self::{
@@ -84,7 +89,7 @@ pub struct Options {
     /// How many futures are drawn.
     pub draws: usize,
     /// Forecast days that are over as well, and compare.
-    pub check: bool,
+    pub calibrate: bool,
     /// Threads to use; `None`: as many as there are cores.
     pub threads: Option<usize>,
 }
@@ -97,7 +102,7 @@ pub enum Stage {
     /// Counting days and payments.
     Learn,
     /// Forecasting days that are over.
-    Check,
+    Calibrate,
     /// Playing the accounts ahead and drawing payments.
     Play,
 }
@@ -143,10 +148,10 @@ pub async fn forecast(
         .collect();
 
     let mut checks = BTreeMap::new();
-    if options.check {
+    if options.calibrate {
         let sample = Sample::of(accounts, CHECKED);
-        let asked = check::Asked { rules: &asked.in_force, options: &options, sample };
-        checks = check::run(&shared, asked, &passed(Stage::Check)).await?;
+        let asked = calibrate::Asked { rules: &asked.in_force, options: &options, sample };
+        checks = calibrate::run(&shared, asked, &passed(Stage::Calibrate)).await?;
     }
 
     let span = Span { from: options.from, first: today, days: usize::from(options.days) };
@@ -173,19 +178,22 @@ pub async fn forecast(
                 table.map_or_else(no_history, |table| survey.too_little(table).unwrap_or_default()),
             ),
         };
-        let check = match checks.remove(code) {
-            Some(check) => check,
-            None if options.check => Check::NotPossible(no_history()),
-            None => Check::NotAsked,
+        let calibration = match checks.remove(code) {
+            Some(done) => done,
+            None if options.calibrate => Calibration::NotPossible(no_history()),
+            None => Calibration::NotAsked,
         };
         let forecast = model.map(|_| tally.forecast(today, &survey.names, *currency));
         let outlook = Outlook {
             start: tally.start(*currency),
-            learnt: learnt_from(table, model.map(|model| &**model)),
+            learnt: Learnt {
+                unknown_steps: survey.unknown_steps(table, &asked.rules, *currency),
+                ..learnt_from(table, model.map(|model| &**model))
+            },
             unpaid: tally.if_unpaid(*currency),
             too_little,
             forecast,
-            check,
+            calibration,
         };
         ((*code).to_owned(), outlook)
     });
@@ -220,6 +228,7 @@ fn learnt_from(table: Option<&Table>, model: Option<&Model>) -> Learnt {
         claim_days: table.map_or(0, Table::days),
         weeks_differ: rust_decimal::Decimal::from_f64(percent).unwrap_or_default().round_dp(1),
         weeks: weeks.map_or(0, |weeks| weeks.seen),
+        unknown_steps: Vec::new(),
     }
 }
 
@@ -260,6 +269,28 @@ impl Survey {
                  takes {LEAST_PAID} on {LEAST_DAYS}."
             )
         })
+    }
+}
+
+impl Survey {
+    /// Steps of the policy, messages all, that no claim ever waited after.
+    fn unknown_steps(
+        &self,
+        table: Option<&Table>,
+        rules: &Rules,
+        currency: Currency,
+    ) -> Vec<String> {
+        let seen = |step: &StepName| {
+            let number = self.names.step(step);
+            table.is_some_and(|table| table.cells.keys().any(|cell| cell.step == number))
+        };
+        let steps = rules.policy(currency).into_iter().flat_map(|policy| &policy.steps);
+        let messages = steps.filter(|step| !matches!(step.action, StepAction::HandOff { .. }));
+        messages
+            .map(|step| &step.name)
+            .filter(|name| !seen(name))
+            .map(ToString::to_string)
+            .collect()
     }
 }
 

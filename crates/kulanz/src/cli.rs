@@ -23,7 +23,7 @@ use crate::{
     plan, policy, policy_test,
     serve::Running,
     settings::Settings,
-    starter, statement,
+    simulate, starter, statement,
     telemetry::{self, Telemetry},
     token,
 };
@@ -49,6 +49,7 @@ Examples:
   kulanz import history.ndjson.gz         record a history; nobody is contacted
   kulanz policy check                     what is wrong with the policies, with line and column
   kulanz policy plan policies/shop-b2c    what a changed policy would change on the live book
+  kulanz policy simulate                  what the book's past lets expect of the next 90 days
   kulanz policy explain lindenmoor/K-1    why the last step, why not the next, when next
   kulanz account timeline lindenmoor/K-1  all that happened
 
@@ -551,6 +552,9 @@ enum Policies {
         #[command(flatten)]
         by: By,
     },
+    /// The live book some days ahead, with payments drawn from its own past, and how good that is
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(simulate::Options),
     /// Why the last step, why not the next, when next; for any moment
     #[command(after_help = explain::EXAMPLES)]
     Explain {
@@ -658,6 +662,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             Policies::Apply { plan, tolerance, by } => {
                 return plan::apply(&places, &plan, tolerance, by.into()).await;
             }
+            Policies::Simulate(options) => return simulate::run(&places, &options).await,
             Policies::Explain { account, at, json } => {
                 explain::run(&places, &account, at.as_deref(), json).await?;
             }

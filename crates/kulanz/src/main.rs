@@ -34,6 +34,7 @@ mod policy_test;
 mod progress;
 mod serve;
 mod settings;
+mod simulate;
 mod starter;
 mod statement;
 mod telemetry;

@@ -27,6 +27,7 @@ use kulanz_store::Store;
 pub use self::{
     apply::{Applied, apply, percent, put_in_force},
     file::Plan,
+    page::escaped,
 };
 use self::{cost::Costs, file::Version};
 use crate::{

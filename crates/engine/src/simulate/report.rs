@@ -64,7 +64,7 @@ pub struct Outlook {
     /// The forecast.
     pub forecast: Option<Forecast>,
     /// The same way of forecasting over days that are over.
-    pub check: Check,
+    pub calibration: Calibration,
 }
 
 /// How a book stands at the beginning.
@@ -100,6 +100,8 @@ pub struct Learnt {
     pub weeks_differ: Decimal,
     /// Weeks that say so; zero: it is assumed.
     pub weeks: usize,
+    /// Steps to be played that no claim ever waited after: nothing is known of their effect.
+    pub unknown_steps: Vec<String>,
 }
 
 /// What would happen if nobody paid: no chance is in it.
@@ -176,7 +178,7 @@ pub struct Part {
 /// The forecast of days that are over, compared with what happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Check {
+pub enum Calibration {
     /// Was not asked for.
     NotAsked,
     /// The history does not allow it; a sentence.
@@ -216,7 +218,7 @@ pub struct Held {
     pub in_parts: Decimal,
 }
 
-/// A week of a check.
+/// A week of a calibration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldWeek {
     /// Days since the beginning.

@@ -194,7 +194,7 @@ fn list(heading: &str, sign: char, listed: &Listed, page: &mut String) {
     page.push_str("</ul></section>");
 }
 
-/// `text` without any markup.
+/// Text as it may stand in a document or an attribute.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

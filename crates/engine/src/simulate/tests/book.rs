@@ -15,7 +15,7 @@ use crate::{
     Engine, Incoming, Mode, Receipt, SharedRules,
     clock::Clock,
     plan::tests::{policy, profile, rules},
-    simulate::{Asked, Check, Options, Report, cells, forecast},
+    simulate::{Asked, Calibration, Options, Report, cells, forecast},
     vault::Vault,
 };
 
@@ -71,7 +71,7 @@ impl Shop {
 
 fn options() -> Options {
     let from = NOW.parse().unwrap();
-    Options { from, days: 30, seed: 1, draws: 100, check: true, threads: Some(1) }
+    Options { from, days: 30, seed: 1, draws: 100, calibrate: true, threads: Some(1) }
 }
 
 fn issued(invoice: &str, issued_on: Date, due_on: Date, cents: i64, currency: Currency) -> Fact {
@@ -151,7 +151,7 @@ async fn a_book_is_forecast_from_its_own_past_and_checked_against_it() {
         end.recovered.low > rust_decimal::Decimal::ZERO && end.recovered.high < euro.start.open
     );
     assert!(end.messages.middle < euro.unpaid.messages, "who pays is not reminded");
-    let Check::Done(held) = &euro.check else { panic!("{:?}", euro.check) };
+    let Calibration::Done(held) = &euro.calibration else { panic!("{:?}", euro.calibration) };
     assert!(!held.played, "nobody was written to");
     assert!(held.inside >= 4, "{held:?}");
     assert!(held.mean_error < rust_decimal::Decimal::from(6), "{held:?}");
@@ -174,7 +174,7 @@ async fn a_history_that_was_brought_in_counts_and_a_list_of_open_items_does_not(
     let whole = shop(600, 3, Currency::EUR, true).await.forecast(options()).await;
     assert_eq!(whole.history.as_ref().unwrap().brought_in, Some(true));
     assert!(whole.currencies["EUR"].forecast.is_some());
-    assert!(matches!(whole.currencies["EUR"].check, Check::Done(_)), "{whole:?}");
+    assert!(matches!(whole.currencies["EUR"].calibration, Calibration::Done(_)), "{whole:?}");
 
     let mut open = Shop::new();
     for number in 0..200 {
@@ -189,7 +189,7 @@ async fn a_history_that_was_brought_in_counts_and_a_list_of_open_items_does_not(
     assert_eq!(report.history.as_ref().unwrap().brought_in, Some(false));
     let euro = &report.currencies["EUR"];
     assert!(euro.too_little.as_ref().unwrap().contains("0 payments in full"), "{euro:?}");
-    assert!(euro.forecast.is_none() && matches!(euro.check, Check::NotPossible(_)));
+    assert!(euro.forecast.is_none() && matches!(euro.calibration, Calibration::NotPossible(_)));
     assert_eq!(euro.start.claims, 200);
     assert!(euro.unpaid.messages > 0, "what would happen if nobody paid is still told");
 }
@@ -205,9 +205,9 @@ async fn an_empty_book_says_nothing_and_another_currency_is_learnt_by_itself() {
     shop.tell("E", day, profile(), Some(day));
     shop.tell("E", day, issued("R-E", day, day, 5_000, Currency::EUR), Some(day));
     shop.record().await;
-    let report = shop.forecast(Options { check: false, ..options() }).await;
+    let report = shop.forecast(Options { calibrate: false, ..options() }).await;
     let (dollar, euro) = (&report.currencies["USD"], &report.currencies["EUR"]);
-    assert_eq!((dollar.unpaid.messages, &dollar.check), (0, &Check::NotAsked));
+    assert_eq!((dollar.unpaid.messages, &dollar.calibration), (0, &Calibration::NotAsked));
     assert!(dollar.forecast.as_ref().unwrap().weeks[4].recovered.middle > 0.into());
     assert!(euro.forecast.is_none() && euro.too_little.is_some(), "one claim says nothing");
 }
@@ -215,7 +215,7 @@ async fn an_empty_book_says_nothing_and_another_currency_is_learnt_by_itself() {
 #[tokio::test]
 async fn the_insolvent_are_set_aside_and_parts_are_owed_less() {
     let mut shop = shop(400, 5, Currency::EUR, false).await;
-    let before = shop.forecast(Options { check: false, ..options() }).await;
+    let before = shop.forecast(Options { calibrate: false, ..options() }).await;
     let day: Date = "2026-01-08".parse().unwrap();
     let claim = |number| issued(&format!("X-{number}"), day, day, 7_000, Currency::EUR);
     shop.tell("X-1", day, profile(), Some(day));
@@ -225,7 +225,7 @@ async fn the_insolvent_are_set_aside_and_parts_are_owed_less() {
     shop.tell("X-2", day, claim(2), Some(day));
     shop.tell("X-2", day, paid("Z-X", day, 3_000, Currency::EUR), Some(day));
     shop.record().await;
-    let after = shop.forecast(Options { check: false, ..options() }).await;
+    let after = shop.forecast(Options { calibrate: false, ..options() }).await;
     let (before, after) = (&before.currencies["EUR"].start, &after.currencies["EUR"].start);
     assert_eq!((after.stopped_claims, after.stopped.to_string().as_str()), (1, "70.00"));
     assert_eq!((after.open - before.open).to_string(), "40.00");

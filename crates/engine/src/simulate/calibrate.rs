@@ -21,7 +21,7 @@ use rust_decimal::prelude::FromPrimitive as _;
 use tokio::runtime::Handle;
 
 use super::{
-    Check, Held, HeldWeek, LEAST_DAYS, LEAST_PAID, Options, Player, Shared,
+    Calibration, Held, HeldWeek, LEAST_DAYS, LEAST_PAID, Options, Player, Shared,
     case::{Span, at_agency},
     cells::{DayNumber, day, number},
     draws,
@@ -50,10 +50,10 @@ pub(super) async fn run(
     shared: &Shared,
     asked: Asked<'_>,
     passed: &Arc<impl Fn(usize) + Send + Sync + 'static>,
-) -> Result<BTreeMap<&'static str, Check>, Fault> {
+) -> Result<BTreeMap<&'static str, Calibration>, Fault> {
     let currencies: Vec<_> = shared.survey.sizes.keys().copied().collect();
-    let not_possible = |why: String| -> BTreeMap<&'static str, Check> {
-        currencies.iter().map(|code| (*code, Check::NotPossible(why.clone()))).collect()
+    let not_possible = |why: String| -> BTreeMap<&'static str, Calibration> {
+        currencies.iter().map(|code| (*code, Calibration::NotPossible(why.clone()))).collect()
     };
     let Some(window) = shared.survey.window else { return Ok(BTreeMap::new()) };
     // As long as the forecast, but two thirds of the history stay to learn from.
@@ -111,19 +111,19 @@ pub(super) async fn run(
     let mut checks = BTreeMap::new();
     for code in currencies {
         let paid = tables.get(code).map_or(0, Table::paid);
-        let check = match (tallies.get(code), actual.get(code)) {
+        let calibration = match (tallies.get(code), actual.get(code)) {
             (Some((currency, tally)), Some(actual)) if models.contains_key(code) => {
                 let mut held = compare(tally, actual, (cut, held), *currency);
                 (held.accounts, held.learnt_paid, held.played) = (accounts, paid, served);
-                Check::Done(Box::new(held))
+                Calibration::Done(Box::new(held))
             }
-            _ => Check::NotPossible(format!(
+            _ => Calibration::NotPossible(format!(
                 "On {} the book knew {paid} payments in full; it takes {LEAST_PAID} known and \
                  something open to check a forecast.",
                 day(cut)
             )),
         };
-        checks.insert(code, check);
+        checks.insert(code, calibration);
     }
     Ok(checks)
 }
