@@ -1,10 +1,10 @@
 //! `make bench`: speed and memory, each figure as a ratio to a limit or to a peer in the same run.
 //!
 //! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`,
-//! `check`, `plan`.
+//! `check`, `plan`, `simulate`.
 //! `KULANZ_HISTORIES` names the folder of the road fines; without it an invented history of the
-//! same size and shape is used. `KULANZ_PLAN_ACCOUNTS` makes the planned book smaller. Figures go
-//! to `target/bench/NAME.json`.
+//! same size and shape is used. `KULANZ_PLAN_ACCOUNTS` makes the book of `plan` and `simulate`
+//! smaller. Figures go to `target/bench/NAME.json`.
 
 mod check;
 mod child;
@@ -15,6 +15,7 @@ mod page;
 mod plan;
 mod recorder;
 mod report;
+mod simulate;
 mod sum;
 mod synthetic;
 
@@ -35,7 +36,8 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 7] = ["backtest", "import", "page", "growth", "law", "check", "plan"];
+const NAMES: [&str; 8] =
+    ["backtest", "import", "page", "growth", "law", "check", "plan", "simulate"];
 /// Accounts of the invented history that stands in for the road fines.
 const FINES: u32 = 50_137;
 /// Accounts in the store that answers pages.
@@ -59,6 +61,11 @@ fn main() -> Result<()> {
     {
         return plan::main(Path::new(folder));
     }
+    if let [flag, folder] = arguments.as_slice()
+        && flag == simulate::CHILD
+    {
+        return simulate::main(Path::new(folder));
+    }
     if let Some(unknown) = arguments.iter().find(|name| !NAMES.contains(&name.as_str())) {
         bail!("there is no benchmark `{unknown}`; there are {}", NAMES.join(", "));
     }
@@ -77,6 +84,7 @@ fn main() -> Result<()> {
             "law" => law()?,
             "check" => bench.check()?,
             "plan" => runtime.block_on(bench.plan())?,
+            "simulate" => runtime.block_on(bench.simulate())?,
             _ => runtime.block_on(bench.growth())?,
         };
         report::write(&bench_folder(), name, &figures)?;
@@ -268,14 +276,73 @@ impl Bench {
         }])
     }
 
-    /// Accounts a second of a plan over 30 days, and its peak of memory.
-    async fn plan(&self) -> Result<Vec<Figure>> {
+    /// The book that is planned on and forecast, filled once, and how many accounts it has.
+    async fn planned(&self) -> Result<(PathBuf, u32)> {
         let asked = std::env::var("KULANZ_PLAN_ACCOUNTS").ok();
         let asked = asked.map(|text| text.parse::<u32>()).transpose();
         let accounts = asked.context("KULANZ_PLAN_ACCOUNTS is a number")?.unwrap_or(PLANNED);
-        let folder = self.scratch.fresh("plan")?;
-        eprintln!("plan: filling a book of {accounts} accounts");
-        plan::fill(&self.shipped, &folder, accounts).await?;
+        let folder = self.scratch.0.join("plan");
+        if !folder.is_dir() {
+            eprintln!("plan: filling a book of {accounts} accounts");
+            plan::fill(&self.shipped, &folder, accounts).await?;
+        }
+        Ok((folder, accounts))
+    }
+
+    /// Seconds of a whole forecast over 90 days, comparison with days that are over included, and
+    /// its peak of memory.
+    async fn simulate(&self) -> Result<Vec<Figure>> {
+        let (folder, accounts) = self.planned().await?;
+        let (mut took, mut peaks) = (Vec::new(), Vec::new());
+        for run in 1..=RUNS {
+            let (ran, report) = simulate::run(&folder)?;
+            let euro = report.currencies.get("EUR").context("the shop sells in euros")?;
+            let Some(end) = euro.forecast.as_ref().and_then(|forecast| forecast.weeks.last())
+            else {
+                bail!("nothing was forecast: {:?}", euro.too_little);
+            };
+            eprintln!(
+                "simulate: run {run} of {RUNS} took {:.2} s; {} claims of {} open, {} recovered",
+                ran.took.as_secs_f64(),
+                euro.start.claims,
+                euro.start.open,
+                end.recovered.middle
+            );
+            // Of a smaller book the time that a million would have taken.
+            let share = f64::from(PLANNED) / f64::from(accounts);
+            took.push(ran.took.as_secs_f64() * share);
+            peaks.push(ran.peak_bytes as f64 / 1e6);
+        }
+        let ((seconds, spread), (peak, peaks)) = (middle(&took), middle(&peaks));
+        Ok(vec![
+            Figure {
+                name: "simulate_1m_s",
+                value: seconds,
+                unit: "s",
+                ratio: seconds / 180.0,
+                against: format!(
+                    "at most 180 s for a million accounts x {} days on two cores, measured on \
+                     {accounts} from SQLite",
+                    simulate::DAYS
+                ),
+                spread,
+                held: seconds <= 180.0,
+            },
+            Figure {
+                name: "simulate_peak_mb",
+                value: peak,
+                unit: "MB",
+                ratio: peak / 3000.0,
+                against: format!("at most 3000 MB, measured on {accounts} accounts"),
+                spread: peaks,
+                held: peak <= 3000.0,
+            },
+        ])
+    }
+
+    /// Accounts a second of a plan over 30 days, and its peak of memory.
+    async fn plan(&self) -> Result<Vec<Figure>> {
+        let (folder, accounts) = self.planned().await?;
         let (mut rates, mut peaks) = (Vec::new(), Vec::new());
         for run in 1..=RUNS {
             let (ran, report) = plan::run(&folder)?;

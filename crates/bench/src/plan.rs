@@ -34,9 +34,9 @@ use crate::{
 /// The argument that makes this program the child.
 pub const CHILD: &str = "--child-plan";
 /// Whose book.
-const CREDITOR: &str = "lindenmoor";
+pub const CREDITOR: &str = "lindenmoor";
 /// The moment at which the book stands.
-const NOW: &str = "2026-10-12T06:00:00Z";
+pub const NOW: &str = "2026-10-12T06:00:00Z";
 /// Accounts that are recorded at once.
 const AT_ONCE: u32 = 500;
 /// Batches that are decided while another is written.

@@ -113,7 +113,7 @@ fn plays_well(file: &Path, policy: &Path, currency: &str) -> Value {
 }
 
 /// The folder with the real histories, which are too large to lie here.
-fn real(name: &str) -> Option<PathBuf> {
+pub fn real(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("KULANZ_HISTORIES") else {
         println!("SKIPPED: KULANZ_HISTORIES names no folder with {name}");
         return None;

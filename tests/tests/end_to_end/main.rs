@@ -24,6 +24,7 @@ mod postgres;
 mod privacy;
 mod processes;
 mod server;
+mod simulate;
 mod stories;
 mod telemetry;
 mod world;

@@ -253,10 +253,10 @@ impl Checker {
             let (before, after) = (Book::of(then, currency), Book::of(now, currency));
             let fresh = || Actual::new(days);
             let actual = self.actual.entry(currency.code()).or_insert_with(fresh);
-            for column in before.claims.iter().filter(|column| column.is_open()) {
+            for column in before.claims.iter().filter(|column| !column.outstanding.is_zero()) {
                 let owed = minor(column.outstanding + column.fees, currency);
                 let Some(known) = after.claim(column.invoice) else { continue };
-                if owed <= 0 || at_agency(then, column.claim) {
+                if at_agency(then, column.claim) {
                     continue;
                 }
                 let away = released.get(column.invoice).copied().unwrap_or(DayNumber::MAX);

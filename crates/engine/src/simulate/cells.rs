@@ -1,6 +1,7 @@
 //! Where a claim stands on a day, as far as it matters for whether it is paid: how long it is until
-//! the due date or since the last thing that happened, the last step, for whom it was written, and
-//! how large the claim is. A cell holds all days of claims that stand in the same place.
+//! the due date or since the last thing that happened, whether something stays its dunning, the last
+//! step, for whom it was written, and how large the claim is. A cell holds all days of claims that
+//! stand in the same place.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,6 +32,8 @@ pub(super) const SIZES: usize = 4;
 /// A place; the parents of a cell have less of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Cell {
+    /// A dispute, a hold, a promise or a plan stays its dunning.
+    pub stayed: bool,
     /// Bands before the due date, then those after it.
     pub timing: u8,
     /// The last step, as [`Names`] number it.
@@ -42,18 +45,21 @@ pub(super) struct Cell {
 }
 
 /// How many levels stand above one another: everything, then one more part of the cell each time.
-pub(super) const LEVELS: usize = 5;
+pub(super) const LEVELS: usize = 6;
+/// The level that knows stays, time and step: weeks are compared on it.
+pub(super) const STEPS: usize = 3;
 
 impl Cell {
     /// The cell of `level` that this one belongs to; [`LEVELS`]` - 1` is the cell itself.
     pub fn at(self, level: usize) -> Self {
-        let Self { timing, step, persona, size } = self;
+        let Self { stayed, timing, step, persona, .. } = self;
         match level {
             0 => Self::default(),
-            1 => Self { timing, ..Self::default() },
-            2 => Self { timing, step, ..Self::default() },
-            3 => Self { timing, step, persona, size: 0 },
-            _ => Self { timing, step, persona, size },
+            1 => Self { stayed, ..Self::default() },
+            2 => Self { stayed, timing, ..Self::default() },
+            STEPS => Self { stayed, timing, step, ..Self::default() },
+            4 => Self { stayed, timing, step, persona, size: 0 },
+            _ => self,
         }
     }
 }
@@ -145,6 +151,8 @@ pub(super) struct Track {
     pub size: u8,
     /// Day, step and persona of each step, in time.
     pub steps: Vec<(DayNumber, u16, u16)>,
+    /// Stretches of days on which something stays its dunning: the first, and the first after it.
+    pub stays: Vec<(DayNumber, DayNumber)>,
 }
 
 impl Track {
@@ -175,15 +183,19 @@ impl Track {
             if let Some((on, ..)) = self.steps.get(taken) {
                 end = end.min(on + 1);
             }
-            let end = end.min(to).max(day + 1);
+            let stayed = self.stays.iter().any(|(from, to)| (*from..*to).contains(&day));
+            let edges = self.stays.iter().flat_map(|(from, to)| [*from, *to]);
+            let edge = edges.filter(|edge| *edge > day).min().unwrap_or(to);
+            let end = end.min(edge).min(to).max(day + 1);
             let timing = u8::try_from(timing).unwrap_or(u8::MAX);
-            each(day, end, Cell { timing, step, persona, size: self.size });
+            each(day, end, Cell { stayed, timing, step, persona, size: self.size });
             day = end;
         }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -195,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_claim_moves_through_the_bands_before_and_after_its_due_date() {
-        let track = Track { due: 100, size: 0, steps: Vec::new() };
+        let track = Track { due: 100, size: 0, steps: Vec::new(), stays: Vec::new() };
         assert_eq!(
             told(&track, 95, 106),
             [
@@ -211,7 +223,12 @@ mod tests {
 
     #[test]
     fn a_step_counts_from_the_day_after_it_on() {
-        let track = Track { due: 100, size: 0, steps: vec![(98, 2, 0), (105, 3, 0), (105, 4, 0)] };
+        let track = Track {
+            due: 100,
+            size: 0,
+            steps: vec![(98, 2, 0), (105, 3, 0), (105, 4, 0)],
+            ..Track::default()
+        };
         assert_eq!(
             told(&track, 97, 108),
             [
@@ -229,7 +246,12 @@ mod tests {
 
     #[test]
     fn spans_cover_each_day_once_however_far_they_reach() {
-        let track = Track { due: 20, size: 1, steps: vec![(30, 2, 1), (47, 3, 1), (300, 4, 2)] };
+        let track = Track {
+            due: 20,
+            size: 1,
+            steps: vec![(30, 2, 1), (47, 3, 1), (300, 4, 2)],
+            stays: vec![(-10, 5), (33, 40), (36, 50), (1_000, DayNumber::MAX)],
+        };
         let mut next = -50;
         track.spans(-50, 2_000, |first, end, _| {
             assert_eq!(first, next);
@@ -237,6 +259,20 @@ mod tests {
             next = end;
         });
         assert_eq!(next, 2_000);
+    }
+
+    #[test]
+    fn what_stays_the_dunning_of_a_claim_is_a_place_of_its_own() {
+        let stays = vec![(102, 105), (104, 107)];
+        let track = Track { due: 90, stays, ..Track::default() };
+        let mut stayed = Vec::new();
+        track.spans(100, 110, |first, end, cell| stayed.push((first, end, cell.stayed)));
+        let on: i32 = stayed.iter().filter(|one| one.2).map(|(first, end, _)| end - first).sum();
+        assert_eq!((on, stayed.first().unwrap().2, stayed.last().unwrap().2), (5, false, false));
+        assert!(
+            stayed.iter().all(|(first, _, on)| *on == (102..107).contains(first)),
+            "{stayed:?}"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
 use sha2::{Digest, Sha256};
 
 use super::{
-    cells::{Cell, DayNumber, LEVELS},
+    cells::{Cell, DayNumber, LEVELS, STEPS},
     learn::{Count, Table},
 };
 
@@ -133,7 +133,7 @@ impl Model {
     fn weeks_of(&self, table: &Table) -> Weeks {
         let mut weeks: BTreeMap<DayNumber, (f64, f64)> = BTreeMap::new();
         for (cell, daily) in &table.daily {
-            let rate = self.rate_at(*cell, 2);
+            let rate = self.rate_at(*cell, STEPS);
             let mut standing = 0_i64;
             for (at, (change, paid)) in daily.iter().enumerate() {
                 standing += change;
@@ -228,8 +228,8 @@ impl Draws {
         if let Some(known) = self.rates.get(&(cell, level)) {
             return Arc::clone(known);
         }
-        let Cell { timing, step, persona, size } = cell;
-        let name = format!("rate/{level}/{timing}/{step}/{persona}/{size}");
+        let Cell { stayed, timing, step, persona, size } = cell;
+        let name = format!("rate/{level}/{stayed}/{timing}/{step}/{persona}/{size}");
         let mut random = stream(self.seed, &name);
         let (paid, days) = self.model.count(cell, level);
         let (borrowed, above) = match level {

@@ -12,7 +12,7 @@ use kulanz_domain::{
     money::{Currency, Decimal, decimals},
 };
 
-use super::cells::{Cell, DayNumber, Names, Sizes, Track, number};
+use super::cells::{Cell, DayNumber, Names, STEPS, Sizes, Track, number};
 
 /// Days and payments of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Table {
             let count = self.cells.entry(cell).or_default();
             count.days += u64::from((end - first).unsigned_abs());
             count.paid += u64::from(paid);
-            let daily = self.daily.entry(cell.at(2)).or_insert_with(|| vec![(0, 0); length]);
+            let daily = self.daily.entry(cell.at(STEPS)).or_insert_with(|| vec![(0, 0); length]);
             let at = |day: DayNumber| usize::try_from(day - window.first).unwrap_or(0);
             daily[at(first)].0 += 1;
             daily[at(end)].0 -= 1;
@@ -147,7 +147,37 @@ pub(super) fn track(
         due: number(claim.due_on()?),
         size: sizes.class(minor(claim.payable(), currency)),
         steps: claim.steps.iter().map(step).collect(),
+        stays: stays(account, claim),
     })
+}
+
+/// When disputes, holds, promises and plans stay the dunning of a claim, as far as the account says:
+/// on which day a hold without a last day was released it does not, so that such a one is left out.
+fn stays(account: &Account, claim: &Claim) -> Vec<(DayNumber, DayNumber)> {
+    let (invoice, ever) = (claim.invoice.as_ref().map(|one| &one.invoice), DayNumber::MAX);
+    let concerns = |of: &Option<InvoiceId>| of.is_none() || of.as_ref() == invoice;
+    let after = |day: Date| number(day) + 1;
+    let disputes = claim.disputes.values().filter_map(|dispute| {
+        let (from, _) = dispute.opened?;
+        Some((number(from), dispute.resolved.map_or(ever, |(on, ..)| number(on))))
+    });
+    let holds = account.holds.values().filter_map(|hold| {
+        let placed = hold.placed.as_ref().filter(|placed| concerns(&placed.invoice))?;
+        match placed.until {
+            Some(until) => Some((number(placed.on), after(until))),
+            None => (!hold.released).then_some((number(placed.on), ever)),
+        }
+    });
+    let promises = account.promises.values().map(|promise| {
+        let until = after(promise.until);
+        (number(promise.on), promise.ended_on.map_or(until, |day| number(day).min(until)))
+    });
+    let plans = account.plans.values().filter_map(|plan| {
+        plan.claims.iter().any(|one| Some(one) == invoice).then_some(())?;
+        let last = plan.ended_on.or_else(|| plan.rates.last().map(|rate| rate.due_on))?;
+        Some((number(plan.on), after(last)))
+    });
+    disputes.chain(holds).chain(promises).chain(plans).filter(|(from, to)| from < to).collect()
 }
 
 /// A claim that was brought in came to the book later than this after it was issued, in days.
@@ -160,10 +190,17 @@ pub(super) fn brought_in(claim: &Claim, zone: &TimeZone) -> Option<DayNumber> {
     (recorded > issued + BROUGHT_IN).then_some(recorded)
 }
 
-/// The day on which money settled a claim in full.
+/// The day on which nothing of the principal was owed any more; what may be left of fees and interest
+/// is not waited for.
+fn ended_on(column: &ClaimBook<'_>) -> Option<Date> {
+    let gone = column.principal_settled_on.filter(|_| column.outstanding.is_zero());
+    gone.or_else(|| column.settled_on())
+}
+
+/// The day on which money paid the principal in full.
 pub(super) fn paid_on(column: &ClaimBook<'_>) -> Option<Date> {
     let by_money = column.by_money && column.claim.cancelled_on.is_none();
-    column.settled_on().filter(|_| by_money)
+    ended_on(column).filter(|_| by_money)
 }
 
 /// What is told of each claim of a book; `released` has the days on which claims went to an agency.
@@ -181,7 +218,7 @@ pub(super) fn told(
     for column in &book.claims {
         let Some(track) = track(account, column.claim, zone, names, sizes) else { continue };
         let Some(invoice) = &column.claim.invoice else { continue };
-        let settled = column.settled_on().map(number);
+        let settled = ended_on(column).map(number);
         let away = released.get(column.invoice).copied().unwrap_or(end).min(gone).min(end);
         let paid = paid_on(column).map(number).filter(|day| *day < away);
         let to = match (paid, settled) {

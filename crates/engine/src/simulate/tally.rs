@@ -136,7 +136,6 @@ impl Tally {
         let mails = case.mails.iter().filter(|mail| mail.currency.code() == code);
         self.unpaid.messages += i64::try_from(mails.count()).unwrap_or(i64::MAX);
         for (_, why, owed) in case.aside.iter().filter(|(of, ..)| of.code() == code) {
-            any = true;
             let (claims, money) = &mut self.aside[*why as usize];
             *claims += 1;
             *money += owed;

@@ -10,7 +10,7 @@ use rand::{RngExt as _, rngs::ChaCha8Rng};
 
 use super::{
     case::{Case, Debt, Mail},
-    cells::{Cell, DayNumber, Names, Sizes, Track},
+    cells::{Cell, DayNumber, LEVELS, Names, Sizes, Track},
     hazard::{Draws, Model, stream},
     learn::{Table, Told, Window},
     report::band,
@@ -37,7 +37,10 @@ fn invented(random: &mut ChaCha8Rng) -> (Track, i64) {
     let due = random.random_range(20..330);
     let amount = random.random_range(1_000..50_000);
     let size = Sizes::of((1_000..50_000).step_by(100).collect()).class(amount);
-    (Track { due, size, steps: vec![(due + 5, 2, 2), (due + 15, 3, 2)] }, amount)
+    (
+        Track { due, size, steps: vec![(due + 5, 2, 2), (due + 15, 3, 2)], ..Track::default() },
+        amount,
+    )
 }
 
 /// The day of payment between `from` and before `to`.
@@ -106,7 +109,7 @@ fn invented_rates_are_learnt_back() {
     let model = Model::fit(&table);
     let mut compared = 0;
     for (cell, count) in table.cells.iter().filter(|(_, count)| count.paid >= 100) {
-        let (known, learnt) = (chance(*cell), 1.0 - (-model.rate_at(*cell, 4)).exp());
+        let (known, learnt) = (chance(*cell), 1.0 - (-model.rate_at(*cell, LEVELS - 1)).exp());
         let error = known / (count.paid as f64).sqrt();
         let off = (learnt - known).abs();
         assert!(off < 4.0 * error, "{cell:?}: {learnt} instead of {known}, {count:?}");
@@ -121,9 +124,9 @@ fn invented_rates_are_learnt_back() {
 fn a_cell_that_nobody_stood_in_has_the_rate_above_it_and_varies_more() {
     let (table, ..) = history(&mut stream(2, "learn"), 6_000, 0);
     let model = Arc::new(Model::fit(&table));
-    let known = Cell { timing: 7, step: 0, persona: 0, size: 1 };
+    let known = Cell { timing: 7, size: 1, ..Cell::default() };
     let unknown = Cell { step: 9, persona: 9, ..known };
-    let (above, own) = (model.rate_at(unknown, 1), model.rate_at(unknown, 4));
+    let (above, own) = (model.rate_at(unknown, 2), model.rate_at(unknown, LEVELS - 1));
     assert!((above / own - 1.0).abs() < 1e-9, "{above} {own}");
     let mut draws = Draws::new(model, 1, 400, 1);
     let spread = |rates: &[f64]| {
@@ -252,10 +255,10 @@ fn what_comes_after_a_payment_does_not_happen() {
     // Everybody pays on the first day of the history, so nearly everybody does now.
     let mut table = Table::default();
     for day in 0..290 {
-        let track = Track { due: day, size: 0, steps: Vec::new() };
+        let track = Track { due: day, size: 0, ..Track::default() };
         table.tell(&Told { track, from: day, to: day + 1, paid: true }, HISTORY);
     }
-    let track = Track { due: HISTORY.end, size: 0, steps: Vec::new() };
+    let track = Track { due: HISTORY.end, size: 0, ..Track::default() };
     let mut debt = debt(track, 1_000);
     debt.fees = vec![(0, 50), (20, 250)];
     debt.away = Some(40);

@@ -119,7 +119,7 @@ async fn shop(debtors: u32, seed: u64, currency: Currency, at_once: bool) -> Sho
         shop.tell(&debtor, issued_on, profile(), known(issued_on));
         let claim = issued(&format!("R-{number}"), issued_on, due_on, cents, currency);
         shop.tell(&debtor, issued_on, claim, known(issued_on));
-        let track = Track { due: cells::number(due_on), size: 1, steps: Vec::new() };
+        let track = Track { due: cells::number(due_on), size: 1, ..Track::default() };
         let (from, to) = (cells::number(issued_on), cells::number(today));
         if let Some(day) = pays(&mut random, &track, from, to) {
             let day = cells::day(day);
