@@ -169,6 +169,10 @@ pub async fn forecast(
         merge_tallies(&mut tallies, player.tallies);
     }
 
+    // What is paid to the last cent has a past that can be checked.
+    for (code, (currency, _)) in &survey.sizes {
+        tallies.entry(code).or_insert_with(|| (*currency, Tally::new(options.draws, span.days)));
+    }
     let outlooks = tallies.iter().map(|(code, (currency, tally))| {
         let table = learnt.get(code);
         let model = models.get(code);

@@ -19,6 +19,10 @@
 //! payments compared with what the rates expect, say how much (variance) and how long it lasts
 //! (correlation from week to week). Each replicate of the future draws its own weeks.
 //!
+//! **Outs.** Not every claim is paid or waits: some are disputed, held, put into a plan, cancelled,
+//! credited. How often claims are taken out in such ways is learnt in the same cells, how long stays
+//! last from those that ended.
+//!
 //! **Drawing.** Each replicate draws its own rates, from the top down, each cell's posterior around
 //! the rate that was drawn above it, so that what is known little of varies much. Streams of random
 //! numbers are named by the seed and what they are for: nothing depends on threads or on order.
@@ -68,6 +72,19 @@ pub(super) struct Model {
     /// What a cell of each level borrows from the one above; the first has none above.
     strengths: [f64; LEVELS],
     pub weeks: Weeks,
+    /// How claims are taken out; `None` where that never happened.
+    pub outs: Option<Box<Outs>>,
+}
+
+/// How claims are taken out.
+#[derive(Debug)]
+pub(super) struct Outs {
+    /// How often.
+    model: Arc<Model>,
+    /// The share that comes to its end.
+    gone: f64,
+    /// Days that stays lasted, and how many of them ended.
+    stayed: Count,
 }
 
 fn days(count: &Count) -> f64 {
@@ -83,7 +100,14 @@ impl Model {
                 cells.entry(cell.at(level)).or_default().add(count);
             }
         }
-        let mut model = Self { levels, strengths: [1.0; LEVELS], weeks: UNKNOWN_WEEKS };
+        let taken: u64 = table.taken.values().sum();
+        let outs = (taken > 0).then(|| {
+            let model = Arc::new(Self::fit(&table.outs()));
+            let gone = table.gone as f64 / taken as f64;
+            Box::new(Outs { model, gone, stayed: table.stayed })
+        });
+        let strengths = [1.0; LEVELS];
+        let mut model = Self { levels, strengths, weeks: UNKNOWN_WEEKS, outs };
         for level in 1..LEVELS {
             model.strengths[level] = model.strength_of(level);
         }
@@ -187,7 +211,21 @@ pub(super) struct Draws {
     rates: HashMap<(Cell, usize), Arc<[f64]>>,
     /// By day and then replicate: the sum of the factors of all days before it.
     factors: Vec<f64>,
+    /// How claims are taken out.
+    pub outs: Option<Box<DrawnOuts>>,
 }
+
+/// How claims are taken out, in all replicates.
+pub(super) struct DrawnOuts {
+    pub draws: Draws,
+    /// The share that comes to its end.
+    pub gone: f64,
+    /// How likely a stay ends on a day, by replicate.
+    pub ends: Vec<f64>,
+}
+
+/// What makes the streams of outs others than those of payments.
+const OUTS: u64 = 0x6f75_7473_6f75_7473;
 
 impl Draws {
     /// Draws the weeks of `days` days; rates are drawn as they are asked for.
@@ -209,7 +247,25 @@ impl Draws {
                 factors[(day + 1) * replicates + replicate] = sum;
             }
         }
-        Self { model, seed, replicates, rates: HashMap::new(), factors }
+        let outs = model.outs.as_ref().map(|outs| {
+            let seed = seed ^ OUTS;
+            let ended = Gamma::new(outs.stayed.paid as f64 + 0.5, 1.0);
+            let mut random = stream(seed, "ends");
+            let mut end =
+                |gamma: &Gamma<f64>| gamma.sample(&mut random) / (outs.stayed.days as f64 + 1.0);
+            let ends = ended.map(|gamma| (0..replicates).map(|_| end(&gamma)).collect());
+            Box::new(DrawnOuts {
+                draws: Self::new(Arc::clone(&outs.model), seed, replicates, days),
+                gone: outs.gone,
+                ends: ends.unwrap_or_else(|_| vec![0.0; replicates]),
+            })
+        });
+        Self { model, seed, replicates, rates: HashMap::new(), factors, outs }
+    }
+
+    /// The stream of what is named, of this seed.
+    pub fn stream(&self, name: &str) -> ChaCha8Rng {
+        stream(self.seed, name)
     }
 
     /// The sums of factors of all days before `day`, by replicate.

@@ -39,6 +39,13 @@ pub(super) struct Table {
     pub daily: BTreeMap<Cell, Vec<(i64, u32)>>,
     /// Claims with at least a day of history.
     pub claims: u64,
+    /// How often claims were taken out of a cell: something began to stay their dunning, or they
+    /// came to their end without money.
+    pub taken: HashMap<Cell, u64>,
+    /// Of these, ends without money.
+    pub gone: u64,
+    /// Days that stays lasted, and how many of them ended.
+    pub stayed: Count,
 }
 
 /// The days that are learnt from: the first, and the first that is not.
@@ -65,6 +72,8 @@ pub(super) struct Told {
     pub to: DayNumber,
     /// It was paid in full on the day before `to`.
     pub paid: bool,
+    /// Nothing was owed from `to` on, and no money had paid it.
+    pub gone: bool,
 }
 
 impl Table {
@@ -78,7 +87,17 @@ impl Table {
         }
         self.claims += 1;
         let length = window.days() + 1;
+        let mut before: Option<Cell> = None;
         told.track.spans(from, to, |first, end, cell| {
+            match before.filter(|before| before.stayed != cell.stayed) {
+                Some(_) if !cell.stayed => self.stayed.paid += 1,
+                Some(before) => *self.taken.entry(before).or_default() += 1,
+                None => {}
+            }
+            before = Some(cell);
+            if cell.stayed {
+                self.stayed.days += u64::from((end - first).unsigned_abs());
+            }
             let paid = u32::from(paid && end == to);
             let count = self.cells.entry(cell).or_default();
             count.days += u64::from((end - first).unsigned_abs());
@@ -89,6 +108,11 @@ impl Table {
             daily[at(end)].0 -= 1;
             daily[at(end - 1)].1 += paid;
         });
+        if let Some(last) = before.filter(|last| told.gone && !last.stayed && told.to < window.end)
+        {
+            *self.taken.entry(last).or_default() += 1;
+            self.gone += 1;
+        }
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -103,6 +127,21 @@ impl Table {
             }
         }
         self.claims += other.claims;
+        for (cell, count) in &other.taken {
+            *self.taken.entry(*cell).or_default() += count;
+        }
+        self.gone += other.gone;
+        self.stayed.add(&other.stayed);
+    }
+
+    /// Days of claims whose dunning nothing stayed, with how often they were taken out.
+    pub fn outs(&self) -> Self {
+        let free = self.cells.iter().filter(|(cell, _)| !cell.stayed);
+        let counts = free.map(|(cell, count)| {
+            let paid = self.taken.get(cell).copied().unwrap_or(0);
+            (*cell, Count { days: count.days, paid })
+        });
+        Self { cells: counts.collect(), ..Self::default() }
     }
 
     /// Payments in full.
@@ -227,6 +266,7 @@ pub(super) fn told(
             (None, None) => away,
         };
         let from = number(invoice.issued_on);
-        each(column, Told { track, from, to, paid: paid.is_some() });
+        let gone = paid.is_none() && settled.is_some_and(|day| day < away);
+        each(column, Told { track, from, to, paid: paid.is_some(), gone });
     }
 }

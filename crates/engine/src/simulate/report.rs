@@ -148,10 +148,12 @@ pub struct Week {
     pub last_day: Date,
     /// Money for claims paid in full, fees included.
     pub recovered: Band<Decimal>,
-    /// What is open here still: neither paid nor due to go to an agency.
+    /// What is open here still: neither paid, nor due to go to an agency, nor at an end otherwise.
     pub open: Band<Decimal>,
     /// What is due to go to an agency.
     pub handed_over: Band<Decimal>,
+    /// What came to its end without money: cancelled, credited, given up.
+    pub gone: Band<Decimal>,
     /// Claims paid in full.
     pub paid: Band<u64>,
     /// Messages.
@@ -295,13 +297,15 @@ impl Tally {
     pub fn forecast(&self, first: DayNumber, names: &Names, currency: Currency) -> Forecast {
         let week = |(days, sums): (usize, Vec<Sums>)| {
             let of = |what: &dyn Fn(&Sums) -> i64| band(sums.iter().map(what).collect());
-            let still = |sums: &Sums| self.owed + sums.fees - sums.recovered - sums.handed;
+            let still =
+                |sums: &Sums| self.owed + sums.fees - sums.recovered - sums.handed - sums.gone;
             Week {
                 days: u16::try_from(days).unwrap_or(u16::MAX),
                 last_day: last_of(first, days),
                 recovered: money(of(&|sums| sums.recovered), currency),
                 open: money(of(&still), currency),
                 handed_over: money(of(&|sums| sums.handed), currency),
+                gone: money(of(&|sums| sums.gone), currency),
                 paid: count(of(&|sums| sums.paid)),
                 messages: count(of(&|sums| sums.messages)),
                 fees: money(of(&|sums| sums.fees), currency),

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use rand::RngExt as _;
+use rand_distr::{Distribution, Exp1};
+
 use super::{
     case::{Case, Debt, Mail},
-    cells::DayNumber,
+    cells::{Cell, DayNumber, Track},
     hazard::Draws,
 };
 
@@ -24,6 +27,8 @@ pub(super) struct Sums {
     /// Claims due to go to an agency, and what was open of them.
     pub handoffs: i64,
     pub handed: i64,
+    /// What came to its end without money: cancelled, credited, given up.
+    pub gone: i64,
 }
 
 impl Sums {
@@ -34,6 +39,7 @@ impl Sums {
         self.fees += other.fees;
         self.handoffs += other.handoffs;
         self.handed += other.handed;
+        self.gone += other.gone;
     }
 }
 
@@ -70,13 +76,38 @@ pub(super) struct Tally {
     pub aside: [(i64, i64); 2],
 }
 
-/// What is the same for all claims of a case while it is drawn.
+/// What becomes of a claim in a replicate.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    /// The day on which it is paid.
+    paid: usize,
+    /// Step and persona on that day, or at the end.
+    step: u16,
+    persona: u16,
+    /// The day on which it is taken out; it still gets what goes on that day.
+    out: usize,
+    /// The day from which on it is dunned again.
+    back: usize,
+    /// It is taken out for good: nothing is owed any more.
+    gone: bool,
+}
+
+const OPEN: Fate = Fate { paid: NEVER, step: 0, persona: 0, out: NEVER, back: NEVER, gone: false };
+
+impl Fate {
+    /// A message of day `at` goes to it, if it is in one.
+    const fn hears(&self, at: usize) -> bool {
+        at <= self.paid && (at <= self.out || at >= self.back)
+    }
+}
+
+/// Room for what is drawn of one case.
 #[derive(Default)]
 pub(super) struct Scratch {
     luck: Vec<f64>,
     left: Vec<f64>,
-    /// By debt and then replicate: the day of payment, and step and persona on it or at the end.
-    fates: Vec<(usize, u16, u16)>,
+    /// By debt and then replicate.
+    fates: Vec<Fate>,
 }
 
 impl Tally {
@@ -154,14 +185,16 @@ impl Tally {
         let all = self.replicates;
         draws.luck(account, &mut scratch.luck);
         scratch.fates.clear();
-        scratch.fates.resize(case.debts.len() * all, (NEVER, 0, 0));
+        scratch.fates.resize(case.debts.len() * all, OPEN);
         for (at, debt) in case.debts.iter().enumerate() {
             if debt.currency.code() != code {
                 continue;
             }
-            scratch.left.clone_from(&scratch.luck);
             let fates = &mut scratch.fates[at * all..(at + 1) * all];
-            pay(debt, first, self.days, draws, &mut scratch.left, fates);
+            let days =
+                Days { first, from: debt.from, end: debt.away.unwrap_or(NEVER).min(self.days) };
+            take_out(&debt.track, days, (account, at), draws, &mut scratch.left, fates);
+            pay(&debt.track, days, draws, (&scratch.luck, &mut scratch.left), fates);
             self.settle(debt, fates);
         }
         for mail in case.mails.iter().filter(|mail| mail.currency.code() == code) {
@@ -169,23 +202,28 @@ impl Tally {
         }
     }
 
-    fn settle(&mut self, debt: &Debt, fates: &[(usize, u16, u16)]) {
+    fn settle(&mut self, debt: &Debt, fates: &[Fate]) {
         let all = self.replicates;
         let fresh = || vec![Group::default(); all];
-        for (replicate, (paid, step, persona)) in fates.iter().enumerate() {
-            let end = debt.away.unwrap_or(NEVER).min(*paid);
-            for (at, fee) in debt.fees.iter().filter(|(at, _)| *at <= end) {
+        for (replicate, fate) in fates.iter().enumerate() {
+            let gone = if fate.gone && fate.paid == NEVER { fate.out } else { NEVER };
+            // What is stayed on the day does not go to an agency.
+            let away = debt.away.filter(|at| fate.hears(*at) && gone == NEVER);
+            let mut owed = debt.owed;
+            for (at, fee) in debt.fees.iter().filter(|(at, _)| fate.hears(*at)) {
                 self.sums[at * all + replicate].fees += fee;
+                owed += fee;
             }
-            let owed = owed_on(debt, end);
-            let mut groups = [(&mut self.steps, step), (&mut self.personas, persona)]
-                .map(|(groups, name)| &mut groups.entry(*name).or_insert_with(fresh)[replicate]);
-            if *paid != NEVER {
-                let sums = &mut self.sums[paid * all + replicate];
+            let mut groups = [(&mut self.steps, fate.step), (&mut self.personas, fate.persona)]
+                .map(|(groups, name)| &mut groups.entry(name).or_insert_with(fresh)[replicate]);
+            if fate.paid != NEVER {
+                let sums = &mut self.sums[fate.paid * all + replicate];
                 sums.recovered += owed;
                 sums.paid += 1;
                 groups.iter_mut().for_each(|group| group.recovered += owed);
-            } else if let Some(away) = debt.away {
+            } else if gone != NEVER {
+                self.sums[gone * all + replicate].gone += owed;
+            } else if let Some(away) = away {
                 let sums = &mut self.sums[away * all + replicate];
                 sums.handoffs += 1;
                 sums.handed += owed;
@@ -196,14 +234,14 @@ impl Tally {
         }
     }
 
-    fn send(&mut self, mail: &Mail, fates: &[(usize, u16, u16)]) {
+    fn send(&mut self, mail: &Mail, fates: &[Fate]) {
         let all = self.replicates;
         let fresh = || vec![Group::default(); all];
         let step = self.steps.entry(mail.step).or_insert_with(fresh);
         let persona = self.personas.entry(mail.persona).or_insert_with(fresh);
         for replicate in 0..all {
             // Whoever pays on the day may have paid after it came.
-            if mail.claims.iter().any(|debt| fates[debt * all + replicate].0 >= mail.at) {
+            if mail.claims.iter().any(|debt| fates[debt * all + replicate].hears(mail.at)) {
                 self.sums[mail.at * all + replicate].messages += 1;
                 step[replicate].messages += 1;
                 persona[replicate].messages += 1;
@@ -218,36 +256,124 @@ fn owed_on(debt: &Debt, at: usize) -> i64 {
     debt.owed + charged.map(|(_, fee)| fee).sum::<i64>()
 }
 
-/// The day on which a debt is paid, by replicate: the one on which the rates since the first day,
-/// each times the factor of its week, add up to the debtor's luck.
-fn pay(
-    debt: &Debt,
+/// The days of a claim: the number of the first that is told, and the places of its own.
+#[derive(Clone, Copy)]
+struct Days {
     first: DayNumber,
-    days: usize,
+    from: usize,
+    end: usize,
+}
+
+impl Days {
+    fn number(self, at: usize) -> DayNumber {
+        self.first.saturating_add(DayNumber::try_from(at).unwrap_or(DayNumber::MAX))
+    }
+
+    fn spans(self, track: &Track, mut each: impl FnMut(usize, usize, Cell)) {
+        let place = |day: DayNumber| usize::try_from(day - self.first).unwrap_or(0);
+        track.spans(self.number(self.from), self.number(self.end), |from, to, cell| {
+            each(place(from), place(to), cell);
+        });
+    }
+}
+
+/// The day of a stretch on which the rate, times the factors of its days, has used up what is left;
+/// `None`, and less left, where it does not.
+fn reached(
+    (draws, replicate): (&Draws, usize),
+    (from, to): (usize, usize),
+    rate: f64,
+    left: &mut f64,
+) -> Option<usize> {
+    let before = draws.factors_before(from)[replicate];
+    let adds = rate * (draws.factors_before(to)[replicate] - before);
+    if adds < *left {
+        *left -= adds;
+        return None;
+    }
+    let reached = before + *left / rate;
+    let day = (from..to).find(|at| draws.factors_before(at + 1)[replicate] >= reached);
+    Some(day.unwrap_or(to - 1))
+}
+
+/// Draws on which day something begins to stay a claim's dunning or ends it, and for how long.
+fn take_out(
+    track: &Track,
+    days: Days,
+    (account, at): (&str, usize),
     draws: &mut Draws,
-    left: &mut [f64],
-    fates: &mut [(usize, u16, u16)],
+    left: &mut Vec<f64>,
+    fates: &mut [Fate],
 ) {
-    let number = |at: usize| first + DayNumber::try_from(at).unwrap_or(DayNumber::MAX);
-    let end = debt.away.unwrap_or(days).min(days);
-    debt.track.spans(number(debt.from), number(end), |from, to, cell| {
-        let place = |day: DayNumber| usize::try_from(day - first).unwrap_or(0);
-        let (from, to) = (place(from), place(to));
-        let rates = draws.rates(cell);
-        let (before, after) = (draws.factors_before(from), draws.factors_before(to));
-        for (replicate, fate) in fates.iter_mut().enumerate() {
-            if fate.0 != NEVER {
-                continue;
-            }
-            (fate.1, fate.2) = (cell.step, cell.persona);
-            let adds = rates[replicate] * (after[replicate] - before[replicate]);
-            if adds < left[replicate] {
-                left[replicate] -= adds;
-                continue;
-            }
-            let reached = before[replicate] + left[replicate] / rates[replicate];
-            let day = (from..to).find(|at| draws.factors_before(at + 1)[replicate] >= reached);
-            fate.0 = day.unwrap_or(to - 1);
+    let Some(outs) = &mut draws.outs else { return };
+    let mut random = outs.draws.stream(&format!("{account}/{at}"));
+    left.clear();
+    left.extend((0..fates.len()).map(|_| -> f64 { Exp1.sample(&mut random) }));
+    days.spans(track, |from, to, cell| {
+        if cell.stayed {
+            return;
+        }
+        let rates = outs.draws.rates(cell);
+        for (replicate, fate) in fates.iter_mut().enumerate().filter(|(_, one)| one.out == NEVER) {
+            let of = (&outs.draws, replicate);
+            let day = reached(of, (from, to), rates[replicate], &mut left[replicate]);
+            let Some(day) = day else { continue };
+            fate.out = day;
         }
     });
+    for (replicate, fate) in fates.iter_mut().enumerate().filter(|(_, one)| one.out != NEVER) {
+        fate.gone = random.random::<f64>() < outs.gone;
+        let lasts: f64 = Exp1.sample(&mut random);
+        let lasts = (lasts / outs.ends[replicate].max(1e-6)).min(1e6);
+        if !fate.gone {
+            // A stay is of a day at least.
+            fate.back = fate.out + 1 + lasts as usize;
+        }
+    }
+}
+
+/// The day on which a claim is paid, by replicate: the one on which the rates since the first day,
+/// each times the factor of its week, add up to the debtor's luck.
+fn pay(
+    track: &Track,
+    days: Days,
+    draws: &mut Draws,
+    (luck, left): (&[f64], &mut Vec<f64>),
+    fates: &mut [Fate],
+) {
+    left.clear();
+    left.extend_from_slice(luck);
+    days.spans(track, |from, to, cell| {
+        let rates = draws.rates(cell);
+        for (replicate, fate) in fates.iter_mut().enumerate().filter(|(_, one)| one.paid == NEVER) {
+            (fate.step, fate.persona) = (cell.step, cell.persona);
+            let of = (&*draws, replicate);
+            if let Some(day) = reached(of, (from, to), rates[replicate], &mut left[replicate]) {
+                fate.paid = day;
+            }
+        }
+    });
+    // Few are taken out before they pay: these are gone, or told once more with the stay in it.
+    for (replicate, fate) in fates.iter_mut().enumerate() {
+        if fate.out >= fate.paid {
+            (fate.out, fate.back, fate.gone) = (NEVER, NEVER, false);
+            continue;
+        }
+        fate.paid = NEVER;
+        if fate.gone {
+            continue;
+        }
+        let mut stayed = track.clone();
+        stayed.stays.push((days.number(fate.out + 1), days.number(fate.back)));
+        let mut left = luck[replicate];
+        days.spans(&stayed, |from, to, cell| {
+            if fate.paid == NEVER {
+                (fate.step, fate.persona) = (cell.step, cell.persona);
+                let rate = draws.rates(cell)[replicate];
+                if let Some(day) = reached((draws, replicate), (from, to), rate, &mut left) {
+                    fate.paid = day;
+                }
+            }
+        });
+    }
 }

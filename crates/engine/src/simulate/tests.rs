@@ -12,7 +12,7 @@ use super::{
     case::{Case, Debt, Mail},
     cells::{Cell, DayNumber, LEVELS, Names, Sizes, Track},
     hazard::{Draws, Model, stream},
-    learn::{Table, Told, Window},
+    learn::{Count, Table, Told, Window},
     report::band,
     tally::{Scratch, Sums, Tally},
 };
@@ -73,7 +73,10 @@ fn history(random: &mut ChaCha8Rng, claims: usize, days: usize) -> (Table, Case,
         }
         let paid = pays(random, &track, issued, HISTORY.end);
         let to = paid.map_or(HISTORY.end, |day| day + 1);
-        table.tell(&Told { track: track.clone(), from: issued, to, paid: paid.is_some() }, HISTORY);
+        table.tell(
+            &Told { track: track.clone(), from: issued, to, paid: paid.is_some(), gone: false },
+            HISTORY,
+        );
         if paid.is_none() {
             truth += pays(random, &track, HISTORY.end, last).map_or(0, |_| amount);
             case.debts.push(debt(track, amount));
@@ -171,7 +174,7 @@ fn weeks_that_differ_are_noticed_and_widen_the_band() {
             }
         }
         let to = paid.map_or(HISTORY.end, |day| day + 1);
-        table.tell(&Told { track, from: issued, to, paid: paid.is_some() }, HISTORY);
+        table.tell(&Told { track, from: issued, to, paid: paid.is_some(), gone: false }, HISTORY);
     }
     let weeks = Model::fit(&table).weeks;
     assert!((0.3..0.7).contains(&weeks.variance), "{weeks:?}");
@@ -194,7 +197,13 @@ fn the_same_seed_gives_the_same_and_another_one_another() {
 
 #[test]
 fn no_cent_is_lost_and_nobody_pays_more_than_is_owed() {
-    let (table, ..) = history(&mut stream(4, "cents"), 3_000, 0);
+    let (mut table, ..) = history(&mut stream(4, "cents"), 3_000, 0);
+    // Some are taken out, half of them for good.
+    for (at, cell) in table.cells.keys().copied().enumerate() {
+        table.taken.insert(cell, at as u64 % 7);
+    }
+    table.gone = table.taken.values().sum::<u64>() / 2;
+    table.stayed = Count { days: 1_000, paid: 50 };
     let mut draws = Draws::new(Arc::new(Model::fit(&table)), 4, 50, 90);
     let mut random = stream(4, "cases");
     let mut all = Tally::new(50, 90);
@@ -234,7 +243,7 @@ fn no_cent_is_lost_and_nobody_pays_more_than_is_owed() {
             .sum();
         for (replicate, sums) in one.running().pop().unwrap().1.iter().enumerate() {
             assert!(sums.recovered <= most);
-            let kept = sums.recovered + sums.handed + one.open[replicate];
+            let kept = sums.recovered + sums.handed + sums.gone + one.open[replicate];
             assert_eq!(one.owed + sums.fees, kept, "replicate {replicate}");
             let groups = one.steps.values().map(|groups| groups[replicate]);
             let (paid, open) = groups.fold((0, 0), |(a, b), g| (a + g.recovered, b + g.open));
@@ -245,9 +254,55 @@ fn no_cent_is_lost_and_nobody_pays_more_than_is_owed() {
     }
     let end = all.running().pop().unwrap().1;
     for (replicate, sums) in end.iter().enumerate() {
-        assert_eq!(all.owed + sums.fees, sums.recovered + sums.handed + all.open[replicate]);
+        assert_eq!(
+            all.owed + sums.fees,
+            sums.recovered + sums.handed + sums.gone + all.open[replicate]
+        );
     }
     assert!(end.iter().any(|sums| sums.messages < all.unpaid.messages), "somebody paid before");
+    assert!(end.iter().any(|sums| sums.gone > 0), "some came to their end otherwise");
+}
+
+#[test]
+fn what_is_taken_out_is_learnt_and_lowers_what_comes() {
+    // Every day one of fifty pays and one of fifty is disputed for ten days, without a payment.
+    let mut random = stream(6, "outs");
+    let mut table = Table::default();
+    let mut paid_of = 0;
+    for _ in 0..4_000 {
+        let due = random.random_range(0..200);
+        let mut track = Track { due, ..Track::default() };
+        let (mut day, mut paid) = (due, None);
+        while day < due + 60 && paid.is_none() {
+            match random.random_range(0..50) {
+                0 => paid = Some(day),
+                1 => {
+                    track.stays.push((day + 1, day + 11));
+                    day += 10;
+                }
+                _ => {}
+            }
+            day += 1;
+        }
+        paid_of += u64::from(paid.is_some());
+        let to = paid.map_or(due + 60, |day| day + 1);
+        let told = Told { track, from: due, to, paid: paid.is_some(), gone: false };
+        table.tell(&told, HISTORY);
+    }
+    let (taken, free) = (table.taken.values().sum::<u64>() as f64, table.outs().days() as f64);
+    assert!((0.017..0.023).contains(&(taken / free)), "{taken} of {free}");
+    let lasted = table.stayed.days as f64 / table.stayed.paid as f64;
+    assert!((9.0..11.5).contains(&lasted), "{lasted}");
+    let case = Case {
+        debts: (0..400)
+            .map(|_| debt(Track { due: HISTORY.end, ..Track::default() }, 100))
+            .collect(),
+        ..Case::default()
+    };
+    let (_, end) = drawn(&table, case, 6, 60);
+    let share = end.iter().map(|sums| sums.paid).sum::<i64>() as f64 / (200.0 * 400.0);
+    let known = paid_of as f64 / 4_000.0;
+    assert!((share - known).abs() < 0.06, "{share} instead of {known}");
 }
 
 #[test]
@@ -256,7 +311,7 @@ fn what_comes_after_a_payment_does_not_happen() {
     let mut table = Table::default();
     for day in 0..290 {
         let track = Track { due: day, size: 0, ..Track::default() };
-        table.tell(&Told { track, from: day, to: day + 1, paid: true }, HISTORY);
+        table.tell(&Told { track, from: day, to: day + 1, paid: true, gone: false }, HISTORY);
     }
     let track = Track { due: HISTORY.end, size: 0, ..Track::default() };
     let mut debt = debt(track, 1_000);

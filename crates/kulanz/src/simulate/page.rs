@@ -99,7 +99,7 @@ fn forecast(forecast: &Forecast, first: Date, page: &mut String) {
         "<p class=\"soft\">Summed up from the first day on: the median, below it where nine of ten \
          futures lie.</p>",
     );
-    let columns = ["recovered", "still open", "messages", "fees", "to agencies"];
+    let columns = ["recovered", "still open", "messages", "fees", "to agencies", "ended otherwise"];
     table("until", &columns, page, |page| {
         for week in &forecast.weeks {
             let cells = [
@@ -108,6 +108,7 @@ fn forecast(forecast: &Forecast, first: Date, page: &mut String) {
                 cell(columns[2], &week.messages, number),
                 cell(columns[3], &week.fees, money),
                 cell(columns[4], &week.handed_over, money),
+                cell(columns[5], &week.gone, money),
             ];
             row(&week.last_day.to_string(), &cells, page);
         }

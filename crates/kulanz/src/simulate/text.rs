@@ -53,13 +53,21 @@ fn weeks(out: &mut String, forecast: &Forecast) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "{:<10} {:>14} {:<28} {:>14} {:>9} {:<18} {:>12} {:>14}",
-        "until", "recovered", "", "still open", "messages", "", "fees", "to agencies"
+        "{:<10} {:>14} {:<28} {:>14} {:>9} {:<18} {:>12} {:>14} {:>15}",
+        "until",
+        "recovered",
+        "",
+        "still open",
+        "messages",
+        "",
+        "fees",
+        "to agencies",
+        "ended otherwise"
     )?;
     for week in &forecast.weeks {
         writeln!(
             out,
-            "{:<10} {:>14} {:<28} {:>14} {:>9} {:<18} {:>12} {:>14}",
+            "{:<10} {:>14} {:<28} {:>14} {:>9} {:<18} {:>12} {:>14} {:>15}",
             week.last_day.to_string(),
             money(week.recovered.middle),
             range(&week.recovered, money),
@@ -68,6 +76,7 @@ fn weeks(out: &mut String, forecast: &Forecast) -> std::fmt::Result {
             range(&week.messages, number),
             money(week.fees.middle),
             money(week.handed_over.middle),
+            money(week.gone.middle),
         )?;
     }
     Ok(())
