@@ -155,11 +155,12 @@ pub async fn forecast(
     }
 
     let span = Span { from: options.from, first: today, days: usize::from(options.days) };
+    let silent = survey.window.map_or(0, |window| (today - window.end) / 7);
     let worker = || Player {
         shared: shared.clone(),
         rules: Arc::clone(&asked.rules),
         span,
-        draws: draws(&models, &options, span),
+        draws: draws(&models, &options, span, silent),
         replicates: options.draws,
         tallies: BTreeMap::new(),
         scratch: Scratch::default(),
@@ -240,9 +241,10 @@ fn draws(
     models: &BTreeMap<&'static str, Arc<Model>>,
     options: &Options,
     span: Span,
+    silent: i32,
 ) -> BTreeMap<&'static str, Draws> {
-    let fresh =
-        |model: &Arc<Model>| Draws::new(Arc::clone(model), options.seed, options.draws, span.days);
+    let (seed, draws) = (options.seed, options.draws);
+    let fresh = |model: &Arc<Model>| Draws::new(Arc::clone(model), seed, draws, span.days, silent);
     models.iter().map(|(code, model)| (*code, fresh(model))).collect()
 }
 

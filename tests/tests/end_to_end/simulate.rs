@@ -80,7 +80,7 @@ fn a_shop_is_forecast_and_says_how_good_that_is_and_what_it_cannot_know() {
         "Played: atelier-private version 1 for EUR (in force)",
         "Summed up from the first day on",
         "Compared with days that are over",
-        "Mean error of the curve",
+        "error of the curve",
         "No message of ours left on these days",
         "What this cannot know",
         "Not in it: invoices to come, payments in parts",

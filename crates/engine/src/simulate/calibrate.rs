@@ -93,7 +93,7 @@ pub(super) async fn run(
             shared: shared.clone(),
             rules: Arc::clone(asked.rules),
             span,
-            draws: draws(&models, asked.options, span),
+            draws: draws(&models, asked.options, span, 0),
             replicates: asked.options.draws,
             tallies: BTreeMap::new(),
             scratch: Scratch::default(),

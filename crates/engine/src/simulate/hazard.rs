@@ -17,7 +17,8 @@
 //!
 //! **Weeks.** Books have good and bad weeks beyond the luck of single debtors. Past weeks, their
 //! payments compared with what the rates expect, say how much (variance) and how long it lasts
-//! (correlation from week to week). Each replicate of the future draws its own weeks.
+//! (correlation from week to week), and how the last week stood (a Kalman filter over them). Each
+//! replicate of the future draws its own weeks from there.
 //!
 //! **Outs.** Not every claim is paid or waits: some are disputed, held, put into a plan, cancelled,
 //! credited. How often claims are taken out in such ways is learnt in the same cells, how long stays
@@ -51,7 +52,7 @@ const TELLING: f64 = 5.0;
 /// So many telling weeks are needed to say how weeks differ.
 const WEEKS: usize = 8;
 /// Where there are fewer: a standard deviation of a quarter, and half of it stays for the next week.
-const UNKNOWN_WEEKS: Weeks = Weeks { variance: 0.0625, stays: 0.5, seen: 0 };
+const UNKNOWN_WEEKS: Weeks = Weeks { variance: 0.0625, stays: 0.5, seen: 0, last: (0.0, 0.0625) };
 
 /// How weeks differ from what the rates expect.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +63,8 @@ pub(super) struct Weeks {
     pub stays: f64,
     /// Weeks that say so; none: assumed.
     pub seen: usize,
+    /// The last week's factor less 1, as far as it is known: mean and variance.
+    pub last: (f64, f64),
 }
 
 /// Rates of all cells with their uncertainty.
@@ -73,7 +76,7 @@ pub(super) struct Model {
     strengths: [f64; LEVELS],
     pub weeks: Weeks,
     /// How claims are taken out; `None` where that never happened.
-    pub outs: Option<Box<Outs>>,
+    outs: Option<Box<Outs>>,
 }
 
 /// How claims are taken out.
@@ -85,6 +88,8 @@ pub(super) struct Outs {
     gone: f64,
     /// Days that stays lasted, and how many of them ended.
     stayed: Count,
+    /// The share of stays that end with nothing left to pay.
+    stayed_gone: f64,
 }
 
 fn days(count: &Count) -> f64 {
@@ -101,10 +106,11 @@ impl Model {
             }
         }
         let taken: u64 = table.taken.values().sum();
-        let outs = (taken > 0).then(|| {
+        let outs = (taken > 0 || table.stayed.days > 0).then(|| {
             let model = Arc::new(Self::fit(&table.outs()));
-            let gone = table.gone as f64 / taken as f64;
-            Box::new(Outs { model, gone, stayed: table.stayed })
+            let gone = table.gone as f64 / taken.max(1) as f64;
+            let stayed_gone = table.stayed_gone as f64 / table.stayed.paid.max(1) as f64;
+            Box::new(Outs { model, gone, stayed: table.stayed, stayed_gone })
         });
         let strengths = [1.0; LEVELS];
         let mut model = Self { levels, strengths, weeks: UNKNOWN_WEEKS, outs };
@@ -191,7 +197,17 @@ impl Model {
             true => (product / weight / variance).clamp(0.0, 0.98),
             false => 0.0,
         };
-        Weeks { variance, stays, seen: telling.len() }
+        // What is known of the last week: the factor of each comes from the one before it and from
+        // what was paid in it.
+        let mut last = (0.0, variance);
+        for (expected, paid) in weeks.values().filter(|(expected, _)| *expected >= 1.0) {
+            let before =
+                (stays * last.0, stays * stays * last.1 + variance * (1.0 - stays * stays));
+            let gain = before.1 / (before.1 + 1.0 / expected);
+            let off = paid / expected - 1.0;
+            last = (before.0 + gain * (off - before.0), before.1 * (1.0 - gain));
+        }
+        Weeks { variance, stays, seen: telling.len(), last }
     }
 }
 
@@ -222,21 +238,35 @@ pub(super) struct DrawnOuts {
     pub gone: f64,
     /// How likely a stay ends on a day, by replicate.
     pub ends: Vec<f64>,
+    /// The share of stays that end with nothing left to pay.
+    pub stayed_gone: f64,
 }
 
 /// What makes the streams of outs others than those of payments.
 const OUTS: u64 = 0x6f75_7473_6f75_7473;
 
 impl Draws {
-    /// Draws the weeks of `days` days; rates are drawn as they are asked for.
-    pub fn new(model: Arc<Model>, seed: u64, replicates: usize, days: usize) -> Self {
+    /// Draws the weeks of `days` days, `silent` weeks after the end of the history; rates are drawn
+    /// as they are asked for.
+    pub fn new(
+        model: Arc<Model>,
+        seed: u64,
+        replicates: usize,
+        days: usize,
+        silent: DayNumber,
+    ) -> Self {
         let mut factors = vec![0.0; (days + 1) * replicates];
-        let Weeks { variance, stays, .. } = model.weeks;
+        let Weeks { variance, stays, last, .. } = model.weeks;
         let spread = (1.0 + variance).ln();
+        // From the last week that is known to the first one to come.
+        let kept = stays.powi(silent.saturating_add(1));
+        let mean = (1.0 + last.0.max(-0.95)).ln() * kept;
+        let known = last.1.min(variance) * kept * kept + variance * (1.0 - kept * kept);
+        let deviation = (1.0 + known).ln().sqrt();
         for replicate in 0..replicates {
             let mut random = stream(seed, &format!("weeks/{replicate}"));
             let mut normal = move || -> f64 { StandardNormal.sample(&mut random) };
-            let mut state = spread.sqrt() * normal();
+            let mut state = mean + deviation * normal();
             let mut sum = 0.0;
             for day in 0..days {
                 if day > 0 && day % 7 == 0 {
@@ -255,8 +285,9 @@ impl Draws {
                 |gamma: &Gamma<f64>| gamma.sample(&mut random) / (outs.stayed.days as f64 + 1.0);
             let ends = ended.map(|gamma| (0..replicates).map(|_| end(&gamma)).collect());
             Box::new(DrawnOuts {
-                draws: Self::new(Arc::clone(&outs.model), seed, replicates, days),
+                draws: Self::new(Arc::clone(&outs.model), seed, replicates, days, 0),
                 gone: outs.gone,
+                stayed_gone: outs.stayed_gone,
                 ends: ends.unwrap_or_else(|_| vec![0.0; replicates]),
             })
         });

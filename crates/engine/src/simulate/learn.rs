@@ -46,6 +46,8 @@ pub(super) struct Table {
     pub gone: u64,
     /// Days that stays lasted, and how many of them ended.
     pub stayed: Count,
+    /// Of these, with nothing left to pay.
+    pub stayed_gone: u64,
 }
 
 /// The days that are learnt from: the first, and the first that is not.
@@ -132,6 +134,7 @@ impl Table {
         }
         self.gone += other.gone;
         self.stayed.add(&other.stayed);
+        self.stayed_gone += other.stayed_gone;
     }
 
     /// Days of claims whose dunning nothing stayed, with how often they were taken out.

@@ -88,16 +88,16 @@ struct Fate {
     out: usize,
     /// The day from which on it is dunned again.
     back: usize,
-    /// It is taken out for good: nothing is owed any more.
-    gone: bool,
+    /// The day on which it comes to its end without money.
+    gone: usize,
 }
 
-const OPEN: Fate = Fate { paid: NEVER, step: 0, persona: 0, out: NEVER, back: NEVER, gone: false };
+const OPEN: Fate = Fate { paid: NEVER, step: 0, persona: 0, out: NEVER, back: NEVER, gone: NEVER };
 
 impl Fate {
     /// A message of day `at` goes to it, if it is in one.
     const fn hears(&self, at: usize) -> bool {
-        at <= self.paid && (at <= self.out || at >= self.back)
+        at <= self.paid && at <= self.gone && (at <= self.out || at >= self.back)
     }
 }
 
@@ -206,9 +206,9 @@ impl Tally {
         let all = self.replicates;
         let fresh = || vec![Group::default(); all];
         for (replicate, fate) in fates.iter().enumerate() {
-            let gone = if fate.gone && fate.paid == NEVER { fate.out } else { NEVER };
             // What is stayed on the day does not go to an agency.
-            let away = debt.away.filter(|at| fate.hears(*at) && gone == NEVER);
+            let away = debt.away.filter(|at| fate.hears(*at));
+            let gone = fate.gone;
             let mut owed = debt.owed;
             for (at, fee) in debt.fees.iter().filter(|(at, _)| fate.hears(*at)) {
                 self.sums[at * all + replicate].fees += fee;
@@ -221,12 +221,12 @@ impl Tally {
                 sums.recovered += owed;
                 sums.paid += 1;
                 groups.iter_mut().for_each(|group| group.recovered += owed);
-            } else if gone != NEVER {
-                self.sums[gone * all + replicate].gone += owed;
             } else if let Some(away) = away {
                 let sums = &mut self.sums[away * all + replicate];
                 sums.handoffs += 1;
                 sums.handed += owed;
+            } else if gone < self.days {
+                self.sums[gone * all + replicate].gone += owed;
             } else {
                 self.open[replicate] += owed;
                 groups.iter_mut().for_each(|group| group.open += owed);
@@ -321,15 +321,33 @@ fn take_out(
             fate.out = day;
         }
     });
-    for (replicate, fate) in fates.iter_mut().enumerate().filter(|(_, one)| one.out != NEVER) {
-        fate.gone = random.random::<f64>() < outs.gone;
+    let endless = endless(track, days);
+    for (replicate, fate) in fates.iter_mut().enumerate() {
+        if fate.out == NEVER && endless.is_none() {
+            continue;
+        }
+        let (ends, goes) = (random.random::<f64>(), random.random::<f64>());
         let lasts: f64 = Exp1.sample(&mut random);
-        let lasts = (lasts / outs.ends[replicate].max(1e-6)).min(1e6);
-        if !fate.gone {
-            // A stay is of a day at least.
-            fate.back = fate.out + 1 + lasts as usize;
+        // A stay is of a day at least.
+        let lasts = 1 + (lasts / outs.ends[replicate].max(1e-6)).min(1e6) as usize;
+        if let Some(from) = endless {
+            fate.out = from;
+        } else if ends < outs.gone {
+            fate.gone = fate.out;
+            continue;
+        }
+        fate.back = fate.out.saturating_add(lasts);
+        if goes < outs.stayed_gone {
+            fate.gone = fate.back;
         }
     }
+}
+
+/// The day from which on a stay of which nobody knows when it ends is looked at.
+fn endless(track: &Track, days: Days) -> Option<usize> {
+    let first = days.number(days.from);
+    let mut known = track.stays.iter().filter(|(_, to)| *to == DayNumber::MAX);
+    known.any(|(from, _)| *from <= first).then_some(days.from)
 }
 
 /// The day on which a claim is paid, by replicate: the one on which the rates since the first day,
@@ -353,20 +371,24 @@ fn pay(
             }
         }
     });
-    // Few are taken out before they pay: these are gone, or told once more with the stay in it.
+    // Few are taken out before they pay. These are told once more with the stay in it, from which they
+    // may come back.
     for (replicate, fate) in fates.iter_mut().enumerate() {
-        if fate.out >= fate.paid {
-            (fate.out, fate.back, fate.gone) = (NEVER, NEVER, false);
+        if fate.out == NEVER {
+            continue;
+        }
+        if fate.out >= fate.paid && endless(track, days).is_none() {
+            (fate.out, fate.back, fate.gone) = (NEVER, NEVER, NEVER);
             continue;
         }
         fate.paid = NEVER;
-        if fate.gone {
-            continue;
-        }
         let mut stayed = track.clone();
-        stayed.stays.push((days.number(fate.out + 1), days.number(fate.back)));
+        stayed.stays.retain(|(_, to)| *to != DayNumber::MAX);
+        let from = if endless(track, days).is_some() { fate.out } else { fate.out + 1 };
+        stayed.stays.push((days.number(from), days.number(fate.back)));
         let mut left = luck[replicate];
-        days.spans(&stayed, |from, to, cell| {
+        let own = Days { end: days.end.min(fate.gone), ..days };
+        own.spans(&stayed, |from, to, cell| {
             if fate.paid == NEVER {
                 (fate.step, fate.persona) = (cell.step, cell.persona);
                 let rate = draws.rates(cell)[replicate];
@@ -375,5 +397,8 @@ fn pay(
                 }
             }
         });
+        if fate.paid != NEVER {
+            fate.gone = NEVER;
+        }
     }
 }

@@ -93,7 +93,7 @@ fn debt(track: Track, owed: i64) -> Debt {
 /// The sums of all days, by replicate.
 fn drawn(table: &Table, case: Case, seed: u64, days: usize) -> (Tally, Vec<Sums>) {
     let draws = 200;
-    let mut chance = Draws::new(Arc::new(Model::fit(table)), seed, draws, days);
+    let mut chance = Draws::new(Arc::new(Model::fit(table)), seed, draws, days, 0);
     let mut tally = Tally::new(draws, days);
     // Each claim is a debtor of its own.
     for (number, debt) in case.debts.into_iter().enumerate() {
@@ -131,7 +131,7 @@ fn a_cell_that_nobody_stood_in_has_the_rate_above_it_and_varies_more() {
     let unknown = Cell { step: 9, persona: 9, ..known };
     let (above, own) = (model.rate_at(unknown, 2), model.rate_at(unknown, LEVELS - 1));
     assert!((above / own - 1.0).abs() < 1e-9, "{above} {own}");
-    let mut draws = Draws::new(model, 1, 400, 1);
+    let mut draws = Draws::new(model, 1, 400, 1, 0);
     let spread = |rates: &[f64]| {
         let logs: Vec<f64> = rates.iter().map(|rate| rate.ln()).collect();
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
@@ -204,7 +204,8 @@ fn no_cent_is_lost_and_nobody_pays_more_than_is_owed() {
     }
     table.gone = table.taken.values().sum::<u64>() / 2;
     table.stayed = Count { days: 1_000, paid: 50 };
-    let mut draws = Draws::new(Arc::new(Model::fit(&table)), 4, 50, 90);
+    table.stayed_gone = 20;
+    let mut draws = Draws::new(Arc::new(Model::fit(&table)), 4, 50, 90, 0);
     let mut random = stream(4, "cases");
     let mut all = Tally::new(50, 90);
     let mut scratch = Scratch::default();
@@ -214,6 +215,9 @@ fn no_cent_is_lost_and_nobody_pays_more_than_is_owed() {
             let (mut track, owed) = invented(&mut random);
             track.due = HISTORY.end - 30 + random.random_range(0..40);
             track.steps.clear();
+            if random.random_range(0..4) == 0 {
+                track.stays.push((HISTORY.end - 5, DayNumber::MAX));
+            }
             let mut debt = debt(track, owed);
             debt.from = random.random_range(0..10);
             if random.random_range(0..3) == 0 {
@@ -303,6 +307,18 @@ fn what_is_taken_out_is_learnt_and_lowers_what_comes() {
     let share = end.iter().map(|sums| sums.paid).sum::<i64>() as f64 / (200.0 * 400.0);
     let known = paid_of as f64 / 4_000.0;
     assert!((share - known).abs() < 0.06, "{share} instead of {known}");
+
+    // Nobody knows when a dispute of today ends, but the book knows how long they last.
+    let disputed = |number| {
+        let stays = vec![(HISTORY.end - number % 3, DayNumber::MAX)];
+        debt(Track { due: HISTORY.end - 10, stays, ..Track::default() }, 100)
+    };
+    let case = Case { debts: (0..400).map(disputed).collect(), ..Case::default() };
+    let (tally, end) = drawn(&table, case, 7, 60);
+    let early: i64 = tally.running()[0].1.iter().map(|sums| sums.paid).sum();
+    let late: i64 = end.iter().map(|sums| sums.paid).sum();
+    assert!(early * 10 < late, "{early} in the first week, {late} in all");
+    assert!(late as f64 / 80_000.0 > 0.7 * known, "{late}");
 }
 
 #[test]
@@ -319,7 +335,7 @@ fn what_comes_after_a_payment_does_not_happen() {
     debt.away = Some(40);
     let mail = |at| Mail { currency: Currency::EUR, at, step: 2, persona: 2, claims: vec![0] };
     let case = Case { debts: vec![debt], mails: vec![mail(0), mail(20)], aside: Vec::new() };
-    let mut draws = Draws::new(Arc::new(Model::fit(&table)), 1, 200, 60);
+    let mut draws = Draws::new(Arc::new(Model::fit(&table)), 1, 200, 60, 0);
     let mut tally = Tally::new(200, 60);
     tally.unpaid(&case, "EUR");
     tally.draw(("D", &case, "EUR"), HISTORY.end, &mut draws, &mut Scratch::default());

@@ -175,17 +175,22 @@ fn held_out(held: &Held) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let direction = match held.end_error.is_sign_negative() {
-        true => "too little",
-        false => "too much",
-    };
-    said.push(format!(
-        "Mean error of the curve {}% of what was open, at the end {}% {direction}; what happened \
-         lay within the band in {} of {weeks} weeks.",
-        held.mean_error,
-        held.end_error.abs(),
-        held.inside
-    ));
+    if let Some(end) = held.weeks.last() {
+        let direction = match held.end_error.is_sign_negative() {
+            true => "too little",
+            false => "too much",
+        };
+        said.push(format!(
+            "At the end {} were predicted ({}) and {} came: {}% of what was open {direction}. Mean \
+             error of the curve {}%; what happened lay within the band in {} of {weeks} weeks.",
+            money(end.predicted.middle),
+            range(&end.predicted, money),
+            money(end.actual),
+            held.end_error.abs(),
+            held.mean_error,
+            held.inside
+        ));
+    }
     if held.inside * 4 < weeks as u64 * 3 {
         said.push("TAKE THE BANDS FOR TOO NARROW: they did not hold these days.".to_owned());
     }
