@@ -320,7 +320,7 @@ impl Gate {
             lock(&self.given).remove(creditor);
             return Ok(at_most(may_leave(store, creditor, pulled).await?));
         }
-        let Some(rules) = engine.rules(creditor) else { return Ok(u32::MAX) };
+        let Some(rules) = engine.creditor_rules(creditor) else { return Ok(u32::MAX) };
         let Some(brake) = rules.brake() else { return Ok(u32::MAX) };
         let released = state.and_then(|state| state.released.as_ref());
         let released_at = released.map(|released| released.at);

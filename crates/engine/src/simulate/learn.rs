@@ -181,7 +181,7 @@ pub(super) fn track(
 ) -> Option<Track> {
     let currency = claim.currency()?;
     let step = |taken: &kulanz_domain::claim::StepTaken| {
-        let notice = account.notices.get(&taken.notice);
+        let notice = taken.notice.as_ref().and_then(|notice| account.notices.get(notice));
         let persona = names.persona(notice.map(|notice| &notice.decided.persona));
         (number(day_in(taken.at, zone)), names.step(&taken.step), persona)
     };
