@@ -158,12 +158,14 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
     Looked { found, due: None, lowest, not_before: None }
 }
 
-/// Whether a step makes sense for an overdue claim alone. A notice does not, nor does a reminder
-/// that the policy counts from the issue or the due date itself.
+/// Whether a step makes sense for an overdue claim alone. A notice does not, nor does a reminder or
+/// a step that sends nothing which the policy counts from the issue or the due date itself.
 fn needs_overdue(step: &Step) -> bool {
     match step.action {
-        StepAction::Notice | StepAction::Quiet => false,
-        StepAction::Reminder => matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default),
+        StepAction::Notice => false,
+        StepAction::Reminder | StepAction::Quiet => {
+            matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default)
+        }
         StepAction::Mahnung | StepAction::Offer { .. } | StepAction::HandOff { .. } => true,
     }
 }

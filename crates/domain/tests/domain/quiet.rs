@@ -53,6 +53,16 @@ fn a_quiet_step_happens_as_its_day_begins_and_reaches_nobody() {
 }
 
 #[test]
+fn a_new_due_date_puts_it_off_until_the_claim_is_late_again() {
+    warned()
+        .on("2026-04-01")
+        .told(rescheduled("R-1", "2026-05-15"))
+        .on("2026-04-06 00:00")
+        .waits(WaitReason::NotBefore)
+        .until("2026-05-16 00:00");
+}
+
+#[test]
 fn a_quiet_step_starts_no_default() {
     let mut policy = reviewed();
     policy.steps = vec![rung("review", StepAction::Quiet, moment(Anchor::Due, 4))];

@@ -151,9 +151,9 @@ fn overdue(step: &kulanz_domain::policy::Step, pace: Decimal) -> (Option<i64>, O
             }
             _ => (None, Some(-1)),
         },
-        StepAction::Quiet if of_due => (from_due, None),
-        StepAction::Quiet => (None, None),
-        StepAction::Reminder if !matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default) => {
+        StepAction::Reminder | StepAction::Quiet
+            if !matches!(step.at.anchor, Anchor::Step(_) | Anchor::Default) =>
+        {
             (from_due, None)
         }
         _ => (Some(from_due.unwrap_or(1).max(1)), None),
