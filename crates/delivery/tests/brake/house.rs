@@ -71,6 +71,7 @@ fn step(name: &str, action: StepAction, anchor: Anchor, days: i32) -> Step {
         deadline: (name == "mahnung").then_some(Span::Days(10)),
         fee: Decimal::ZERO,
         lump_sum: false,
+        stop_delivery: false,
         expires: None,
         when: None,
         text: "plain".into(),
@@ -99,6 +100,8 @@ fn policy(creditor: &Creditor, brake: Option<Brake>) -> Policy {
         meets_overdue_days: 3650,
         entry: None,
         spread_minutes: 0,
+        trials: None,
+        arms: Vec::new(),
         brake,
         personas: vec![Persona {
             name: PersonaName::new("everyone").unwrap(),

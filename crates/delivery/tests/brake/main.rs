@@ -29,7 +29,7 @@ async fn at_its_limit_it_stops_and_stays_pulled_until_a_person_releases_it() {
     // Neither time nor a restart nor another day releases it.
     house.later(2);
     house.run().await;
-    let mut house = house.restart().await;
+    let house = house.restart().await;
     house.later(24);
     house.run().await;
     assert_eq!(house.sent("shop").await, 20);
