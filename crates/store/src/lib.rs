@@ -269,6 +269,14 @@ pub trait Store: Send + Sync + 'static {
         new: String,
     ) -> Result<bool, StoreError>;
 
+    /// Takes or renews the lease `name` for `seconds` from now; whether `holder` has it then. Of
+    /// several holders one has it at a time; 0 seconds give it up. The database's clock counts,
+    /// so that those of the instances may differ.
+    ///
+    /// A lease saves double work. It does not keep a holder that was stopped for longer than
+    /// `seconds` from going on: what must not happen twice needs a version or a unique row too.
+    async fn lease(&self, name: String, holder: String, seconds: u32) -> Result<bool, StoreError>;
+
     /// Brings all writes into the main file and checks the store's own integrity; what is wrong.
     async fn check(&self) -> Result<Vec<String>, StoreError>;
 }

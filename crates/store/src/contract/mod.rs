@@ -9,6 +9,7 @@
 
 mod accounts;
 mod desk;
+mod lease;
 mod outbox;
 mod queue;
 pub(crate) mod rows;
@@ -16,6 +17,7 @@ mod streams;
 
 pub use accounts::*;
 pub use desk::*;
+pub use lease::*;
 pub use outbox::*;
 pub use queue::*;
 pub use streams::*;
@@ -68,6 +70,9 @@ macro_rules! contract_tests {
             a_placement_is_put_and_moved
             a_checkout_is_put_and_moved
             a_setting_is_set_replaced_and_removed
+            a_lease_has_one_holder_until_it_is_given_up
+            a_lease_that_ran_out_is_taken_by_another
+            of_many_who_want_a_lease_one_has_it
         }
     };
     (@each $fresh:expr; $($promise:ident)*) => { $(

@@ -159,6 +159,22 @@ pub(super) fn swap_meta<'v>(key: &'v str, old: Option<&'v str>, new: &'v str) ->
     }
 }
 
+/// One row where the lease is the holder's then. Whoever has it is waited for while they change
+/// it, and looked at after that.
+pub(super) fn lease<'v>(name: &'v str, holder: &'v str, seconds: u32) -> Step<'v> {
+    step!(
+        "INSERT INTO leases (name, holder, until)
+         VALUES ($1, $2, clock_timestamp() + $3::bigint * interval '1 second')
+         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder,
+         until = clock_timestamp() + $3::bigint * interval '1 second'
+         WHERE leases.holder = excluded.holder OR leases.until <= clock_timestamp()
+         RETURNING name",
+        text(name),
+        text(holder),
+        i64::from(seconds),
+    )
+}
+
 /// What is wrong between the tables, or with how the server keeps them; empty where nothing is.
 pub(super) async fn check(session: &mut Session) -> Result<Vec<String>, StoreError> {
     let mut wrong: Vec<String> = Vec::new();

@@ -397,6 +397,11 @@ impl Store for PostgresStore {
         Ok(!self.writing().await?.one(swapped).await?.is_empty())
     }
 
+    async fn lease(&self, name: String, holder: String, seconds: u32) -> Result<bool, StoreError> {
+        let taken = desk::lease(&name, &holder, seconds);
+        Ok(!self.writing().await?.one(taken).await?.is_empty())
+    }
+
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut session = self.pool.lend().await?;
         session.begin_unhurried().await?;

@@ -8,9 +8,10 @@ use super::{
 use crate::StoreError;
 
 /// Migrations in order; the number of those applied is the greatest in `schema_version`.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0001_first.sql"),
     include_str!("../../migrations/postgres/0002_brake.sql"),
+    include_str!("../../migrations/postgres/0003_leases.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.
@@ -180,6 +181,6 @@ pub(super) async fn is_served(config: &PostgresConfig) -> Result<bool, StoreErro
     Ok(rows.first().is_some_and(|row| row.get(0)))
 }
 
-const fn known() -> u32 {
+pub(super) const fn known() -> u32 {
     MIGRATIONS.len() as u32
 }

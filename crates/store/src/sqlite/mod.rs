@@ -9,6 +9,7 @@
 mod bare;
 mod code;
 mod desk;
+mod lease;
 mod queue;
 mod read;
 mod schema;
@@ -36,6 +37,7 @@ use crate::{
     OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, Secret, Store, StoreError, StoredEvent,
     TokenRow, Views, WorkRow,
 };
+use lease::Leases;
 use threads::{Readers, WriterThread};
 use writer::{Batch, Writer};
 
@@ -56,6 +58,7 @@ pub struct SqliteStore {
     // Readers end first, so that the writer's last connection can fold the log into the file.
     readers: Option<Readers>,
     writer: Option<WriterThread>,
+    leases: Leases,
 }
 
 impl SqliteStore {
@@ -71,7 +74,7 @@ impl SqliteStore {
         let connection = schema::writer(&file)?;
         let writer = WriterThread::start(connection, Some(lock))?;
         let readers = Readers::start(&file)?;
-        Ok(Self { readers: Some(readers), writer: Some(writer) })
+        Ok(Self { readers: Some(readers), writer: Some(writer), leases: Leases::default() })
     }
 
     /// Opens `folder` for reading, also while another process writes to it. Everything that
@@ -82,7 +85,7 @@ impl SqliteStore {
     /// [`StoreError::Older`] where another release wrote it.
     pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
         let readers = Readers::start(&folder.join(schema::FILE))?;
-        Ok(Self { readers: Some(readers), writer: None })
+        Ok(Self { readers: Some(readers), writer: None, leases: Leases::default() })
     }
 
     /// Copies the database in `folder` to a new `file`, as of one moment, also while another process
@@ -110,7 +113,7 @@ impl SqliteStore {
     /// [`StoreError::Backend`] where a thread cannot be started.
     pub fn in_memory() -> Result<Self, StoreError> {
         let writer = WriterThread::start(schema::memory()?, None)?;
-        Ok(Self { readers: None, writer: Some(writer) })
+        Ok(Self { readers: None, writer: Some(writer), leases: Leases::default() })
     }
 
     /// Runs `work` on a reader, in a transaction of its own.
@@ -383,6 +386,13 @@ impl Store for SqliteStore {
             Ok(same)
         })
         .await
+    }
+
+    async fn lease(&self, name: String, holder: String, seconds: u32) -> Result<bool, StoreError> {
+        if self.writer.is_none() {
+            return Err(StoreError::ReadOnly);
+        }
+        Ok(self.leases.take(name, holder, seconds))
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {

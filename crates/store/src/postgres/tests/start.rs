@@ -130,7 +130,7 @@ async fn data_of_a_newer_release_are_refused_and_not_touched() {
         PostgresStore::open_alone(config(&url)).await,
         PostgresStore::open_read_only(config(&url)).await,
     ] {
-        assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 2 })));
+        assert!(matches!(refused, Err(StoreError::Newer { found: 99, .. })));
     }
     own.batch_execute("DELETE FROM schema_version").await.unwrap();
     let older = PostgresStore::open_read_only(config(&url)).await;
@@ -150,7 +150,7 @@ async fn of_several_that_start_at_once_one_makes_the_schema() {
         start.await.unwrap().unwrap();
     }
     let applied = client(&url).await.query("SELECT version FROM schema_version", &[]).await;
-    assert_eq!(applied.unwrap().len(), 2);
+    assert_eq!(applied.unwrap().len(), schema::known() as usize);
 }
 
 #[tokio::test]
