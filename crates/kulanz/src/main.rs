@@ -25,6 +25,7 @@ mod kafka;
 mod law;
 mod letters;
 mod orders;
+mod outbound;
 mod outbox;
 mod outbox_page;
 mod overrides;
