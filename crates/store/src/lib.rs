@@ -232,6 +232,22 @@ pub trait Store: Send + Sync + 'static {
     /// All tokens' rows.
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
 
+    /// Keeps a command that begins, unless it had begun after `expired`: then it is left alone and
+    /// the row of the first one is the answer. Older rows are forgotten. Of several at the same
+    /// time one gets `None`.
+    async fn begin_request(
+        &self,
+        request: RequestRow,
+        expired: Timestamp,
+    ) -> Result<Option<RequestRow>, StoreError>;
+
+    /// Keeps the answer to a command that began; with `None` the command is forgotten.
+    async fn end_request(
+        &self,
+        request: [u8; 32],
+        answer: Option<Vec<u8>>,
+    ) -> Result<(), StoreError>;
+
     /// Registers a policy version; the row in force under that name and version, which differs
     /// in its hash where other content was registered before.
     async fn register_policy(&self, policy: PolicyRow) -> Result<PolicyRow, StoreError>;

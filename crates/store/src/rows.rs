@@ -348,6 +348,19 @@ pub struct TokenRow {
     pub created_at: Timestamp,
 }
 
+/// A command that came with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    /// SHA-256 over whose token it was and its key.
+    pub request: [u8; 32],
+    /// SHA-256 over what was asked.
+    pub fingerprint: [u8; 32],
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// The answer, sealed; `None`: there is none yet.
+    pub answer: Option<Vec<u8>>,
+}
+
 /// A policy version as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRow {

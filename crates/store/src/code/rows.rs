@@ -9,7 +9,7 @@ use kulanz_domain::{
 use super::Columns;
 use crate::{
     BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, NoticeRow, OutboxRow, Paylink, PlacementRow,
-    PolicyRow, Secret, StoreError, StoredEvent, TokenRow, WorkRow,
+    PolicyRow, RequestRow, Secret, StoreError, StoredEvent, TokenRow, WorkRow,
 };
 
 /// A head without its events.
@@ -161,6 +161,15 @@ pub(crate) fn token(row: &dyn Columns) -> Result<TokenRow, StoreError> {
         role: row.text("role")?,
         creditor: row.parsed_if_any("creditor")?,
         created_at: row.moment("created_at")?,
+    })
+}
+
+pub(crate) fn request(row: &dyn Columns) -> Result<RequestRow, StoreError> {
+    Ok(RequestRow {
+        request: row.hash("request")?,
+        fingerprint: row.hash("fingerprint")?,
+        begun_at: row.moment("begun_at")?,
+        answer: row.bytes_if_any("answer")?,
     })
 }
 

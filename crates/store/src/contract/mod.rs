@@ -12,6 +12,7 @@ mod desk;
 mod lease;
 mod outbox;
 mod queue;
+mod requests;
 pub(crate) mod rows;
 mod streams;
 
@@ -20,6 +21,7 @@ pub use desk::*;
 pub use lease::*;
 pub use outbox::*;
 pub use queue::*;
+pub use requests::*;
 pub use streams::*;
 
 /// Makes one `#[tokio::test]` of each promise. `$fresh` is called once a test, for empty data,
@@ -66,6 +68,9 @@ macro_rules! contract_tests {
             of_two_that_change_a_setting_at_once_one_does
             a_dead_letter_is_numbered_listed_and_closed_once
             a_token_is_found_by_its_hash
+            a_request_begins_once_and_keeps_its_answer
+            a_request_that_is_forgotten_or_expired_begins_anew
+            of_concurrent_requests_with_one_key_one_begins
             the_first_content_of_a_policy_version_stays
             a_placement_is_put_and_moved
             a_checkout_is_put_and_moved

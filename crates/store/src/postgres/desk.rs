@@ -5,7 +5,11 @@ use super::{
     code::{moment, text},
     pool::{Session, Step, step},
 };
-use crate::{CheckoutRow, DeadLetter, PlacementRow, PolicyRow, StoreError, TokenRow, code as rows};
+use crate::{
+    CheckoutRow, DeadLetter, PlacementRow, PolicyRow, RequestRow, StoreError, TokenRow,
+    code as rows,
+};
+use jiff::Timestamp;
 use kulanz_domain::ids::AccountId;
 
 pub(super) fn put_dead_letter(letter: &DeadLetter) -> Step<'_> {
@@ -58,6 +62,35 @@ pub(super) fn token(token_hash: [u8; 32]) -> Step<'static> {
 
 pub(super) fn tokens() -> Step<'static> {
     step!("SELECT * FROM tokens ORDER BY created_at, person, token_hash")
+}
+
+pub(super) fn forget_requests(expired: Timestamp) -> Step<'static> {
+    step!("DELETE FROM requests WHERE begun_at <= $1", moment(expired))
+}
+
+/// No row comes back where it had begun.
+pub(super) fn begin_request(request: &RequestRow) -> Step<'_> {
+    step!(
+        "INSERT INTO requests (request, fingerprint, begun_at, answer)
+         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING request",
+        &request.request[..],
+        &request.fingerprint[..],
+        moment(request.begun_at),
+        request.answer.as_deref(),
+    )
+}
+
+pub(super) fn request(request: [u8; 32]) -> Step<'static> {
+    step!("SELECT * FROM requests WHERE request = $1", request.to_vec())
+}
+
+pub(super) fn end_request(request: [u8; 32], answer: Option<Vec<u8>>) -> Step<'static> {
+    match answer {
+        Some(answer) => {
+            step!("UPDATE requests SET answer = $2 WHERE request = $1", request.to_vec(), answer)
+        }
+        None => step!("DELETE FROM requests WHERE request = $1", request.to_vec()),
+    }
 }
 
 /// The first content of a version stays: later ones read it back instead of their own.

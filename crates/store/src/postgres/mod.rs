@@ -39,8 +39,8 @@ pub use config::PostgresConfig;
 
 use crate::{
     Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow, OutboxRow,
-    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, Secret, Store, StoreError, StoredEvent,
-    TokenRow, Views, WorkRow, code as decode,
+    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, RequestRow, Secret, Store, StoreError,
+    StoredEvent, TokenRow, Views, WorkRow, code as decode,
 };
 use code::{all, first};
 use pool::{Lent, Pool, Session, step};
@@ -342,6 +342,34 @@ impl Store for PostgresStore {
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         all(self.pool.read(desk::tokens).await?, decode::token)
+    }
+
+    async fn begin_request(
+        &self,
+        request: RequestRow,
+        expired: Timestamp,
+    ) -> Result<Option<RequestRow>, StoreError> {
+        let mut session = self.writing().await?;
+        session.one(desk::forget_requests(expired)).await?;
+        // Who began it may forget it again before it is looked at.
+        loop {
+            if !session.one(desk::begin_request(&request)).await?.is_empty() {
+                return Ok(None);
+            }
+            let kept = first(session.one(desk::request(request.request)).await?, decode::request)?;
+            if kept.is_some() {
+                return Ok(kept);
+            }
+        }
+    }
+
+    async fn end_request(
+        &self,
+        request: [u8; 32],
+        answer: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        self.writing().await?.one(desk::end_request(request, answer)).await?;
+        Ok(())
     }
 
     async fn register_policy(&self, policy: PolicyRow) -> Result<PolicyRow, StoreError> {

@@ -1,13 +1,17 @@
 //! What stands beside the accounts: dead letters, tokens, policies, placements, checkouts,
 //! settings. Few rows, so plain statements.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     code,
     read::{all, first},
 };
-use crate::{CheckoutRow, DeadLetter, PlacementRow, PolicyRow, StoreError, TokenRow, code as rows};
+use crate::{
+    CheckoutRow, DeadLetter, PlacementRow, PolicyRow, RequestRow, StoreError, TokenRow,
+    code as rows,
+};
 use kulanz_domain::ids::AccountId;
 
 pub(super) fn put_dead_letter(
@@ -79,6 +83,49 @@ pub(super) fn token(
 pub(super) fn tokens(connection: &Connection) -> Result<Vec<TokenRow>, StoreError> {
     let statement = "SELECT * FROM tokens ORDER BY created_at, person, token_hash";
     all(connection, statement, [], rows::token)
+}
+
+/// The one writer does one thing after the other, so that nobody comes between.
+pub(super) fn begin_request(
+    connection: &Connection,
+    request: &RequestRow,
+    expired: Timestamp,
+) -> Result<Option<RequestRow>, StoreError> {
+    connection
+        .prepare_cached("DELETE FROM requests WHERE begun_at <= ?1")?
+        .execute([code::moment(expired)])?;
+    let begun = connection
+        .prepare_cached(
+            "INSERT INTO requests (request, fingerprint, begun_at, answer)
+             VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            request.request,
+            request.fingerprint,
+            code::moment(request.begun_at),
+            request.answer,
+        ])?;
+    if begun == 1 {
+        return Ok(None);
+    }
+    let statement = "SELECT * FROM requests WHERE request = ?1";
+    first(connection, statement, [request.request], rows::request)
+}
+
+pub(super) fn end_request(
+    connection: &Connection,
+    request: [u8; 32],
+    answer: Option<&[u8]>,
+) -> Result<(), StoreError> {
+    match answer {
+        Some(answer) => connection
+            .prepare_cached("UPDATE requests SET answer = ?2 WHERE request = ?1")?
+            .execute(params![request, answer])?,
+        None => connection
+            .prepare_cached("DELETE FROM requests WHERE request = ?1")?
+            .execute([request])?,
+    };
+    Ok(())
 }
 
 /// The first content of a version stays: later ones read it back instead of their own.

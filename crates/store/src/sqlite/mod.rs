@@ -34,8 +34,8 @@ pub use bare::bare_insert;
 
 use crate::{
     Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow, OutboxRow,
-    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, Secret, Store, StoreError, StoredEvent,
-    TokenRow, Views, WorkRow,
+    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, RequestRow, Secret, Store, StoreError,
+    StoredEvent, TokenRow, Views, WorkRow,
 };
 use lease::Leases;
 use threads::{Readers, WriterThread};
@@ -334,6 +334,23 @@ impl Store for SqliteStore {
 
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         self.read(desk::tokens).await
+    }
+
+    async fn begin_request(
+        &self,
+        request: RequestRow,
+        expired: Timestamp,
+    ) -> Result<Option<RequestRow>, StoreError> {
+        self.write(move |writer| desk::begin_request(writer.connection, &request, expired)).await
+    }
+
+    async fn end_request(
+        &self,
+        request: [u8; 32],
+        answer: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        self.write(move |writer| desk::end_request(writer.connection, request, answer.as_deref()))
+            .await
     }
 
     async fn register_policy(&self, policy: PolicyRow) -> Result<PolicyRow, StoreError> {

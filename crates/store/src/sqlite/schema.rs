@@ -14,9 +14,10 @@ use crate::StoreError;
 pub(super) const FILE: &str = "kulanz.db";
 
 /// Migrations in order; the number of those applied is `user_version`.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_brake.sql"),
+    include_str!("../../migrations/sqlite/0003_requests.sql"),
 ];
 
 /// How long a statement waits for another process that reads or writes.
