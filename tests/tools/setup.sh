@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: Python's venv with a mail server in it, Node with npm,
-# Chromium, PostgreSQL, Java with the jars of a Kafka broker, OpenSSL's headers. Quick where all is there. System packages are installed only as root on Debian and its
-# kin; elsewhere the missing ones are named. Usage: setup.sh TARGET-FOLDER
+# Installs what the tests need beside Rust: Python's venvs with a mail server and with schemathesis, Node
+# with npm, Chromium, PostgreSQL, Java with the jars of a Kafka broker, OpenSSL's headers. Quick where all
+# is there. System packages are installed only as root on Debian and its kin; elsewhere the missing ones
+# are named. Usage: setup.sh TARGET-FOLDER
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -54,6 +55,7 @@ if [ -z "${KULANZ_TEST_KAFKA:-}" ] && ! "$here/kafka.sh" jars >/dev/null; then
 fi
 
 "$root/crates/delivery/tests/tools/setup.sh" "$target" >/dev/null
+"$here/fuzz/setup.sh" "$target" >/dev/null
 
 cd "$root/tests/browser"
 if ! cmp -s package-lock.json node_modules/made-for.json; then

@@ -35,8 +35,10 @@ use crate::{
 /// Under which terms interest accrues on an account's claims in a currency. The latest terms that
 /// have begun hold; a change works forward, never back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InterestTerms {
     /// Currency of the claims.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub currency: Currency,
     /// First day; [`Date::MIN`] for the first terms of an account.
     pub from: Date,

@@ -21,6 +21,7 @@ use crate::{
 
 /// Everything that can happen to an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum AccountEvent {
     // ---- facts about the debtor
     /// Master data as of its stamp.
@@ -502,6 +503,7 @@ pub enum AccountEvent {
         /// Claims in it.
         claims: Vec<InvoiceId>,
         /// Currency of all of them.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         currency: Currency,
         /// Day and amount of each rate; they add up to what was open.
         rates: Vec<Rate>,

@@ -17,6 +17,7 @@ use crate::{
 /// When a fact happened and the id it came with: of several facts about the same thing the
 /// greatest stamp wins, in whatever order they arrive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stamp {
     /// The CloudEvents `time`.
     pub at: Timestamp,
@@ -26,6 +27,7 @@ pub struct Stamp {
 
 /// Whether consumer protection applies (§ 13, § 14 BGB).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DebtorKind {
     /// Verbraucher.
@@ -36,6 +38,7 @@ pub enum DebtorKind {
 
 /// A way to reach a debtor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// E-mail.
@@ -62,6 +65,7 @@ impl Channel {
 
 /// A way to pay that the page can offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PayWith {
     /// Credit transfer, with a GiroCode.
@@ -76,6 +80,7 @@ pub enum PayWith {
 
 /// What decisions may know of a debtor. Which addresses exist is here; the addresses are not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DebtorProfile {
     /// Consumer or business.
     pub kind: DebtorKind,
@@ -124,6 +129,7 @@ fn is_false(flag: &bool) -> bool {
 
 /// What the claim is for (§ 288 (2) BGB asks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Supply {
     /// Entgeltforderung: payment for goods or services.
@@ -135,6 +141,7 @@ pub enum Supply {
 
 /// An invoice as issued; its claim carries the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Invoice {
     /// Document and claim.
     pub invoice: InvoiceId,
@@ -172,6 +179,7 @@ pub struct Invoice {
 
 /// Part of a claim, in the order of § 367 (1) BGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Costs.
@@ -184,6 +192,7 @@ pub enum Part {
 
 /// How a dispute ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DisputeOutcome {
     /// The debtor was right: nothing of the disputed amount is owed.
@@ -196,6 +205,7 @@ pub enum DisputeOutcome {
 
 /// What an agency reports of a placement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PlacementReport {
     /// Taken on.
@@ -225,6 +235,7 @@ pub enum PlacementReport {
 
 /// What happened to a message that a gateway had taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Receipt {
     /// Reached the device or mailbox, as far as the gateway knows.

@@ -24,6 +24,8 @@ pub mod money;
 pub mod overrides;
 pub mod policy;
 pub mod reference;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod statement;
 pub mod watch;
 

@@ -17,10 +17,12 @@ pub const LARGEST: Decimal = Decimal::from_parts(3567587328, 232, 0, false, 0);
 
 /// An amount in a currency. The scale of `amount` never exceeds the currency's own decimals.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Money {
     /// Exact amount; may be negative only where a doc comment says so.
     pub amount: Decimal,
     /// ISO 4217 code.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub currency: Currency,
 }
 

@@ -22,6 +22,7 @@ use crate::{
 
 /// An override with its beginning and end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Override {
     /// Id.
     #[serde(rename = "override")]
@@ -45,6 +46,7 @@ pub struct Override {
 
 /// What is different; absent: as it would be without.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OverrideTerms {
     /// The debtor is spoken to as this persona.
@@ -78,6 +80,7 @@ pub struct OverrideTerms {
 
 /// What is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Charges {
     /// Nothing.

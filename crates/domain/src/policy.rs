@@ -25,6 +25,7 @@ use crate::{
 
 /// Which law limits what a creditor may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Law {
     /// Germany.
@@ -83,6 +84,7 @@ impl Rules {
 
 /// Name, version and content of the policy that decided something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicyRef {
     /// Name.
     pub name: PolicyName,
@@ -155,6 +157,7 @@ pub struct InterestPolicy {
 
 /// How much default interest is claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InterestClaimed {
     /// None.
@@ -285,6 +288,7 @@ impl StepAction {
 
 /// Who releases a placement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
     /// Two different persons.
@@ -297,6 +301,7 @@ pub enum Release {
 
 /// Terms of an instalment plan that a policy offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanTerms {
     /// Number of rates, 2 to 36, a month apart.
     pub rates: u32,

@@ -25,7 +25,7 @@ use crate::{
     settings::Settings,
     simulate, starter, statement,
     telemetry::{self, Telemetry},
-    token,
+    token, webhooks,
 };
 
 /// Dunning and collections that treat debtors with respect.
@@ -127,6 +127,9 @@ enum Command {
     /// Tokens for the HTTP side and for persons
     #[command(subcommand)]
     Token(Tokens),
+    /// Webhooks: where events of accounts are sent to
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Creditor files
     #[command(subcommand)]
     Creditor(Creditors),
@@ -476,9 +479,10 @@ enum Brakes {
 #[derive(Debug, Subcommand)]
 enum Tokens {
     /// Make a token; it is shown once
-    #[command(after_help = "Roles: events (send events), read, clerk (holds, waivers, plans), \
-                            approver (also erasures, write-offs), admin (all).\n\nExample:\n  \
-                            kulanz token create --person shop --role events --creditor lindenmoor")]
+    #[command(after_help = "Roles: events (send events, make paylinks, with --creditor read \
+                            messages), read (accounts), clerk (holds, waivers, plans), approver \
+                            (also erasures, write-offs), admin (all).\n\nExample:\n  kulanz \
+                            token create --person shop --role events --creditor lindenmoor")]
     Create {
         /// Person or system that holds it
         #[arg(long)]
@@ -498,6 +502,28 @@ enum Tokens {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Webhooks {
+    /// Where each stands
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try one again at once, also where it was parked
+    Retry {
+        /// Its name in kulanz.yaml
+        name: String,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Send an event that says nothing, to see whether the other side takes it
+    SendTest {
+        /// Its name in kulanz.yaml
+        name: String,
     },
 }
 
@@ -650,6 +676,13 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             Tokens::List { json } => {
                 token::list(&*data::read(&places).await?, json).await?;
             }
+        },
+        Command::Webhooks(command) => match command {
+            Webhooks::List { json } => webhooks::list(&places, json).await?,
+            Webhooks::Retry { name, by } => {
+                order(&places, Order::RetryWebhook { name }, by).await?;
+            }
+            Webhooks::SendTest { name } => webhooks::send_test(&places, &name).await?,
         },
         Command::Creditor(Creditors::Check { json }) => {
             return policy::check_creditors(&places, json);

@@ -14,6 +14,7 @@ use crate::{
     law::rates::Installed,
     progress,
     settings::Settings,
+    webhooks,
 };
 
 /// Computes the read side again.
@@ -99,6 +100,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
             note("data", whole.map(|said| format!("{where_they_are}: {said}")));
             note("read side", agreement(&*store).await);
             note("brakes", brake::healthy(&*store).await);
+            note("webhooks", webhooks::outlook(places, &*store).await);
             note("waiting for a person", waiting(&*store).await);
             opened = Some(store);
         }

@@ -1,17 +1,15 @@
 //! For whoever watches over a server: whether it lives, whether it can work, and its figures.
 
-use std::net::SocketAddr;
-
 use axum::{
     Router,
-    extract::{ConnectInfo, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::State,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
 use crate::{
-    http::{Refused, Server, fault, person, refused},
+    http::{Server, caller::Caller, problem::Refused},
     telemetry,
 };
 
@@ -36,19 +34,13 @@ async fn ready(State(server): State<Server>) -> Response {
 }
 
 /// Figures of the whole installation: not for tokens of one creditor, nor for those of shops.
-async fn metrics(
-    State(server): State<Server>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    let token = person(&server, from.ip(), &headers).await?;
-    let may = |role: &str| matches!(role, "read" | "admin");
-    if token.is_some_and(|token| !may(&token.role) || token.creditor.is_some()) {
-        let detail = "metrics need a token with role `read` or `admin` for all creditors";
-        return Err(refused(StatusCode::FORBIDDEN, "forbidden", "not with this token", detail));
+async fn metrics(caller: Caller) -> Result<Response, Refused> {
+    caller.needs(&["read", "admin"])?;
+    if caller.creditor().is_some() {
+        return Err(Refused::forbidden("metrics need a token for all creditors"));
     }
     let text = telemetry::exposition().unwrap_or_else(|| Ok(String::new()));
-    let text = text.map_err(|error| fault(&error))?;
+    let text = text.map_err(|error| Refused::fault(&error))?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, text).into_response())
 }

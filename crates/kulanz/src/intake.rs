@@ -7,29 +7,32 @@ use anyhow::Result;
 use kulanz_engine::{Engine, Incoming, Receipt};
 use kulanz_store::{DeadLetter, InboxKey};
 use kulanz_wire::{Inbound, Rejection};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::{Level, Span, event};
 
 use crate::telemetry::{METRIC, continue_trace};
 
 /// What became of one inbound event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Receipt")]
 pub struct Answer {
     /// CloudEvents `id`, where it could be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// `accepted`, `duplicate`, `rejected`, or `failed`: a fault of ours, send it again.
+    #[schemars(extend("enum" = ["accepted", "duplicate", "rejected", "failed"]))]
     pub status: &'static str,
     /// Why not, in the form of RFC 9457.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
     /// Members that were kept out, since no schema names them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
 }
 
 /// An RFC 9457 problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// What kind, as a URN of ours.
     #[serde(rename = "type")]
@@ -39,7 +42,7 @@ pub struct Problem {
     /// What is wrong and what would be right.
     pub detail: String,
     /// JSON pointer into the event; empty: all of it.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pointer: String,
     /// Number of the dead letter that keeps the event.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,7 @@ mod starter;
 mod statement;
 mod telemetry;
 mod token;
+mod webhooks;
 
 use std::{io::IsTerminal, process::ExitCode};
 

@@ -14,20 +14,26 @@ use kulanz_domain::{
     policy::Rules,
 };
 use kulanz_engine::{Engine, ExecuteError, Extra};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use crate::http::schema;
+
 /// An order of a person.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
     /// Stop dunning.
     Hold {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Only this claim.
+        #[schemars(with = "Option<schema::Id>")]
         invoice: Option<InvoiceId>,
         /// Last day.
+        #[schemars(with = "Option<schema::Day>")]
         until: Option<Date>,
         /// Why; sealed.
         reason: String,
@@ -35,21 +41,28 @@ pub enum Order {
     /// End a hold, or with `claim` let an old claim enter the ladder.
     Release {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// The hold.
+        #[schemars(with = "Option<schema::Id>")]
         hold: Option<HoldId>,
         /// The old claim.
+        #[schemars(with = "Option<schema::Id>")]
         claim: Option<InvoiceId>,
     },
     /// Give up a part of a claim, for good (waive) or for the books (write off).
     GiveUp {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Claim.
+        #[schemars(with = "schema::Id")]
         invoice: InvoiceId,
         /// `None`: all that is open of the part.
+        #[schemars(with = "Option<schema::Amount>")]
         amount: Option<Decimal>,
         /// `None`: of everything.
+        #[schemars(with = "Option<schema::PartOfClaim>")]
         part: Option<Part>,
         /// Why; sealed.
         reason: String,
@@ -59,17 +72,22 @@ pub enum Order {
     /// A date that the debtor agreed with a person.
     Promise {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Last day.
+        #[schemars(with = "schema::Day")]
         until: Date,
     },
     /// Instalments that the debtor agreed with a person.
     Plan {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Currency.
+        #[schemars(with = "schema::CurrencyCode")]
         currency: Currency,
         /// Rates.
+        #[schemars(with = "Vec<schema::RateOfPlan>")]
         rates: Vec<Rate>,
     },
     /// Decide differently for an account or a claim.
@@ -95,27 +113,34 @@ pub enum Order {
     /// Destroy the account's key.
     Erase {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
     },
     /// Agree to a placement.
     ReleasePlacement {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Placement.
+        #[schemars(with = "schema::Id")]
         placement: PlacementId,
     },
     /// A parked or unknown message: it was sent after all.
     NoticeWasSent {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Notice.
+        #[schemars(with = "schema::Id")]
         notice: NoticeId,
     },
     /// A parked or unknown message: it was not sent; the account decides again.
     NoticeWasNotSent {
         /// Account.
+        #[schemars(with = "schema::AccountName")]
         account: AccountId,
         /// Notice.
+        #[schemars(with = "schema::Id")]
         notice: NoticeId,
     },
     /// Messages that wait behind a creditor's brake may leave.
@@ -139,12 +164,21 @@ pub enum Order {
         /// Which; `None`: all.
         number: Option<u64>,
     },
+    /// Try a webhook again at once, also where it was parked.
+    RetryWebhook {
+        /// Its name.
+        name: String,
+    },
     /// Put a planned policy in force.
+    #[schemars(skip)]
     PutInForce(Box<crate::plan::Applied>),
 }
 
+/// Roles that may give orders at all.
+pub const PERSONS: &[&str] = &["clerk", "approver", "admin"];
+
 /// What an order led to, for people and scripts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Sentences.
     pub said: Vec<String>,
@@ -157,10 +191,11 @@ impl Order {
     /// policies an approver.
     pub const fn needs(&self) -> &'static [&'static str] {
         match self {
-            Self::Erase { .. } | Self::GiveUp { write_off: true, .. } | Self::PutInForce(_) => {
-                &["approver", "admin"]
-            }
-            _ => &["clerk", "approver", "admin"],
+            Self::Erase { .. }
+            | Self::GiveUp { write_off: true, .. }
+            | Self::RetryWebhook { .. }
+            | Self::PutInForce(_) => &["approver", "admin"],
+            _ => PERSONS,
         }
     }
 
@@ -182,7 +217,7 @@ impl Order {
                 Some(creditor)
             }
             Self::PutInForce(applied) => Some(&applied.creditor),
-            Self::RetryDeadLetters { .. } => None,
+            Self::RetryDeadLetters { .. } | Self::RetryWebhook { .. } => None,
         }
     }
 }
@@ -310,6 +345,10 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             crate::brake::discard(house, &creditor, &chosen, person).await
         }
         Order::PutInForce(applied) => crate::plan::put_in_force(house, *applied, person).await,
+        Order::RetryWebhook { name } => {
+            let webhooks = &house.settings.webhooks;
+            crate::webhooks::retry(&**engine.store(), webhooks, &name, person).await
+        }
         Order::RetryDeadLetters { number } => {
             let said = vec![crate::letters::retry(house, number).await?];
             Ok(Outcome { said, events: Vec::new() })

@@ -4,6 +4,9 @@
 //! Debtors' personal data are not in events. Names of our own people are in some, for the log:
 //! they stay in the house. Nothing else is left out, so that an account can be rebuilt elsewhere.
 
+#[cfg(test)]
+mod schema;
+
 use anyhow::{Context, Result, bail};
 use kulanz_store::StoredEvent;
 use serde_json::{Map, Value, json};

@@ -13,7 +13,7 @@ use crate::{
     health,
     house::House,
     http::{self, Server},
-    kafka,
+    kafka, webhooks,
 };
 
 /// Written into the data folder while a server works on it, so that the command line finds it.
@@ -42,6 +42,7 @@ pub struct Running {
     pub address: SocketAddr,
     listener: tokio::net::TcpListener,
     router: axum::Router,
+    webhooks: Vec<webhooks::Endpoint>,
 }
 
 impl Running {
@@ -54,11 +55,13 @@ impl Running {
             None => format!("http://{address}"),
         };
         let dispatcher = Arc::new(house.dispatcher(&base_url)?);
+        let webhooks = webhooks::endpoints(&house)?;
         let sandbox = house.settings.is_sandbox() && address.ip().is_loopback();
         let house = Arc::new(house);
         let cards = house.loaded.creditors.values();
         let cards: HashMap<CreditorId, Arc<CreditorCard>> =
             cards.map(|file| (file.id().clone(), Arc::new(card(file)))).collect();
+        let shared_url = Arc::from(base_url.as_str());
         let pages = Pages {
             engine: house.engine.clone(),
             creditors: Arc::new(move |creditor| cards.get(creditor).map(Arc::clone)),
@@ -66,11 +69,11 @@ impl Running {
             dev_mode: sandbox,
             renew: Some(renewal(&dispatcher)),
         };
-        let server = Server { house: Arc::clone(&house), sandbox };
+        let server = Server { house: Arc::clone(&house), base_url: shared_url, sandbox };
         let router = health::router(server.clone())
             .merge(http::router(server))
             .merge(kulanz_pages::router(pages));
-        Ok(Self { house, dispatcher, address, listener, router })
+        Ok(Self { house, dispatcher, address, listener, router, webhooks })
     }
 
     /// Where it can be reached.
@@ -95,6 +98,7 @@ impl Running {
         let (stop, told) = tokio::sync::watch::channel(false);
         let messages = tokio::spawn(async move { dispatcher.run(told).await });
         let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
+        let webhooks = tokio::spawn(webhooks::run(Arc::clone(&self.house), self.webhooks));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
         if let Some(kafka) = kafka {
@@ -104,6 +108,7 @@ impl Running {
         again.abort();
         handoffs.abort();
         watched.abort();
+        webhooks.abort();
         // A message that is half out would be of unknown outcome: what is under way ends first.
         stop.send_replace(true);
         if tokio::time::timeout(LAST_MESSAGES, messages).await.is_err() {

@@ -7,7 +7,7 @@ use kulanz_delivery::senders::{Secret, SmsGatewayConfig, SmtpConfig};
 use kulanz_domain::money::{Decimal, currency};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{kafka::settings::KafkaSettings, telemetry::TelemetrySettings};
+use crate::{kafka::settings::KafkaSettings, telemetry::TelemetrySettings, webhooks::Webhook};
 
 /// The file. What is left out has a default that works on one machine without any service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Settings {
     pub handoff: Option<PathBuf>,
     /// Kafka cluster that carries events in and out, beside HTTP and files.
     pub kafka: Option<KafkaSettings>,
+    /// Where events of accounts are sent to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<Webhook>,
     /// What messages cost, for `kulanz policy plan`.
     pub prices: Option<Prices>,
     /// Logs, traces and metrics of a server.
@@ -95,6 +98,12 @@ impl Settings {
         };
         let settings: Self = serde_saphyr::from_str(&text)
             .with_context(|| format!("{} is wrong", path.display()))?;
+        for (at, webhook) in settings.webhooks.iter().enumerate() {
+            if settings.webhooks[..at].iter().any(|other| other.name == webhook.name) {
+                let (name, path) = (&webhook.name, path.display());
+                anyhow::bail!("{path} is wrong: two webhooks are named `{name}`");
+            }
+        }
         if let Some(prices) = &settings.prices {
             currency(&prices.currency).with_context(|| {
                 format!("{} is wrong: prices.currency is no ISO 4217 code", path.display())

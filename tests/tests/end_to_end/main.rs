@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod api;
 mod brake;
 mod crash;
 mod delivery;
@@ -11,20 +12,24 @@ mod disk;
 mod events;
 mod experiments;
 mod explain;
+mod fuzz;
 mod histories;
 mod http;
 mod import;
 mod kafka;
 mod law;
 mod orders;
+mod outbound;
 mod plan;
 mod policy_check;
 mod policy_new;
 mod postgres;
 mod privacy;
 mod processes;
+mod receiver;
 mod server;
 mod simulate;
 mod stories;
 mod telemetry;
+mod webhooks;
 mod world;

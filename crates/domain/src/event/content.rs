@@ -13,6 +13,7 @@ use crate::{
 
 /// A part of a payment used for a part of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Allocation {
     /// Claim.
     pub invoice: InvoiceId,
@@ -24,6 +25,7 @@ pub struct Allocation {
 
 /// A rate of an instalment plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rate {
     /// Last day.
     pub due_on: Date,
@@ -33,6 +35,7 @@ pub struct Rate {
 
 /// A message as decided, with all that it was based on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoticeDecided {
     /// Id, also the idempotency key at the gateway.
     pub notice: NoticeId,
@@ -64,6 +67,7 @@ pub struct NoticeDecided {
     /// Ways to pay in order.
     pub pay_with: Vec<PayWith>,
     /// Currency of all amounts.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub currency: Currency,
     /// Claims with what was open, each with its own step.
     pub claims: Vec<NoticeClaim>,
@@ -95,6 +99,7 @@ pub struct NoticeDecided {
 
 /// A claim in a notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoticeClaim {
     /// Claim.
     pub invoice: InvoiceId,
@@ -118,6 +123,7 @@ fn is_false(flag: &bool) -> bool {
 
 /// Why a channel could not serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelGap {
     /// No address on file.
@@ -132,6 +138,7 @@ pub enum ChannelGap {
 
 /// Why something decided did not go out, or came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Suppression {
     /// Nothing is owed any more.
@@ -168,6 +175,7 @@ pub enum Suppression {
 
 /// What a fee is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FeeKind {
     /// What a reminder costs.
@@ -186,6 +194,7 @@ impl FeeKind {
 
 /// Why a fee is not owed after all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FeeReversal {
     /// The claim had been paid before the fee was charged.

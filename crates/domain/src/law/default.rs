@@ -31,6 +31,7 @@ pub enum DefaultGround {
 
 /// The law that holds, and the creditor's holidays: days on which a deadline does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Seat {
     /// Law.
     pub law: Law,

@@ -20,6 +20,7 @@ use crate::{
 
 /// How days become a share of a year. Not in statute: a setting [M].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DayCount {
     /// Days over the year's own length, 365 or 366: never above the annual rate. The default.

@@ -19,6 +19,7 @@ pub const MOST_EXPERIMENTS: usize = 3;
 
 /// A side of an experiment. An account that is on neither is outside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Arm {
     /// What is tried holds.
@@ -39,6 +40,7 @@ impl Arm {
 
 /// The arm that an account is in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ArmTaken {
     /// Of which experiment.
     pub experiment: ExperimentName,

@@ -1,0 +1,211 @@
+//! Events of accounts, sent to shops as Standard Webhooks.
+//!
+//! Each endpoint has its own place in the order of all events, kept with the data, and its own
+//! task: one that fails holds nobody else up. Events leave in that order, one after the other, at
+//! least once; the next one waits until the one before was taken. That keeps each account's order,
+//! and costs speed: an endpoint takes as many events a second as it answers.
+//!
+//! Payloads are CloudEvents of [`crate::outbound`], without personal data.
+
+mod command;
+mod endpoint;
+mod settings;
+mod signature;
+mod state;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, bail};
+use jiff::{SignedDuration, Timestamp};
+use kulanz_engine::vault::random;
+use kulanz_store::Store;
+
+pub use self::{
+    command::{list, outlook, retry, send_test},
+    endpoint::Endpoint,
+    settings::Webhook,
+};
+use self::{endpoint::Sent, state::State};
+use crate::{house::House, outbound};
+
+/// Events read at once.
+const CHUNK: u32 = 256;
+/// After this many deliveries at most the place is written down.
+const WRITTEN_AFTER: u32 = 16;
+/// How often is looked for new events, and for a person's wish to try again.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a fault of the store is waited out.
+const FAULT: Duration = Duration::from_secs(5);
+/// The first wait after a failure; doubles with each further one.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(2);
+/// The longest wait.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Opens all endpoints of the settings; what is wrong with one ends the start.
+pub fn endpoints(house: &House) -> Result<Vec<Endpoint>> {
+    let open = |webhook: &Webhook| {
+        let known = &house.loaded.creditors;
+        if let Some(creditor) = webhook.creditor.as_ref().filter(|one| !known.contains_key(*one)) {
+            bail!(
+                "webhook `{}` in kulanz.yaml: there is no file policies/creditors/{creditor}.yaml",
+                webhook.name
+            );
+        }
+        Endpoint::new(webhook, &house.places)
+    };
+    house.settings.webhooks.iter().map(open).collect()
+}
+
+/// Sends to all endpoints until it is dropped.
+pub async fn run(house: Arc<House>, endpoints: Vec<Endpoint>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for endpoint in endpoints {
+        let house = Arc::clone(&house);
+        tasks.spawn(async move { Sender { house, endpoint }.run().await });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a webhook's task ended");
+        }
+    }
+}
+
+/// Sends to one endpoint.
+struct Sender {
+    house: Arc<House>,
+    endpoint: Endpoint,
+}
+
+impl Sender {
+    async fn run(self) {
+        loop {
+            // A fault of the store forgets what was not written down: it is read again.
+            match self.work().await {
+                Ok(never) => match never {},
+                Err(error) => {
+                    let webhook = &self.endpoint.name;
+                    tracing::error!(webhook, error = format!("{error:#}"), "a webhook waits");
+                    tokio::time::sleep(FAULT).await;
+                }
+            }
+        }
+    }
+
+    fn store(&self) -> &dyn Store {
+        &**self.house.engine.store()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.house.engine.clock().now()
+    }
+
+    async fn work(&self) -> Result<std::convert::Infallible> {
+        let name = &self.endpoint.name;
+        let mut state = match State::read(self.store(), name).await? {
+            Some(state) => state,
+            None => State::begin(self.store(), name, self.endpoint.from_start).await?,
+        };
+        loop {
+            if State::take_wish(self.store(), name).await? {
+                state.try_again();
+                state.write(self.store(), name).await?;
+            }
+            if state.parked.is_some() || state.next_try.is_some_and(|next| self.now() < next) {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+            if !self.chunk(&mut state).await? {
+                self.house.engine.changed(LOOK).await;
+            }
+        }
+    }
+
+    /// Sends what comes next; whether there was anything.
+    async fn chunk(&self, state: &mut State) -> Result<bool> {
+        let name = &self.endpoint.name;
+        let events = self.store().events_after(state.position, CHUNK).await?;
+        let any = !events.is_empty();
+        let mut unwritten = 0;
+        for event in events {
+            if !self.endpoint.wants(&event) {
+                state.position = event.position;
+                continue;
+            }
+            let body = outbound::cloud_event(&event)?.to_string();
+            let now = self.now();
+            match self.endpoint.send(&id(event.position), now, body).await {
+                Sent::Taken => {
+                    state.taken(event.position, self.now());
+                    unwritten += 1;
+                    if unwritten == WRITTEN_AFTER {
+                        state.write(self.store(), name).await?;
+                        unwritten = 0;
+                    }
+                }
+                Sent::Gone => {
+                    state.park("it answers 410: it wants no more events");
+                    tracing::error!(webhook = name, "an endpoint is gone: nothing is sent to it");
+                    break;
+                }
+                Sent::Failed { why, after } => {
+                    self.failed(state, why, after)?;
+                    break;
+                }
+            }
+        }
+        if any {
+            state.write(self.store(), name).await?;
+        }
+        Ok(any)
+    }
+
+    fn failed(&self, state: &mut State, why: String, after: Option<Duration>) -> Result<()> {
+        let (name, now) = (&self.endpoint.name, self.now());
+        let wait = wait(state.failures, u64::from_be_bytes(random::<8>()?), after);
+        state.failed(&why, now, now.saturating_add(wait).unwrap_or(now));
+        let since = state.failing_since.unwrap_or(now);
+        if now.duration_since(since) >= self.endpoint.give_up_after {
+            state.park(&format!("it failed since {since}, the last time: {why}"));
+            tracing::error!(webhook = name, why, "an endpoint is parked");
+        } else {
+            tracing::warn!(webhook = name, why, failures = state.failures, "a webhook failed");
+        }
+        Ok(())
+    }
+}
+
+/// The `webhook-id`: the same for each attempt.
+fn id(position: u64) -> String {
+    format!("evt_{position}")
+}
+
+/// How long to wait after `failures` in a row and one more: half of a window that doubles, and
+/// a random share of the other half. Never shorter than the endpoint asked for, up to a day.
+fn wait(failures: u32, random: u64, asked: Option<Duration>) -> SignedDuration {
+    let window = FIRST_WAIT.saturating_mul(1 << failures.min(20)).min(LONGEST_WAIT);
+    let half = window.as_millis() / 2;
+    let jitter = (i128::from(random) * (half + 1)) >> 64;
+    let wait = SignedDuration::from_millis(i64::try_from(half + jitter).unwrap_or(i64::MAX));
+    let day = SignedDuration::from_hours(24);
+    let asked = asked.and_then(|asked| SignedDuration::try_from(asked).ok().or(Some(day)));
+    wait.max(asked.unwrap_or_default().min(day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_an_hour_and_at_least_half_of_them_is_kept() {
+        let millis = |failures, random| wait(failures, random, None).as_millis();
+        assert_eq!([0, 1, 2, 10].map(|n| millis(n, 0)), [1000, 2000, 4000, 1_024_000]);
+        assert_eq!([0, 1, 2].map(|n| millis(n, u64::MAX)), [2000, 4000, 8000]);
+        assert_eq!([11, 40, u32::MAX].map(|n| millis(n, u64::MAX)), [3_600_000; 3]);
+    }
+
+    #[test]
+    fn an_endpoint_that_names_a_time_is_not_asked_earlier_and_not_after_a_day() {
+        let asked = |seconds| wait(0, 0, Some(Duration::from_secs(seconds))).as_secs();
+        assert_eq!([0, 1, 90, 86_400, u64::MAX].map(asked), [1, 1, 90, 86_400, 86_400]);
+    }
+}

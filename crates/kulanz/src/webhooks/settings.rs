@@ -1,0 +1,46 @@
+//! `webhooks` in `kulanz.yaml`.
+
+use std::path::PathBuf;
+
+use kulanz_domain::ids::CreditorId;
+use serde::{Deserialize, Serialize};
+
+/// Where events of accounts are sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Its own name: 1 to 64 of A-Z a-z 0-9 . _ -. What was sent is kept under it; the URL may
+    /// change.
+    pub name: String,
+    /// Where to: `https`, or `http` on the same machine.
+    pub url: String,
+    /// Only this creditor's accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creditor: Option<CreditorId>,
+    /// Only these, such as `notice_sent`; all where left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// File with the secret, `whsec_…`; two lines while it is replaced by another.
+    pub secret_file: PathBuf,
+    /// Where a new endpoint begins: with what happens from `now` on, or with the `first` event.
+    #[serde(default)]
+    pub begin: Begin,
+    /// Days of failure after which it is parked.
+    #[serde(default = "five")]
+    pub give_up_after_days: u16,
+}
+
+/// Where a new endpoint begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begin {
+    /// With what happens from now on.
+    #[default]
+    Now,
+    /// With the first event of all.
+    First,
+}
+
+const fn five() -> u16 {
+    5
+}
