@@ -10,8 +10,9 @@
 //! happened ([`calibrate`]).
 //!
 //! Left out on purpose, and said in every output by the caller: new invoices, payments in parts,
-//! promises and plans to come, disputes to come, money that an agency brings, interest. A bundle
-//! goes as it was decided while any claim in it is open.
+//! money that an agency brings, interest. Disputes, holds, promises and plans to come change how
+//! likely a payment is, but the course is not played anew after them. A bundle goes as it was
+//! decided while any claim in it is open.
 //!
 //! The store is only read. The result depends on book, time, rules and seed alone, not on threads.
 

@@ -176,17 +176,17 @@ fn held_out(held: &Held) -> Vec<String> {
         );
     }
     if let Some(end) = held.weeks.last() {
-        let direction = match held.end_error.is_sign_negative() {
-            true => "too little",
-            false => "too much",
+        let off = match held.end_error {
+            none if none.is_zero() => "less than 0.1% of what was open off".to_owned(),
+            less if less.is_sign_negative() => format!("{}% of what was open too little", -less),
+            more => format!("{more}% of what was open too much"),
         };
         said.push(format!(
-            "At the end {} were predicted ({}) and {} came: {}% of what was open {direction}. Mean \
-             error of the curve {}%; what happened lay within the band in {} of {weeks} weeks.",
+            "At the end {} were predicted ({}) and {} came: {off}. Mean error of the curve {}%; \
+             what happened lay within the band in {} of {weeks} weeks.",
             money(end.predicted.middle),
             range(&end.predicted, money),
             money(end.actual),
-            held.end_error.abs(),
             held.mean_error,
             held.inside
         ));
@@ -229,8 +229,9 @@ pub fn cannot_know(report: &Report) -> Vec<String> {
             .to_owned(),
     );
     said.push(
-        "Not in it: invoices to come, payments in parts, promises, plans and disputes to come, money \
-         that an agency brings, interest, and what persons decide."
+        "Not in it: invoices to come, payments in parts, money that an agency brings, interest, what \
+         persons decide. Disputes, holds, promises and plans to come are in the money as often as they \
+         were, but the messages that they put off are not."
             .to_owned(),
     );
     said
@@ -244,7 +245,7 @@ mod tests {
     fn figures_are_grouped_by_thousands() {
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(number(0), "0");
-        assert_eq!(money(Decimal::new(-123_456_70, 2)), "-123,456.70");
+        assert_eq!(money(Decimal::new(-12_345_670, 2)), "-123,456.70");
         assert_eq!(money(Decimal::new(999, 0)), "999");
     }
 
