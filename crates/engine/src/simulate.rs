@@ -189,7 +189,15 @@ pub async fn forecast(
             None if options.calibrate => Calibration::NotPossible(no_history()),
             None => Calibration::NotAsked,
         };
-        let forecast = model.map(|_| tally.forecast(today, &survey.names, *currency));
+        let forecast = model.map(|_| {
+            let mut forecast = tally.forecast(today, &survey.names, *currency);
+            let policy = asked.rules.policy(*currency);
+            forecast.order_steps(|name| {
+                let steps = policy.map(|policy| &policy.steps)?;
+                steps.iter().position(|step| step.name.as_str() == name)
+            });
+            forecast
+        });
         let outlook = Outlook {
             start: tally.start(*currency),
             learnt: Learnt {

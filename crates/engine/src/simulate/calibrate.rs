@@ -1,11 +1,12 @@
 //! A forecast of days that are over, with what was known before them, beside what happened.
 //!
-//! Accounts are taken back to the morning of the first held-out day from their logs alone, rates are
-//! learnt up to that morning, the same rules are played ahead from it, the same draws are made. Then
-//! the claims that were open that morning are looked at as they are known now.
+//! Accounts are taken back to the morning of the first held-out day from their logs alone, rates
+//! are learnt up to that morning, the same rules are played ahead from it, the same draws are made.
+//! Then the claims that were open that morning are looked at as they are known now.
 //!
 //! Where no message of ours left on any of the held-out days, as in a history that was brought in,
-//! none is played either. That is known only afterwards, but of the book as a whole, not of a debtor.
+//! none is played either. That is known only afterwards, but of the book as a whole, not of a
+//! debtor.
 
 use std::{collections::BTreeMap, sync::Arc};
 

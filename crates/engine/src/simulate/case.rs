@@ -120,7 +120,8 @@ impl Ground<'_> {
         for currency in account.currencies() {
             for column in &Book::of(account, currency).claims {
                 let owed = minor(column.outstanding + column.fees, currency);
-                // Rests of fees and interest alone are not drawn: no history says how they are paid.
+                // Rests of fees and interest alone are not drawn: no history says how they are
+                // paid.
                 if column.outstanding.is_zero() {
                     continue;
                 }

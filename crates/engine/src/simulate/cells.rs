@@ -1,7 +1,7 @@
 //! Where a claim stands on a day, as far as it matters for whether it is paid: how long it is until
-//! the due date or since the last thing that happened, whether something stays its dunning, the last
-//! step, for whom it was written, and how large the claim is. A cell holds all days of claims that
-//! stand in the same place.
+//! the due date or since the last thing that happened, whether something stays its dunning, the
+//! last step, for whom it was written, and how large the claim is. A cell holds all days of claims
+//! that stand in the same place.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -21,8 +21,8 @@
 //! replicate of the future draws its own weeks from there.
 //!
 //! **Outs.** Not every claim is paid or waits: some are disputed, held, put into a plan, cancelled,
-//! credited. How often claims are taken out in such ways is learnt in the same cells, how long stays
-//! last from those that ended.
+//! credited. How often claims are taken out in such ways is learnt in the same cells, how long
+//! stays last from those that ended.
 //!
 //! **Drawing.** Each replicate draws its own rates, from the top down, each cell's posterior around
 //! the rate that was drawn above it, so that what is known little of varies much. Streams of random
@@ -51,7 +51,8 @@ const WEEK: DayNumber = 7;
 const TELLING: f64 = 5.0;
 /// So many telling weeks are needed to say how weeks differ.
 const WEEKS: usize = 8;
-/// Where there are fewer: a standard deviation of a quarter, and half of it stays for the next week.
+/// Where there are fewer: a standard deviation of a quarter, and half of it stays for the next
+/// week.
 const UNKNOWN_WEEKS: Weeks = Weeks { variance: 0.0625, stays: 0.5, seen: 0, last: (0.0, 0.0625) };
 
 /// How weeks differ from what the rates expect.
@@ -335,8 +336,8 @@ impl Draws {
         rates
     }
 
-    /// The luck of a debtor, by replicate: the claims of one are paid once their rates, added up day
-    /// by day, reach it.
+    /// The luck of a debtor, by replicate: the claims of one are paid once their rates, added up
+    /// day by day, reach it.
     pub fn luck(&self, account: &str, luck: &mut Vec<f64>) {
         let mut random = stream(self.seed, account);
         luck.clear();

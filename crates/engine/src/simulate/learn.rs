@@ -193,8 +193,9 @@ pub(super) fn track(
     })
 }
 
-/// When disputes, holds, promises and plans stay the dunning of a claim, as far as the account says:
-/// on which day a hold without a last day was released it does not, so that such a one is left out.
+/// When disputes, holds, promises and plans stay the dunning of a claim, as far as the account
+/// says: on which day a hold without a last day was released it does not, so that one is left
+/// out.
 fn stays(account: &Account, claim: &Claim) -> Vec<(DayNumber, DayNumber)> {
     let (invoice, ever) = (claim.invoice.as_ref().map(|one| &one.invoice), DayNumber::MAX);
     let concerns = |of: &Option<InvoiceId>| of.is_none() || of.as_ref() == invoice;
@@ -232,8 +233,8 @@ pub(super) fn brought_in(claim: &Claim, zone: &TimeZone) -> Option<DayNumber> {
     (recorded > issued + BROUGHT_IN).then_some(recorded)
 }
 
-/// The day on which nothing of the principal was owed any more; what may be left of fees and interest
-/// is not waited for.
+/// The day on which nothing of the principal was owed any more; what may be left of fees and
+/// interest is not waited for.
 fn ended_on(column: &ClaimBook<'_>) -> Option<Date> {
     let gone = column.principal_settled_on.filter(|_| column.outstanding.is_zero());
     gone.or_else(|| column.settled_on())

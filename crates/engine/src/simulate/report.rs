@@ -235,6 +235,14 @@ pub struct HeldWeek {
     pub inside: bool,
 }
 
+impl Forecast {
+    /// Puts the steps into the order of a ladder: none yet, its own, then those that it has not.
+    pub(super) fn order_steps(&mut self, place: impl Fn(&str) -> Option<usize>) {
+        let rank = |part: &Part| part.name.as_deref().map(|name| place(name).unwrap_or(usize::MAX));
+        self.steps.sort_by_key(rank);
+    }
+}
+
 /// Days after which a curve is told: each week, and the end.
 pub(super) fn marks(days: usize) -> Vec<usize> {
     let mut marks: Vec<usize> = (1..=days / 7).map(|week| week * 7).collect();

@@ -1,9 +1,9 @@
 //! An account as it stood when a day began, from its log alone.
 //!
 //! A fact counts from its own day on, or from the day on which it was recorded if that was earlier:
-//! histories are brought in years later. What we decided counts from the moment of the decision. How
-//! payments were used and what was settled is not taken from the log but computed again from the
-//! facts that remain, as the books always are.
+//! histories are brought in years later. What we decided counts from the moment of the decision.
+//! How payments were used and what was settled is not taken from the log but computed again from
+//! the facts that remain, as the books always are.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! A first look at a book: how far its history reaches, how large its claims are, which names occur.
+//! A first look at a book: how far its history reaches, how large its claims are, which names
+//! occur.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -371,8 +371,8 @@ fn pay(
             }
         }
     });
-    // Few are taken out before they pay. These are told once more with the stay in it, from which they
-    // may come back.
+    // Few are taken out before they pay. These are told once more with the stay in it, from which
+    // they may come back.
     for (replicate, fate) in fates.iter_mut().enumerate() {
         if fate.out == NEVER {
             continue;

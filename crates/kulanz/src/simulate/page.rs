@@ -1,5 +1,5 @@
-//! A forecast as one page: charts with the same figures in tables beside them. It loads nothing, has
-//! no script, and is read on a phone as well as on a screen, light and dark.
+//! A forecast as one page: charts with the same figures in tables beside them. It loads nothing,
+//! has no script, and is read on a phone as well as on a screen, light and dark.
 
 use jiff::civil::Date;
 use kulanz_domain::money::Decimal;
