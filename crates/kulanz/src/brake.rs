@@ -33,8 +33,8 @@ const AT_ONCE: usize = 500;
 
 /// Beside the help of `kulanz brake`.
 pub const EXAMPLES: &str = "\
-A brake that is pulled stays pulled, also over a restart, until somebody releases it. Other creditors
-go on, and links that debtors ask for.
+A brake that is pulled stays pulled, also over a restart, until somebody releases it. Other
+creditors go on, and links that debtors ask for.
 
 Examples:
   kulanz brake                                    limits, what is used of them, what waits
@@ -243,8 +243,8 @@ pub async fn release(
             let done = brake::let_through(store, creditor, now, person, messages).await?;
             done.map_err(|NotPulled| not_pulled(creditor))?;
             format!(
-                "{messages} of {creditor} may leave; the brake stays pulled for all others. Whoever \
-                 has paid meanwhile is not written to and does not count"
+                "{messages} of {creditor} may leave; the brake stays pulled for all others. \
+                 Whoever has paid meanwhile is not written to and does not count"
             )
         }
         None => {

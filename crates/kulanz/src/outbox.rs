@@ -71,8 +71,8 @@ pub async fn work(store: &dyn Store, as_json: bool) -> Result<()> {
                         "since": row.since.to_string(), "detail": row.detail })
             })
             .chain(brakes.iter().map(|(creditor, since, detail)| {
-                json!({ "list": "brake", "account": null, "item": creditor, "since": since.to_string(),
-                        "detail": detail })
+                json!({ "list": "brake", "account": null, "item": creditor,
+                        "since": since.to_string(), "detail": detail })
             }))
             .collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);

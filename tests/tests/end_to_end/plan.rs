@@ -335,6 +335,38 @@ fn the_page_stands_alone_and_holds_the_same_figures() {
     balanced(&page);
 }
 
+#[test]
+fn where_the_brake_would_stop_is_told_beforehand_as_text_json_and_page() {
+    let house = imported();
+    let more = [
+        debtor("atelier/K-5", "email", "kat@example.org", "+447700900005"),
+        invoice("atelier/K-5", "R-5", "80.00", &day(-3)),
+    ];
+    house.import(&house.events("more.ndjson", &more)).well();
+    edit(&folder(&house), EARLIER);
+    edit(&folder(&house), &[("minimum: 5.00", "minimum: 5.00\nbrake: { per_hour: 1 }")]);
+    let file = house.path("plan.html");
+    let said = plan(&house, &["--html", &file.display().to_string()]);
+    let told = "1 message of that day would wait until a person releases it.";
+    assert!(said.code == 2 && said.out.contains(told), "{}", said.out);
+    let lines = |words: &[&str]| {
+        let has = |line: &&str| words.iter().all(|word| line.contains(word));
+        assert_eq!(said.out.lines().filter(has).count(), 1, "{words:?} in {}", said.out);
+    };
+    lines(&["reached on", "no brake", "20"]);
+    lines(&["by the limit", "per_hour"]);
+    let page = fs::read_to_string(&file).unwrap();
+    assert!(page.contains(told) && page.contains("<h2>Brake</h2>"), "{page}");
+    let report = &changes(&house)["report"];
+    let stopped = &report["candidate"]["stopped"];
+    assert_eq!(stopped["limit"], "per_hour");
+    assert_eq!((&stopped["allowed"], &stopped["waiting"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&report["in_force"]["stopped"], &report["in_force"]["brake"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
 /// Every element that was opened is closed, in order.
 #[track_caller]
 fn balanced(page: &str) {

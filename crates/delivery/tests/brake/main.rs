@@ -192,7 +192,7 @@ async fn after_weeks_away_steps_come_in_order_one_a_day_and_the_brake_catches_th
     assert_eq!((house.sent("shop").await, house.most_on_a_day().await), (30, 1));
     // Away for ten weeks, with new invoices that fell due meanwhile.
     house.debtors("shop", 100, 25, "2026-03-25").await;
-    let mut house = house.restart().await;
+    let house = house.restart().await;
     house.at("2026-05-26T09:00:00Z");
     house.run().await;
     assert_eq!((house.sent("shop").await, house.is_pulled("shop").await), (70, true));

@@ -89,8 +89,8 @@ pub struct NoticeDecided {
     /// Plans that it offers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanTerms>,
-    /// The day on which it could have gone first, where that had passed: after an outage, above all.
-    /// An account gets one message at most on a day on which one of them is late.
+    /// The day on which it could have gone first, where that had passed: after an outage above
+    /// all. An account gets one message at most on a day on which one of them is late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_since: Option<Date>,
     /// When it was decided.

@@ -1,5 +1,5 @@
-//! After an outage: nobody was there for weeks, and what became due meanwhile is caught up in order,
-//! one message at most for each account a day. Ordinary days are as they were.
+//! After an outage: nobody was there for weeks, and what became due meanwhile is caught up in
+//! order, one message at most for each account a day. Ordinary days are as they were.
 
 use kulanz_domain::{
     Command,

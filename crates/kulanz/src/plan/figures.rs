@@ -365,11 +365,14 @@ pub fn head(plan: &Plan) -> (String, Vec<String>) {
     }
     if let Some(stopped) = &report.candidate.stopped {
         said.push(format!(
-            "The brake would stop it on {} at {}: {} messages of that day would wait until a person \
-             releases them.",
+            "The brake would stop it on {} at {}: {} of that day would wait until a \
+             person releases it.",
             stopped.on,
             hour(plan, stopped.at),
-            stopped.waiting
+            match stopped.waiting {
+                1 => "1 message".to_owned(),
+                more => format!("{more} messages"),
+            }
         ));
     }
     if plan.costs.is_none() {
