@@ -2,6 +2,7 @@
 //! what a person decides about it.
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
     Command,
@@ -19,11 +20,12 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    data,
+    cli::By,
+    client, data,
     house::{House, Places, count, load_policies, machine_day},
     http::shown,
     in_force::{self, Take},
-    orders::Outcome,
+    orders::{Order, Outcome},
 };
 
 /// Messages that are listed or discarded at once.
@@ -43,9 +45,78 @@ Examples:
   kulanz brake release lindenmoor --all --as ada            all that was decided until now
   kulanz brake discard lindenmoor --step reminder --older-than 14d --as ada";
 
+/// What may be asked about brakes.
+#[derive(Debug, Subcommand)]
+pub enum Brakes {
+    /// The messages of a creditor that wait: account, step, channel, persona, since when
+    List {
+        /// Creditor
+        creditor: CreditorId,
+        /// Print JSON
+        #[arg(long, conflicts_with = "csv")]
+        json: bool,
+        /// Print CSV
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Let messages that wait leave: some, to look at, or all
+    Release {
+        /// Creditor
+        creditor: CreditorId,
+        /// So many; the brake stays pulled for all others
+        #[arg(long, value_name = "N", conflicts_with = "all", required_unless_present = "all")]
+        messages: Option<u64>,
+        /// All that was decided until now
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Do not send messages that wait: their accounts decide again, by the policy in force
+    Discard {
+        /// Creditor
+        creditor: CreditorId,
+        /// Only those decided longer ago: 14d, 2w
+        #[arg(long, value_name = "DAYS", value_parser = days)]
+        older_than: Option<u32>,
+        /// Only those of this step
+        #[arg(long)]
+        step: Option<StepName>,
+        /// All of them
+        #[arg(long, conflicts_with_all = ["older_than", "step"],
+              required_unless_present_any = ["older_than", "step"])]
+        all: bool,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+/// Runs `kulanz brake`; without a command it shows where all brakes stand.
+pub async fn run(places: &Places, command: Option<Brakes>, json: bool) -> Result<()> {
+    match command {
+        None => status(places, json).await,
+        Some(Brakes::List { creditor, json, csv }) => {
+            let form = match (json, csv) {
+                (true, _) => Form::Json,
+                (_, true) => Form::Csv,
+                _ => Form::Text,
+            };
+            list(places, &creditor, form).await
+        }
+        Some(Brakes::Release { creditor, messages, all: _, by }) => {
+            client::give(places, Order::ReleaseBrake { creditor, messages }, by.into()).await
+        }
+        Some(Brakes::Discard { creditor, older_than, step, all: _, by }) => {
+            let older_than_days = older_than;
+            let order = Order::DiscardBraked { creditor, older_than_days, step };
+            client::give(places, order, by.into()).await
+        }
+    }
+}
+
 /// How messages are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+enum Form {
     /// For people.
     Text,
     /// For scripts.
@@ -70,7 +141,7 @@ async fn views(places: &Places) -> Result<Vec<View>> {
 }
 
 /// Prints each creditor's limits, what is used of them, and what waits.
-pub async fn status(places: &Places, as_json: bool) -> Result<()> {
+async fn status(places: &Places, as_json: bool) -> Result<()> {
     let views = views(places).await?;
     if as_json {
         println!("{}", serde_json::to_string_pretty(&views)?);
@@ -162,7 +233,7 @@ pub async fn healthy(store: &dyn Store) -> Result<String> {
 }
 
 /// Prints the messages of a creditor that wait, in the order in which they would leave.
-pub async fn list(places: &Places, creditor: &CreditorId, form: Form) -> Result<()> {
+async fn list(places: &Places, creditor: &CreditorId, form: Form) -> Result<()> {
     let rows = data::read(places).await?.queued(creditor.clone(), MOST).await?;
     if rows.is_empty() {
         let known = load_policies(&places.config, machine_day())?.creditors;
@@ -330,7 +401,7 @@ pub async fn discard(
 }
 
 /// `14d`, `2w`: days of 24 hours.
-pub fn days(text: &str) -> Result<u32, String> {
+fn days(text: &str) -> Result<u32, String> {
     let days = match text.parse::<Span>() {
         Ok(Span::Days(days)) => u32::try_from(days).ok(),
         Ok(Span::Weeks(weeks)) => u32::try_from(weeks).ok().and_then(|weeks| weeks.checked_mul(7)),

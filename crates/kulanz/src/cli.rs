@@ -114,19 +114,19 @@ enum Command {
     },
     /// Topics of the Kafka cluster that kulanz.yaml names
     #[command(subcommand)]
-    Topics(Topics),
+    Topics(kafka::Topics),
     /// Limits on how many messages leave, and what waits since one was reached
     #[command(after_help = brake::EXAMPLES, args_conflicts_with_subcommands = true)]
     Brake {
         #[command(subcommand)]
-        command: Option<Brakes>,
+        command: Option<brake::Brakes>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Tokens for the HTTP side and for persons
     #[command(subcommand)]
-    Token(Tokens),
+    Token(token::Tokens),
     /// Webhooks: where events of accounts are sent to
     #[command(subcommand)]
     Webhooks(Webhooks),
@@ -416,96 +416,6 @@ enum Handoffs {
 }
 
 #[derive(Debug, Subcommand)]
-enum Topics {
-    /// Make those that are missing; exit 1 where one that is there is wrong
-    Create {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Look whether all are there and as they should be; exit 1 where not
-    Check {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Brakes {
-    /// The messages of a creditor that wait: account, step, channel, persona, since when
-    List {
-        /// Creditor
-        creditor: CreditorId,
-        /// Print JSON
-        #[arg(long, conflicts_with = "csv")]
-        json: bool,
-        /// Print CSV
-        #[arg(long)]
-        csv: bool,
-    },
-    /// Let messages that wait leave: some, to look at, or all
-    Release {
-        /// Creditor
-        creditor: CreditorId,
-        /// So many; the brake stays pulled for all others
-        #[arg(long, value_name = "N", conflicts_with = "all", required_unless_present = "all")]
-        messages: Option<u64>,
-        /// All that was decided until now
-        #[arg(long)]
-        all: bool,
-        #[command(flatten)]
-        by: By,
-    },
-    /// Do not send messages that wait: their accounts decide again, by the policy in force
-    Discard {
-        /// Creditor
-        creditor: CreditorId,
-        /// Only those decided longer ago: 14d, 2w
-        #[arg(long, value_name = "DAYS", value_parser = brake::days)]
-        older_than: Option<u32>,
-        /// Only those of this step
-        #[arg(long)]
-        step: Option<StepName>,
-        /// All of them
-        #[arg(long, conflicts_with_all = ["older_than", "step"],
-              required_unless_present_any = ["older_than", "step"])]
-        all: bool,
-        #[command(flatten)]
-        by: By,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Tokens {
-    /// Make a token; it is shown once
-    #[command(after_help = "Roles: events (send events, make paylinks, with --creditor read \
-                            messages), read (accounts), clerk (holds, waivers, plans), approver \
-                            (also erasures, write-offs), admin (all).\n\nExample:\n  kulanz \
-                            token create --person shop --role events --creditor lindenmoor")]
-    Create {
-        /// Person or system that holds it
-        #[arg(long)]
-        person: String,
-        /// What it may do
-        #[arg(long, value_parser = ["events", "read", "clerk", "approver", "admin"])]
-        role: String,
-        /// Only this creditor
-        #[arg(long)]
-        creditor: Option<CreditorId>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Who holds tokens
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 enum Webhooks {
     /// Where each stands
     List {
@@ -666,17 +576,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Work { json } => {
             outbox::work(&*data::read(&places).await?, json).await?;
         }
-        Command::Topics(Topics::Create { json }) => return kafka::create(&places, json).await,
-        Command::Topics(Topics::Check { json }) => return kafka::check(&places, json).await,
-        Command::Brake { command, json } => brakes(&places, command, json).await?,
-        Command::Token(command) => match command {
-            Tokens::Create { person, role, creditor, json } => {
-                token::create(&places, &person, &role, creditor, json).await?;
-            }
-            Tokens::List { json } => {
-                token::list(&*data::read(&places).await?, json).await?;
-            }
-        },
+        Command::Topics(command) => return kafka::topics_command(&places, &command).await,
+        Command::Brake { command, json } => brake::run(&places, command, json).await?,
+        Command::Token(command) => token::run(&places, command).await?,
         Command::Webhooks(command) => match command {
             Webhooks::List { json } => webhooks::list(&places, json).await?,
             Webhooks::Retry { name, by } => {
@@ -717,27 +619,6 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn order(places: &Places, order: Order, by: By) -> Result<()> {
     client::give(places, order, by.into()).await
-}
-
-async fn brakes(places: &Places, command: Option<Brakes>, json: bool) -> Result<()> {
-    match command {
-        None => brake::status(places, json).await,
-        Some(Brakes::List { creditor, json, csv }) => {
-            let form = match (json, csv) {
-                (true, _) => brake::Form::Json,
-                (_, true) => brake::Form::Csv,
-                _ => brake::Form::Text,
-            };
-            brake::list(places, &creditor, form).await
-        }
-        Some(Brakes::Release { creditor, messages, all: _, by }) => {
-            order(places, Order::ReleaseBrake { creditor, messages }, by).await
-        }
-        Some(Brakes::Discard { creditor, older_than, step, all: _, by }) => {
-            let older_than_days = older_than;
-            order(places, Order::DiscardBraked { creditor, older_than_days, step }, by).await
-        }
-    }
 }
 
 async fn accounts(places: &Places, command: Accounts) -> Result<()> {

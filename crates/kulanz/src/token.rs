@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::Subcommand;
 use jiff::Timestamp;
 use kulanz_domain::ids::CreditorId;
 use kulanz_engine::{token_hash, vault::random};
@@ -10,8 +11,48 @@ use serde_json::json;
 
 use crate::{data, house::Places, settings::Settings};
 
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum Tokens {
+    /// Make a token; it is shown once
+    #[command(after_help = "Roles: events (send events, make paylinks, with --creditor read \
+                            messages), read (accounts), clerk (holds, waivers, plans), approver \
+                            (also erasures, write-offs), admin (all).\n\nExample:\n  kulanz \
+                            token create --person shop --role events --creditor lindenmoor")]
+    Create {
+        /// Person or system that holds it
+        #[arg(long)]
+        person: String,
+        /// What it may do
+        #[arg(long, value_parser = ["events", "read", "clerk", "approver", "admin"])]
+        role: String,
+        /// Only this creditor
+        #[arg(long)]
+        creditor: Option<CreditorId>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Who holds tokens
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Makes a token or lists them.
+pub async fn run(places: &Places, command: Tokens) -> Result<()> {
+    match command {
+        Tokens::Create { person, role, creditor, json } => {
+            create(places, &person, &role, creditor, json).await
+        }
+        Tokens::List { json } => list(&*data::read(places).await?, json).await,
+    }
+}
+
 /// Makes a token and prints it.
-pub async fn create(
+async fn create(
     places: &Places,
     person: &str,
     role: &str,
@@ -47,7 +88,7 @@ pub async fn create(
 }
 
 /// Prints who holds tokens.
-pub async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
+async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
     let rows = store.tokens().await?;
     if as_json {
         let rows: Vec<_> = rows

@@ -31,7 +31,7 @@ mod running;
 mod topics;
 
 #[cfg(feature = "kafka")]
-pub use administration::{check, create};
+use administration::{check, create};
 #[cfg(feature = "kafka")]
 pub use lag::state;
 #[cfg(feature = "kafka")]
@@ -40,4 +40,38 @@ pub use running::Running;
 #[cfg(not(feature = "kafka"))]
 mod absent;
 #[cfg(not(feature = "kafka"))]
-pub use absent::{Running, check, create, state};
+pub use absent::{Running, state};
+#[cfg(not(feature = "kafka"))]
+use absent::{check, create};
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::house::Places;
+
+/// What is done with the topics.
+#[derive(Debug, Subcommand)]
+pub enum Topics {
+    /// Make those that are missing; exit 1 where one that is there is wrong
+    Create {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether all are there and as they should be; exit 1 where not
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Makes topics or looks at them.
+pub async fn topics_command(places: &Places, command: &Topics) -> Result<ExitCode> {
+    match command {
+        Topics::Create { json } => create(places, *json).await,
+        Topics::Check { json } => check(places, *json).await,
+    }
+}
