@@ -174,9 +174,9 @@ fn enrol(
         // Whatever else was in force for these claims ended it.
         let same = |met: &&Met| of(met).is_some_and(|other| other.currency == facts.currency);
         let spans = enrolment::spans(met.iter().filter(same).map(|met| {
-            let taken = met.arms.iter().filter(|_| met.policy.name == *policy);
-            let arm = taken.filter(|one| one.experiment == *experiment).map(|one| one.arm);
-            (day_in(met.at, &facts.zone), arm.last())
+            let mut arms = met.arms.iter().filter(|_| met.policy.name == *policy);
+            let taken = arms.find(|one| one.experiment == *experiment);
+            (day_in(met.at, &facts.zone), taken.map(|one| one.arm))
         }));
         let as_of = day_in(options.now, &facts.zone);
         let key = (id.creditor.clone(), policy.clone(), experiment.clone());

@@ -38,7 +38,7 @@ impl Measured {
     /// With its interval.
     pub fn told(&self) -> Estimate {
         let reach = self.reach();
-        let interval = self.has_interval().then(|| (self.value - reach, self.value + reach));
+        let interval = self.has_interval().then_some((self.value - reach, self.value + reach));
         Estimate { value: self.value, interval }
     }
 

@@ -69,7 +69,7 @@ pub fn rows(report: &Report) -> Vec<Figure> {
     ];
     rows.extend(estimate(
         "recovered share",
-        (&|arm| arm.share, report),
+        [treated.share, control.share],
         (report.share_difference, "points"),
         "%",
         &|share| format!("{:.1}", share * 100.0),
@@ -78,7 +78,7 @@ pub fn rows(report: &Report) -> Vec<Figure> {
     rows.push(row("accounts that have paid all by now", &|arm| arm.paid.to_string()));
     rows.extend(estimate(
         &format!("mean days to pay, {days} at most"),
-        (&|arm| arm.mean_days, report),
+        [treated.mean_days, control.mean_days],
         (report.days_difference, "days"),
         "",
         &|days| format!("{days:.1}"),
@@ -101,7 +101,7 @@ fn interval(median: Median) -> Option<String> {
 /// A figure of both arms with its difference, and a row of intervals below.
 fn estimate(
     label: &str,
-    (of, report): (&dyn Fn(&ArmReport) -> Option<Estimate>, &Report),
+    [treated, control]: [Option<Estimate>; 2],
     (difference, unit): (Option<Estimate>, &str),
     unit_of_arms: &str,
     show: &dyn Fn(f64) -> String,
@@ -116,7 +116,6 @@ fn estimate(
         interval
             .map_or_else(none, |(from, to)| with(format!("{} to {}", show(from), show(to)), unit))
     };
-    let (treated, control) = (of(&report.treated), of(&report.control));
     [
         Figure {
             label: label.to_owned(),

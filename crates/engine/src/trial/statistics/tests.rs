@@ -30,10 +30,10 @@ fn the_curve_of_the_textbook_comes_out() {
     }
     near(left[5], 1.0, 0.0);
     // Greenwood's standard error at 6 and at 23, as printed in the textbooks.
-    let error = |until: u32| {
+    let error = |until: u32| -> f64 {
         let steps = curve.steps.iter().filter(|step| step.day <= until);
-        let sum: f64 = steps.clone().map(|step| step.term).sum();
-        steps.last().unwrap().left * sum.sqrt()
+        let sum: f64 = steps.map(|step| step.term).sum();
+        left[until as usize] * sum.sqrt()
     };
     near(error(6), 0.0764, 0.0001);
     near(error(23), 0.1346, 0.0001);
