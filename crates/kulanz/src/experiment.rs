@@ -190,8 +190,8 @@ fn notes(report: &Report, shares: &[Shares], before_due: bool) -> Vec<String> {
     let few = report.treated.followed.min(report.control.followed) < LEAST as u64;
     match report.share_difference.and_then(|one| one.interval) {
         Some((from, to)) if from > 0.0 || to < 0.0 => notes.push(
-            "The interval of the difference in the recovered share leaves out nothing at all: chance \
-             alone would rarely do that, where one looks once."
+            "The interval of the difference in the recovered share does not hold 0: chance alone \
+             would rarely bring that about, where one looks once."
                 .to_owned(),
         ),
         Some(_) => notes.push(
