@@ -50,6 +50,15 @@ pub fn real(test: &str) -> Option<&'static Server> {
     }
 }
 
+/// Whether the broker is a real one, whoever runs it; else the test is noted.
+pub fn is_real(test: &str) -> bool {
+    let real = matches!(shared(), Broker::Real(_));
+    if !real {
+        wanted(test);
+    }
+    real
+}
+
 /// A broker of its own, to be stopped and started; else the test is noted as one that wants it.
 pub fn own(test: &str) -> Option<Server> {
     let server = Server::start(|command| {
