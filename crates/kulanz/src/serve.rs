@@ -43,10 +43,12 @@ pub struct Running {
     listener: tokio::net::TcpListener,
     router: axum::Router,
     webhooks: Vec<webhooks::Endpoint>,
+    kafka: Option<kafka::Running>,
 }
 
 impl Running {
-    /// Binds `address` and puts the parts together; nothing is contacted yet.
+    /// Binds `address` and puts the parts together. Where the settings name a Kafka cluster that
+    /// is not ready, that is told now; nobody else is contacted yet.
     pub async fn new(house: House, address: SocketAddr) -> Result<Self> {
         let listener = http::listen(&house, address).await?;
         let address = listener.local_addr()?;
@@ -73,7 +75,8 @@ impl Running {
         let router = health::router(server.clone())
             .merge(http::router(server))
             .merge(kulanz_pages::router(pages));
-        Ok(Self { house, dispatcher, address, listener, router, webhooks })
+        let kafka = kafka::Running::start(&house).await?;
+        Ok(Self { house, dispatcher, address, listener, router, webhooks, kafka })
     }
 
     /// Where it can be reached.
@@ -83,7 +86,6 @@ impl Running {
 
     /// Serves until the process is told to stop (SIGTERM, SIGINT); requests under way finish.
     pub async fn serve(self) -> Result<()> {
-        let kafka = kafka::Running::start(&self.house).await?;
         let recovered = self.dispatcher.recover().await?;
         if recovered > 0 {
             tracing::warn!(recovered, "messages of an interrupted process were looked at");
@@ -101,7 +103,7 @@ impl Running {
         let webhooks = tokio::spawn(webhooks::run(Arc::clone(&self.house), self.webhooks));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
-        if let Some(kafka) = kafka {
+        if let Some(kafka) = self.kafka {
             kafka.stop().await;
         }
         wake_ups.abort();

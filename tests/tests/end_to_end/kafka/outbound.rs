@@ -84,6 +84,25 @@ pub fn tells_the_log(house: &Installation, topics: &Topics) {
     in_order(topics);
 }
 
+/// `kulanz.accounts` has the events of an account, whichever store holds the log.
+#[track_caller]
+pub fn tells_of(house: &Installation, topics: &Topics, account: &str) {
+    eventually(&format!("all of {account} is on the topic"), || {
+        let told = topics.read("kulanz.accounts").into_iter();
+        let told = told.filter(|record| record.key.as_deref() == Some(account));
+        let kinds: BTreeMap<i64, String> = told
+            .map(|record| {
+                let event = record.json();
+                keeps_to(&ACCOUNT, &event);
+                let word = event["type"].as_str().unwrap().split('.').nth(2).unwrap();
+                (event["data"]["version"].as_i64().unwrap(), word.replace('_', ""))
+            })
+            .collect();
+        let log = house.kinds(account).into_iter().map(|kind| kind.to_lowercase());
+        kinds.into_values().eq(log).then_some(())
+    });
+}
+
 /// The first of each version comes in the order of versions; what comes twice comes as a run.
 #[track_caller]
 fn in_order(topics: &Topics) {
