@@ -77,7 +77,10 @@ fn what_is_not_to_be_had_is_refused_with_what_helps() {
     let file = house.file("password", format!("{password}\n"));
     let wrong = house.file("wrong", "falsch");
     let certificate = broker.ask("certificate");
-    let security = |user: &str, file: &std::path::Path, ca: Option<&str>| json!({ "sasl": "scram_sha_256", "user": user, "password": { "file": file }, "ca": ca });
+    let security = |user: &str, file: &std::path::Path, ca: Option<&str>| {
+        let password = json!({ "file": file });
+        json!({ "sasl": "scram_sha_256", "user": user, "password": password, "ca": ca })
+    };
     let set = |security: Value| with(&house, secure.settings(), &[("security", security)]);
     let check = || house.run(&["topics", "check"]);
 
