@@ -18,6 +18,8 @@ loudly() {
 
 step "format" cargo fmt --all -- --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "clippy without Kafka" cargo clippy -p kulanz --no-default-features --all-targets --locked \
+    -- -D warnings
 
 PATH="$PWD/.cache/tools/bin:$PATH"
 if command -v cargo-deny >/dev/null; then
