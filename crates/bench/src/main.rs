@@ -1,13 +1,14 @@
 //! `make bench`: speed and memory, each figure as a ratio to a limit or to a peer in the same run.
 //!
 //! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`,
-//! `check`, `plan`, `simulate`.
+//! `check`, `plan`, `simulate`, `decide`.
 //! `KULANZ_HISTORIES` names the folder of the road fines; without it an invented history of the
 //! same size and shape is used. `KULANZ_PLAN_ACCOUNTS` makes the book of `plan` and `simulate`
 //! smaller. Figures go to `target/bench/NAME.json`.
 
 mod check;
 mod child;
+mod decide;
 mod history;
 mod import;
 mod law;
@@ -36,8 +37,8 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 8] =
-    ["backtest", "import", "page", "growth", "law", "check", "plan", "simulate"];
+const NAMES: [&str; 9] =
+    ["backtest", "import", "page", "growth", "law", "check", "plan", "simulate", "decide"];
 /// Accounts of the invented history that stands in for the road fines.
 const FINES: u32 = 50_137;
 /// Accounts in the store that answers pages.
@@ -85,6 +86,7 @@ fn main() -> Result<()> {
             "check" => bench.check()?,
             "plan" => runtime.block_on(bench.plan())?,
             "simulate" => runtime.block_on(bench.simulate())?,
+            "decide" => bench.decide()?,
             _ => runtime.block_on(bench.growth())?,
         };
         report::write(&bench_folder(), name, &figures)?;
@@ -382,6 +384,22 @@ impl Bench {
                 held: peak <= 3000.0,
             },
         ])
+    }
+
+    /// Decisions a second on one core, for accounts that are in memory.
+    fn decide(&self) -> Result<Vec<Figure>> {
+        let warm = decide::warm(&self.scratch.fresh("decide")?)?;
+        let rates: Vec<f64> = (0..RUNS).map(|_| warm.run()).collect::<Result<_>>()?;
+        let (rate, spread) = middle(&rates);
+        Ok(vec![Figure {
+            name: "decide_per_s_core",
+            value: rate,
+            unit: "/s/core",
+            ratio: rate / 300_000.0,
+            against: "at least 300000 accounts/s on one core, 8 steps, 6 personas".to_owned(),
+            spread,
+            held: rate >= 300_000.0,
+        }])
     }
 
     /// Import and back-test of a history and of one twice as large, in turn.
