@@ -4,7 +4,7 @@
 //! legal advice. Each rule is a function with its paragraph; **[V]** behind it: read in a source,
 //! **[M]**: from memory, waits for a lawyer's eye.
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{SignedDuration, civil::Date};
 
 pub mod allocation;
 mod collection_cost;
@@ -35,5 +35,6 @@ pub use self::{
 };
 
 fn later(day: Date, days: i32) -> Date {
-    day.checked_add(days.days()).unwrap_or(Date::MAX)
+    let span = SignedDuration::from_hours(24 * i64::from(days));
+    day.checked_add(span).unwrap_or(Date::MAX)
 }

@@ -87,18 +87,36 @@ impl Region {
     /// address without a known state has the national days.
     pub fn of(country: &str, region: Option<&str>) -> Option<Self> {
         match country {
-            "DE" => Some(
-                region
-                    .and_then(|text| text.parse().ok())
-                    .filter(|found: &Self| found.is_german())
-                    .unwrap_or(Self::De),
-            ),
+            "DE" => Some(region.and_then(Self::state).unwrap_or(Self::De)),
             "AT" => Some(Self::At),
             "CH" => Some(Self::Ch),
             "IT" => Some(Self::It),
             "US" => Some(Self::Us),
             _ => None,
         }
+    }
+
+    /// A German state, `NW` or `DE-NW`. Each deadline asks for it: texts are not compared one by one.
+    fn state(text: &str) -> Option<Self> {
+        Some(match text.strip_prefix("DE-").unwrap_or(text).as_bytes() {
+            b"BW" => Self::DeBw,
+            b"BY" => Self::DeBy,
+            b"BE" => Self::DeBe,
+            b"BB" => Self::DeBb,
+            b"HB" => Self::DeHb,
+            b"HH" => Self::DeHh,
+            b"HE" => Self::DeHe,
+            b"MV" => Self::DeMv,
+            b"NI" => Self::DeNi,
+            b"NW" => Self::DeNw,
+            b"RP" => Self::DeRp,
+            b"SL" => Self::DeSl,
+            b"SN" => Self::DeSn,
+            b"ST" => Self::DeSt,
+            b"SH" => Self::DeSh,
+            b"TH" => Self::DeTh,
+            _ => return None,
+        })
     }
 
     /// Germany or one of its states.

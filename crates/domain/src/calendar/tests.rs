@@ -183,6 +183,11 @@ fn a_region_is_read_with_or_without_its_country() {
     for wrong in ["", "nw", "DE-", "DE-XX", "FR", "DE-AT"] {
         assert!(wrong.parse::<Region>().is_err(), "{wrong:?}");
     }
+    for region in Region::ALL.iter().copied().filter(|region| region.is_german()) {
+        let name = region.name();
+        assert_eq!(Region::of("DE", Some(name)), Some(region));
+        assert_eq!(Region::of("DE", name.strip_prefix("DE-")), Some(region));
+    }
     assert_eq!(Region::of("DE", Some("SN")), Some(Region::DeSn));
     assert_eq!(Region::of("DE", Some("Sachsen")), Some(Region::De));
     assert_eq!(Region::of("DE", Some("AT")), Some(Region::De));

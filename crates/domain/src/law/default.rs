@@ -43,7 +43,10 @@ impl Seat {
     /// § 193 BGB: moves `day` to the next that is no weekend and no holiday at either side's seat.
     pub fn roll(self, day: Date, debtor: Option<&DebtorProfile>) -> Date {
         let theirs = debtor.and_then(|one| Region::of(&one.country, one.region.as_deref()));
-        roll_193(day, &[self.region, theirs.unwrap_or(self.region)])
+        match theirs {
+            Some(theirs) if theirs != self.region => roll_193(day, &[self.region, theirs]),
+            _ => roll_193(day, &[self.region]),
+        }
     }
 
     /// The day after `deadline`, rolled first: the first day of default.

@@ -192,7 +192,8 @@ impl Period {
         match self {
             Self::Standard { due_on } => {
                 let end_of_year = due_on.last_of_year();
-                (next_day(end_of_year), years_later(end_of_year, 3))
+                let last = Date::new(due_on.year().saturating_add(3), 12, 31).unwrap_or(Date::MAX);
+                (next_day(end_of_year), last)
             }
             Self::Title { final_on } => (next_day(final_on), self.anew(final_on)),
         }
