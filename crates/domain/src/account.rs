@@ -6,13 +6,17 @@
 
 mod apply;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     accrual::InterestTerms,
+    book::Kept,
     claim::Claim,
     event::*,
     fact::*,
@@ -78,11 +82,14 @@ pub struct Account {
     pub interest: Vec<InterestTerms>,
     /// Base rates as far as they were needed so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub base_rates: Option<BaseRates>,
+    pub base_rates: Option<Arc<BaseRates>>,
     /// What the last [`Command::Decide`](crate::Command) said of the next one; not part of the
     /// state.
     #[serde(skip)]
     pub wake: Option<Timestamp>,
+    /// The books as they were last computed; not part of the state.
+    #[serde(skip)]
+    pub(crate) books: Kept,
 }
 
 /// Mahnsperre.

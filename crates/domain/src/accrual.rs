@@ -12,11 +12,14 @@
 //! bears none from the day after. An increase of the invoice after default began bears none: the
 //! Mahnung was not about it.
 
-use jiff::{ToSpan, civil::Date};
+use std::sync::Arc;
+
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{Account, Standing},
+    book::Book,
     claim::Claim,
     fact::DebtorKind,
     ids::InvoiceId,
@@ -101,9 +104,9 @@ struct Stretch {
 
 /// Interest of a claim.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Accrual<'a> {
+pub struct Accrual {
     stretches: Vec<Stretch>,
-    base_rates: Option<&'a BaseRates>,
+    base_rates: Option<Arc<BaseRates>>,
     last_day_counts: bool,
     /// Principal that bears interest before any of it is gone.
     bearing: Decimal,
@@ -122,15 +125,10 @@ pub struct Accrued {
     pub exact: Exact,
 }
 
-impl<'a> Accrual<'a> {
+impl Accrual {
     /// Interest of `claim`, of which `payable` is owed before any money. Nothing where the account
     /// has no terms in the claim's currency.
-    pub(crate) fn of(
-        account: &'a Account,
-        id: &InvoiceId,
-        claim: &Claim,
-        payable: Decimal,
-    ) -> Self {
+    pub(crate) fn of(account: &Account, id: &InvoiceId, claim: &Claim, payable: Decimal) -> Self {
         let Some(invoice) = &claim.invoice else { return Self::default() };
         let currency = invoice.amount.currency;
         let terms: Vec<&InterestTerms> =
@@ -160,7 +158,7 @@ impl<'a> Accrual<'a> {
         });
         Self {
             stretches,
-            base_rates: account.base_rates.as_ref(),
+            base_rates: account.base_rates.clone(),
             last_day_counts: latest.last_day_counts,
             bearing: (payable - increase).max(Decimal::ZERO),
             gone: Vec::new(),
@@ -170,6 +168,12 @@ impl<'a> Accrual<'a> {
     /// Whether there can be any interest at all.
     pub fn is_none(&self) -> bool {
         self.stretches.is_empty()
+    }
+
+    /// First day on which the rate moves with the base rate.
+    pub(crate) fn needs_base_rates_from(&self) -> Option<Date> {
+        let based = self.stretches.iter().filter(|stretch| stretch.rate.needs_base());
+        based.map(|stretch| stretch.from).min()
     }
 
     /// `amount` of the principal was gone at the end of `on`.
@@ -251,7 +255,7 @@ impl<'a> Accrual<'a> {
 
     fn cut(&self, stretch: &Stretch, (from, to): (Date, Date), each: impl FnMut(Segment)) {
         let none = BaseRates::from(Vec::new());
-        let rates = self.base_rates.unwrap_or(&none);
+        let rates = self.base_rates.as_deref().unwrap_or(&none);
         // Days without a base rate were cut off by `end`; rates that cannot be exact accrue nothing.
         let _unknown: Result<(), InterestError> =
             each_segment(stretch.rate, rates, stretch.count, from, to, each);
@@ -262,7 +266,7 @@ impl<'a> Accrual<'a> {
         let known = match stretch.rate.needs_base() {
             false => Date::MAX,
             true => {
-                let rates = self.base_rates?;
+                let rates = self.base_rates.as_ref()?;
                 (rates.first_day() <= stretch.from).then(|| rates.last_day())?
             }
         };
@@ -276,13 +280,13 @@ impl Account {
     /// of any claim. Settled ones count as well: whether a claim is settled depends on how money is
     /// allocated, and that on the rates.
     pub(crate) fn needs_base_rates_from(&self) -> Option<Date> {
-        let claims = self.claims.iter();
-        let first = claims.filter_map(|(id, claim)| {
-            let accrual = Accrual::of(self, id, claim, Decimal::ONE);
-            let based = accrual.stretches.iter().filter(|stretch| stretch.rate.needs_base());
-            based.map(|stretch| stretch.from).min()
-        });
-        first.min()
+        if self.interest.is_empty() {
+            return None;
+        }
+        Book::all(self)
+            .flat_map(|book| book.claims)
+            .filter_map(|column| column.needs_base_rates_from())
+            .min()
     }
 }
 
@@ -330,9 +334,9 @@ fn without(days: Vec<(Date, Date)>, pauses: Vec<(Date, Date)>) -> Vec<(Date, Dat
 }
 
 fn before(day: Date) -> Date {
-    day.checked_sub(1.day()).unwrap_or(day)
+    day.yesterday().unwrap_or(day)
 }
 
 fn after(day: Date) -> Date {
-    day.checked_add(1.day()).unwrap_or(day)
+    day.tomorrow().unwrap_or(day)
 }

@@ -252,6 +252,13 @@ pub struct Executed {
 impl Account {
     /// Executes a command.
     pub fn execute(&mut self, command: &Command) -> Result<Executed, Refusal> {
+        debug_assert!(self.books_are_fresh(), "somebody changed the account without an event");
+        let executed = self.carry_out(command);
+        debug_assert!(self.books_are_fresh(), "an event touched the books and let them stand");
+        executed
+    }
+
+    fn carry_out(&mut self, command: &Command) -> Result<Executed, Refusal> {
         if self.erased_at.is_some() && !matches!(command, Command::Erase { .. }) {
             return match command {
                 // What was decided before the erasure still has to come to its end.
@@ -481,7 +488,7 @@ fn watch_limitation(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Opti
                 continue;
             }
             let book = book.get_or_insert_with(|| Book::of(raised.account, currency));
-            let (near, look) = match watch(raised.account, invoice, book, seat, today) {
+            let (near, look) = match watch(raised.account, (invoice, claim), book, seat, today) {
                 Watch::Later(day) => (None, Some(day)),
                 Watch::Near(day) => (Some(day), day.tomorrow().ok()),
                 Watch::Barred(day) => (Some(day), None),

@@ -10,7 +10,9 @@ mod quiet;
 mod reach;
 mod recheck;
 
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use std::sync::Arc;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 pub(crate) use self::case::Case;
@@ -43,7 +45,7 @@ pub struct Decision {
     /// What was looked at: account-wide reasons first, then claim by claim.
     pub findings: Vec<Finding>,
     /// Persona chosen in each currency in which a step was due, and its condition.
-    pub personas: Vec<(Currency, PersonaName, Option<String>)>,
+    pub personas: Vec<(Currency, PersonaName, Option<Arc<str>>)>,
 }
 
 /// The one thing to do.
@@ -136,7 +138,7 @@ pub enum WaitReason {
     /// The step's moment has not come.
     NotBefore,
     /// The step's condition is false.
-    ConditionFalse(String),
+    ConditionFalse(Arc<str>),
     /// A step before the due date, which has passed.
     Expired,
     /// The step insists on one that never happened.
@@ -181,8 +183,8 @@ pub(crate) fn next_step_on(
         }
         Ok(debtor) => debtor,
     };
-    for currency in account.currencies() {
-        let book = Book::of(account, currency);
+    for book in Book::all(account) {
+        let currency = book.currency;
         let Some(policy) = rules.policy(currency) else {
             if book.open_on(today) > Decimal::ZERO {
                 decision.wait(None, None, WaitReason::NoPolicy(currency), None);
@@ -246,7 +248,7 @@ fn block<'a>(
 
 /// The first moment of the day after `day` in `zone`.
 pub(crate) fn after(day: Date, zone: &TimeZone) -> Timestamp {
-    start_of(day.checked_add(1.day()).unwrap_or(day), zone)
+    start_of(day.tomorrow().unwrap_or(day), zone)
 }
 
 /// The first moment of `day` in `zone`.
@@ -270,32 +272,8 @@ impl Account {
 
     /// How the debtor has paid so far, over the claims of one book.
     pub fn history(&self, book: &Book<'_>) -> History {
-        let (mut paid, mut late, mut days) = (0u32, 0u32, 0i64);
-        let mut disputes = 0;
-        for column in &book.claims {
-            disputes += column.claim.disputes.values().filter(|d| d.opened.is_some()).count();
-            let Some(settled) = column.principal_settled_on.filter(|_| column.by_money) else {
-                continue;
-            };
-            paid += 1;
-            let over = (settled - column.due_on).get_days();
-            if over > 0 {
-                late += 1;
-                days += i64::from(over);
-            }
-        }
-        let share = |part: i64| match paid {
-            0 => Decimal::ZERO,
-            _ => (Decimal::from(part) / Decimal::from(paid)).round_dp(4),
-        };
         let kept = self.promises.values().filter(|p| p.standing == Standing::Kept).count();
-        History {
-            invoices_paid: paid,
-            late_share: share(i64::from(late)),
-            average_days_late: share(days),
-            promises_kept: u32::try_from(kept).unwrap_or(u32::MAX),
-            disputes: u32::try_from(disputes).unwrap_or(u32::MAX),
-        }
+        History { promises_kept: u32::try_from(kept).unwrap_or(u32::MAX), ..book.history }
     }
 
     /// Whether any placement of the account waits for persons.

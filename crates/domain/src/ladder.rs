@@ -6,7 +6,7 @@
 //! step comes before a deadline that the debtor was told has passed, and a payment had time to
 //! arrive; steps that send nothing keep to that too. Steps that were held up keep their distance from one another.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, sync::Arc};
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Serialize;
@@ -17,7 +17,8 @@ use crate::{
     calendar::day_in,
     decision::{Case, WaitReason},
     ids::{AgencyId, PlacementId},
-    law,
+    money::Decimal,
+    overrides::Effective,
     policy::*,
 };
 
@@ -72,8 +73,8 @@ pub enum PutOff {
 }
 
 /// Looks for the lowest step above the claim's level that is due.
-pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Rung {
-    let looked = look(case, column, persona);
+pub(crate) fn climb(case: &Case<'_>, column: &ClaimBook<'_>, own: &Effective<'_>) -> Rung {
+    let looked = look(case, column, own);
     if let Some(due) = looked.due {
         return Rung::Due(due);
     }
@@ -93,7 +94,8 @@ pub(crate) fn place(
     at: usize,
 ) -> Place {
     let entry = case.entry(column);
-    let ladder = Ladder { case, column, persona, entry, latest_on: OnceCell::new() };
+    let ladder =
+        Ladder { case, column, persona, entry, latest_on: OnceCell::new(), begun: OnceCell::new() };
     let put_off = ladder.put_off(at);
     Place {
         from: ladder.base_of(at),
@@ -103,13 +105,13 @@ pub(crate) fn place(
 }
 
 /// Considers the steps above the claim's level until one is due or has to wait for its day.
-pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> Looked {
-    let entry = case.entry(column);
-    let ladder = Ladder { case, column, persona, entry, latest_on: OnceCell::new() };
+pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, own: &Effective<'_>) -> Looked {
+    let (entry, persona) = (case.entry(column), &*own.persona);
+    let ladder =
+        Ladder { case, column, persona, entry, latest_on: OnceCell::new(), begun: OnceCell::new() };
     let (mut found, lowest) = (Vec::new(), ladder.next_rung());
-    let limit = case.effective(persona, Some(column.invoice));
     for (at, step) in case.policy.steps.iter().enumerate().skip(lowest) {
-        if let Some(by) = limit.stops(case.policy, at) {
+        if let Some(by) = own.stops(case.policy, at) {
             found.push((at, WaitReason::NoFurther(by.clone()), None));
             continue;
         }
@@ -137,7 +139,7 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
             && !ladder.holds(when, case.today)
         {
             let until = ladder.holds_from(when).and_then(|day| ladder.opening(step, day));
-            found.push((at, WaitReason::ConditionFalse(when.source.to_string()), until));
+            found.push((at, WaitReason::ConditionFalse(Arc::clone(&when.source)), until));
             continue;
         }
         if let StepAction::HandOff { agency, .. } = &step.action
@@ -147,9 +149,7 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -
             continue;
         }
         if matches!(step.action, StepAction::HandOff { .. }) && !ladder.lawful_handoff() {
-            let from =
-                law::default_begins(column.claim, case.rules.creditor.seat(), Some(case.debtor));
-            let until = from.and_then(|(day, _)| ladder.opening(step, day));
+            let until = ladder.begun().and_then(|day| ladder.opening(step, day));
             found.push((at, WaitReason::NotInDefault, until));
             continue;
         }
@@ -190,6 +190,8 @@ struct Ladder<'c, 'a> {
     entry: Option<(usize, Date)>,
     /// The day on which the last step happened.
     latest_on: OnceCell<Option<Date>>,
+    /// The first day of default.
+    begun: OnceCell<Option<Date>>,
 }
 
 impl Ladder<'_, '_> {
@@ -225,6 +227,11 @@ impl Ladder<'_, '_> {
         let zone = &self.case.rules.creditor.zone;
         let day = || self.column.claim.last_step().map(|latest| day_in(latest.at, zone));
         *self.latest_on.get_or_init(day)
+    }
+
+    /// The first day of default; asked by each condition that reads the claim.
+    fn begun(&self) -> Option<Date> {
+        *self.begun.get_or_init(|| self.case.default_begins(self.column))
     }
 
     /// The step that a handoff names and that never happened. Where that one sends nothing, the
@@ -308,13 +315,10 @@ impl Ladder<'_, '_> {
     /// The day that the step at `at` counts from.
     fn base_of(&self, at: usize) -> Option<Date> {
         let step = self.steps().get(at)?;
-        let seat = self.case.rules.creditor.seat();
         Some(match step.at.anchor {
             Anchor::Due => self.column.due_on,
             Anchor::Issued => self.column.claim.invoice.as_ref()?.issued_on,
-            Anchor::Default => {
-                law::default_begins(self.column.claim, seat, Some(self.case.debtor))?.0
-            }
+            Anchor::Default => self.begun()?,
             Anchor::Step(named) => match (self.happened_on(named), self.latest_on()) {
                 (Some(day), _) | (None, Some(day)) => day,
                 (None, None) if named < at => self.counted(named)?,
@@ -355,14 +359,26 @@ impl Ladder<'_, '_> {
     }
 
     fn holds(&self, when: &Condition, day: Date) -> bool {
-        let persona = Some(self.persona.name.as_str());
-        when.holds(&self.case.facts(Some((self.column, day)), persona))
+        when.holds(&self.facts(when, day))
+    }
+
+    /// The facts for a condition. What belongs to the claim costs something to find out: it is
+    /// there for conditions that read it.
+    fn facts(&self, when: &Condition, day: Date) -> Facts<'_> {
+        let interest = match when.reads_interest {
+            true => self.column.interest_on(day),
+            false => Decimal::ZERO,
+        };
+        let claim = when
+            .reads_claim
+            .then(|| self.case.claim_facts(self.column, day, (interest, self.begun())));
+        self.case.facts(claim, Some(self.persona.name.as_str()), day)
     }
 
     /// The first day from tomorrow on which a condition holds, if the passing of days alone can
     /// make it hold.
     fn holds_from(&self, when: &Condition) -> Option<Date> {
-        if !when.depends_on_day {
+        if !when.depends_on_day || !when.can_hold(&self.facts(when, self.case.today)) {
             return None;
         }
         (1..=CONDITION_HORIZON_DAYS)
@@ -384,6 +400,6 @@ impl Ladder<'_, '_> {
     /// No handoff before default, where a law of ours applies (§ 286 BGB).
     fn lawful_handoff(&self) -> bool {
         self.case.rules.creditor.law == Law::None
-            || self.case.in_default(self.column, self.case.today)
+            || self.begun().is_some_and(|from| from <= self.case.today)
     }
 }

@@ -345,10 +345,17 @@ pub struct Condition {
     pub depends_on_day: bool,
     /// Reads `claim.*`.
     pub reads_claim: bool,
-    eval: Arc<dyn Fn(&Facts<'_>) -> bool + Send + Sync>,
+    /// Reads `claim.interest`, which is computed for such conditions alone.
+    pub reads_interest: bool,
+    eval: Holds,
     /// Absent where nobody said of which parts it is made.
     decisive: Option<Decisive>,
+    /// Absent where nobody can say it without looking at each day.
+    can_hold: Option<Holds>,
 }
+
+/// Whether something holds.
+type Holds = Arc<dyn Fn(&Facts<'_>) -> bool + Send + Sync>;
 
 /// Says which parts of a condition decide it.
 type Decisive = Arc<dyn Fn(&Facts<'_>) -> Vec<ConditionPart> + Send + Sync>;
@@ -372,8 +379,30 @@ impl Condition {
         reads_claim: bool,
         eval: impl Fn(&Facts<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let (source, eval) = (source.into(), Arc::new(eval));
-        Self { source, depends_on_day, reads_claim, eval, decisive: None }
+        Self {
+            source: source.into(),
+            depends_on_day,
+            reads_claim,
+            reads_interest: reads_claim,
+            eval: Arc::new(eval),
+            decisive: None,
+            can_hold: None,
+        }
+    }
+
+    /// The same, that reads `claim.interest` or does not.
+    pub fn reading_interest(self, reads_interest: bool) -> Self {
+        Self { reads_interest, ..self }
+    }
+
+    /// The same, able to say at once that no day makes it hold.
+    pub fn with_days(self, can_hold: impl Fn(&Facts<'_>) -> bool + Send + Sync + 'static) -> Self {
+        Self { can_hold: Some(Arc::new(can_hold)), ..self }
+    }
+
+    /// Whether it may hold on some day, all else being as it is; `true` where nobody knows.
+    pub fn can_hold(&self, facts: &Facts<'_>) -> bool {
+        self.can_hold.as_ref().is_none_or(|can_hold| can_hold(facts))
     }
 
     /// The same, able to say which of its parts decide it.
@@ -460,7 +489,7 @@ pub struct ClaimFacts {
     pub principal: Decimal,
     /// `claim.fees`: still owed.
     pub fees: Decimal,
-    /// `claim.interest`: still owed, up to that day.
+    /// `claim.interest`: still owed, up to that day. Zero for conditions that do not read it.
     pub interest: Decimal,
     /// `claim.days_overdue`: negative before it is due.
     pub days_overdue: i32,

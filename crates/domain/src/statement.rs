@@ -295,11 +295,11 @@ fn interest(column: &ClaimBook<'_>, currency: Currency, as_of: Date, lines: &mut
 
 /// Payments, waivers and write-offs.
 fn gone(account: &Account, book: &Book<'_>, column: &ClaimBook<'_>, lines: &mut Vec<Line>) {
-    for (id, parts) in &book.used {
-        let received = account.payments.get(*id).and_then(|payment| payment.received.as_ref());
+    for (id, parts) in book.used {
+        let received = account.payments.get(id).and_then(|payment| payment.received.as_ref());
         let Some(booked_on) = received.map(|received| received.booked_on) else { continue };
         for part in parts.iter().filter(|part| part.invoice == *column.invoice) {
-            let what = What::Paid { payment: (*id).clone(), part: part.part };
+            let what = What::Paid { payment: id.clone(), part: part.part };
             lines.push(Line { on: booked_on, what, amount: -part.amount });
         }
     }

@@ -6,7 +6,7 @@
 //! promise acknowledge the claim as well, and so does money that the debtor gave for it (§ 212).
 //! Money without a word counts only where there was nothing else that it could be for.
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{SignedDuration, civil::Date};
 
 use crate::{
     account::{Account, Standing},
@@ -106,8 +106,8 @@ fn defer(case: &mut LimitationCase, from: Date, to: Option<Date>) {
 
 fn payments(account: &Account, book: &Book<'_>, id: &InvoiceId, case: &mut LimitationCase) {
     let only_claim = book.claims.len() == 1;
-    for (payment, parts) in &book.used {
-        let Some(entry) = account.payments.get(*payment) else { continue };
+    for (payment, parts) in book.used {
+        let Some(entry) = account.payments.get(payment) else { continue };
         let Some(received) = &entry.received else { continue };
         let for_it = |part: &Allocation| part.invoice == *id;
         let meant = entry.designation() == Some(id) || only_claim;
@@ -120,13 +120,14 @@ fn payments(account: &Account, book: &Book<'_>, id: &InvoiceId, case: &mut Limit
 /// Where the claim stands on `today`.
 pub(crate) fn watch(
     account: &Account,
-    id: &InvoiceId,
+    (id, claim): (&InvoiceId, &Claim),
     book: &Book<'_>,
     seat: Seat,
     today: Date,
 ) -> Watch {
-    let invoice = account.claims.get(id).and_then(|claim| claim.invoice.as_ref());
-    let Some(invoice) = invoice.filter(|_| seat.law == Law::De) else { return Watch::NoEnd };
+    let Some(invoice) = claim.invoice.as_ref().filter(|_| seat.law == Law::De) else {
+        return Watch::NoEnd;
+    };
     // Whatever bears on it makes it later, never earlier: most claims are far from any of it.
     let (_, earliest) = Period::Standard { due_on: invoice.due_on }.bounds();
     if today < warn_from(earliest) {
@@ -141,5 +142,6 @@ pub(crate) fn watch(
 }
 
 fn warn_from(last_day: Date) -> Date {
-    last_day.checked_sub(WARN_DAYS.days()).unwrap_or(last_day)
+    let span = SignedDuration::from_hours(24 * i64::from(WARN_DAYS));
+    last_day.checked_sub(span).unwrap_or(last_day)
 }

@@ -24,6 +24,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
+    book::Book,
     ids::{AccountId, CreditorId},
     policy::Rules,
 };
@@ -181,6 +182,8 @@ impl Course {
             return Ok(());
         }
         part.open += 1;
+        // Both futures begin with these books: computed here, they go along with each copy.
+        let _books = Book::all(&account).count();
         let end = self.options.end();
         let start = ahead::Start { id, account: &account, version: head.version };
         let span = (self.options.from, end);

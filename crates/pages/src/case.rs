@@ -186,7 +186,7 @@ impl<'a> Case<'a> {
 
     /// Interest runs on something that is open, or will unless it is paid before.
     pub(crate) fn bears_interest(&self) -> bool {
-        self.sections.iter().flat_map(Section::claims).any(ClaimBook::bears_interest)
+        self.sections.iter().flat_map(Section::claims).any(|column| column.bears_interest())
     }
 
     /// Interest is added today.

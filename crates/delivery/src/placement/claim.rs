@@ -231,9 +231,8 @@ fn disputes(from: &Handoff<'_>, column: &ClaimBook<'_>, currency: Currency) -> V
 /// Payments in the order in which they were used: booking day, then id.
 fn payments(from: &Handoff<'_>, book: &Book<'_>, invoice: &InvoiceId) -> Vec<PaymentEntry> {
     let mut entries: Vec<PaymentEntry> = Vec::new();
-    for (id, parts) in &book.used {
-        let Some(received) = from.account.payments.get(*id).and_then(|p| p.received.as_ref())
-        else {
+    for (id, parts) in book.used {
+        let Some(received) = from.account.payments.get(id).and_then(|p| p.received.as_ref()) else {
             continue;
         };
         let used = |part: Part| {

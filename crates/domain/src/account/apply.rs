@@ -1,6 +1,9 @@
 //! What each event does to the state: fields are copied, nothing is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -45,6 +48,7 @@ impl Account {
     /// Copies what an event says. Never refuses.
     pub fn apply_event(&mut self, event: &AccountEvent) {
         use AccountEvent as E;
+        self.forget_books(event);
         match event {
             E::DebtorUpdated { stamp, profile } => {
                 if self.debtor.as_ref().is_none_or(|(latest, _)| latest < stamp) {
@@ -83,10 +87,10 @@ impl Account {
             E::InterestTermsSet(terms) => self.interest.push(terms.clone()),
             E::BaseRatesTaken { rates } => {
                 let mut known: Vec<(Date, Decimal)> =
-                    self.base_rates.take().map(Vec::from).unwrap_or_default();
+                    self.base_rates.iter().flat_map(|known| known.rows()).collect();
                 known.extend(rates.iter().copied());
                 known.sort_unstable();
-                self.base_rates = Some(BaseRates::from(known));
+                self.base_rates = Some(Arc::new(BaseRates::from(known)));
             }
             E::PolicyMet { policy, at, .. } => {
                 self.met

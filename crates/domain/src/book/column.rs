@@ -1,4 +1,4 @@
-//! A claim's column in the books.
+//! A claim's column in the books: its figures, and what money and waivers do to them.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,9 @@ use crate::{
     money::{Currency, Decimal, cut, decimals},
 };
 
-/// A claim's column in the books.
+/// The figures of a claim.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ClaimBook<'a> {
-    /// Claim.
-    pub invoice: &'a InvoiceId,
-    /// Its facts.
-    pub claim: &'a Claim,
+pub struct Column {
     /// Due date as rescheduled.
     pub due_on: Date,
     /// With the latest adjustment, zero once cancelled.
@@ -56,19 +52,29 @@ pub struct ClaimBook<'a> {
     pub by_money: bool,
     currency: Currency,
     principal_moved_on: Option<Date>,
+    issued_on: Date,
+    /// Whether anything is owed, once all money is entered.
+    open: Option<bool>,
     /// Day, amount and what is open of each fee.
     fee_rows: Vec<(Date, Decimal, Decimal)>,
-    accrual: Accrual<'a>,
+    accrual: Accrual,
     /// What each waiver and write-off took, by [`Part`].
-    given_up: BTreeMap<&'a Stamp, [Decimal; 3]>,
+    given_up: BTreeMap<Stamp, [Decimal; 3]>,
 }
 
-impl<'a> ClaimBook<'a> {
+/// A claim while money is entered into its column.
+pub(super) struct Entered<'a> {
+    pub invoice: &'a InvoiceId,
+    pub claim: &'a Claim,
+    pub column: Column,
+}
+
+impl Column {
     /// The column before any money. `fee_rows`: day and amount of each fee that counts.
     pub(super) fn new(
-        account: &'a Account,
-        id: &'a InvoiceId,
-        claim: &'a Claim,
+        account: &Account,
+        id: &InvoiceId,
+        claim: &Claim,
         invoice: &Invoice,
         due_on: Date,
         fee_rows: Vec<(Date, Decimal)>,
@@ -87,8 +93,6 @@ impl<'a> ClaimBook<'a> {
                 .unwrap_or(invoice.issued_on)
         });
         Self {
-            invoice: id,
-            claim,
             due_on,
             principal,
             credited,
@@ -107,6 +111,8 @@ impl<'a> ClaimBook<'a> {
             by_money: false,
             currency: invoice.amount.currency,
             principal_moved_on: None,
+            issued_on: invoice.issued_on,
+            open: None,
             fee_rows: fee_rows.into_iter().map(|(on, amount)| (on, amount, amount)).collect(),
             accrual: Accrual::of(account, id, claim, payable),
             given_up: BTreeMap::new(),
@@ -160,13 +166,29 @@ impl<'a> ClaimBook<'a> {
 
     /// Principal, fees, and interest up to the end of `day`, still owed.
     pub fn open_on(&self, day: Date) -> Decimal {
+        if self.open == Some(false) {
+            return Decimal::ZERO;
+        }
         self.outstanding + self.fees + self.interest_on(day)
     }
 
     /// Anything is owed, interest included. It does not depend on the day: without principal no
     /// more interest accrues.
     pub fn is_open(&self) -> bool {
-        !(self.outstanding + self.fees).is_zero() || self.interest_on(Date::MAX) > Decimal::ZERO
+        self.open.unwrap_or_else(|| {
+            !(self.outstanding + self.fees).is_zero() || self.interest_on(Date::MAX) > Decimal::ZERO
+        })
+    }
+
+    /// All money is entered: what is asked often is settled once.
+    pub(super) fn closed(mut self) -> Self {
+        self.open = Some(self.is_open());
+        self
+    }
+
+    /// First day of interest that needs a base rate.
+    pub(crate) fn needs_base_rates_from(&self) -> Option<Date> {
+        self.accrual.needs_base_rates_from()
     }
 
     /// Fees charged after `day`, paid ones included.
@@ -176,27 +198,8 @@ impl<'a> ClaimBook<'a> {
 
     /// Day on which nothing was open any more; `None` while something is.
     pub fn settled_on(&self) -> Option<Date> {
-        let issued_on = self.claim.invoice.as_ref().map(|invoice| invoice.issued_on);
-        let day = self.principal_settled_on.max(self.last_moved_on).or(issued_on);
-        day.filter(|_| !self.is_open())
-    }
-
-    /// The debt as the law of allocation sees it on `on`. `late_fees`: fees charged later count.
-    pub(super) fn debt(&self, on: Date, late_fees: bool) -> Debt {
-        let fees = self.fee_rows.iter().filter(|(charged_on, ..)| late_fees || *charged_on <= on);
-        let invoice = self.claim.invoice.as_ref();
-        let agreed = || invoice.and_then(|invoice| invoice.contract_rate).unwrap_or_default();
-        Debt {
-            costs: fees.map(|(.., open)| *open).sum(),
-            interest: self.interest_on(on),
-            principal: self.outstanding,
-            due: self.due_on <= on,
-            disputed: self.claim.disputed_on(on),
-            security: 0,
-            rate: self.accrual.percent_on(on).unwrap_or_else(agreed),
-            due_on: self.due_on,
-            consumer_credit: invoice.is_some_and(|invoice| invoice.consumer_credit),
-        }
+        let day = self.principal_settled_on.max(self.last_moved_on).unwrap_or(self.issued_on);
+        (!self.is_open()).then_some(day)
     }
 
     /// Takes `amount` for `part`, which has so much open.
@@ -243,11 +246,6 @@ impl<'a> ClaimBook<'a> {
         self.accrual.principal_gone(on, amount);
     }
 
-    /// Some waiver or write-off is of interest alone.
-    pub(super) fn gives_up_interest(&self) -> bool {
-        self.claim.given_up.values().any(|one| one.part == Some(Part::Interest))
-    }
-
     /// What a waiver or write-off took.
     pub(super) fn given_up_by(&self, stamp: &Stamp) -> [Decimal; 3] {
         self.given_up.get(stamp).copied().unwrap_or_default()
@@ -258,40 +256,17 @@ impl<'a> ClaimBook<'a> {
         self.given_up_by(stamp)[part as usize]
     }
 
-    /// Waivers and write-offs of interest by `day` take what is open of it on their own day, before
-    /// money that is booked on that day or later.
-    pub(super) fn give_up_interest(&mut self, day: Date, limits: &Limits<'a>) {
-        let claim = self.claim;
-        let of_interest = claim.given_up.iter().filter(|(_, one)| one.part == Some(Part::Interest));
-        for (stamp, given) in of_interest.filter(|(_, given)| given.on <= day) {
-            if !self.given_up.contains_key(stamp) {
-                self.give(stamp, given, &[Part::Interest], limits);
-            }
-        }
-    }
-
-    /// All other waivers and write-offs take what is still open, in the order of their stamps.
-    pub(super) fn give_up(&mut self, limits: &Limits<'a>, relieved: &mut Relief<'a>) {
-        let claim = self.claim;
-        for (stamp, given) in &claim.given_up {
-            let parts = match &given.part {
-                Some(Part::Interest) => continue,
-                Some(part) => std::slice::from_ref(part),
-                None => &[Part::Fees, Part::Interest, Part::Principal],
-            };
-            let before = self.outstanding;
-            self.give(stamp, given, parts, limits);
-            if before > self.outstanding {
-                let row = (given.on, before - self.outstanding);
-                relieved.entry(self.invoice).or_default().push(row);
-            }
-        }
-    }
-
-    fn give(&mut self, stamp: &'a Stamp, given: &GivenUp, parts: &[Part], limits: &Limits<'a>) {
+    /// Gives up `parts`; of all that is open at most what `limit` says.
+    fn give(
+        &mut self,
+        stamp: &Stamp,
+        given: &GivenUp,
+        parts: &[Part],
+        limit: Option<&[Decimal; 3]>,
+    ) {
         let amount = given.amount.map(|amount| cut(amount, self.currency));
         let mut rest = amount.unwrap_or(Decimal::MAX);
-        let limit = limits.get(&(self.invoice, stamp)).filter(|_| amount.is_none());
+        let limit = limit.filter(|_| amount.is_none());
         let mut took = [Decimal::ZERO; 3];
         for part in parts {
             let open = match part {
@@ -321,6 +296,63 @@ impl<'a> ClaimBook<'a> {
                 self.waived += used;
             }
         }
-        self.given_up.insert(stamp, took);
+        self.given_up.insert(stamp.clone(), took);
+    }
+}
+
+impl<'a> Entered<'a> {
+    /// The debt as the law of allocation sees it on `on`. `late_fees`: fees charged later count.
+    pub(super) fn debt(&self, on: Date, late_fees: bool) -> Debt {
+        let column = &self.column;
+        let fees = column.fee_rows.iter().filter(|(charged_on, ..)| late_fees || *charged_on <= on);
+        let invoice = self.claim.invoice.as_ref();
+        let agreed = || invoice.and_then(|invoice| invoice.contract_rate).unwrap_or_default();
+        Debt {
+            costs: fees.map(|(.., open)| *open).sum(),
+            interest: column.interest_on(on),
+            principal: column.outstanding,
+            due: column.due_on <= on,
+            disputed: self.claim.disputed_on(on),
+            security: 0,
+            rate: column.accrual.percent_on(on).unwrap_or_else(agreed),
+            due_on: column.due_on,
+            consumer_credit: invoice.is_some_and(|invoice| invoice.consumer_credit),
+        }
+    }
+
+    /// Some waiver or write-off is of interest alone.
+    pub(super) fn gives_up_interest(&self) -> bool {
+        self.claim.given_up.values().any(|one| one.part == Some(Part::Interest))
+    }
+
+    /// Waivers and write-offs of interest by `day` take what is open of it on their own day, before
+    /// money that is booked on that day or later.
+    pub(super) fn give_up_interest(&mut self, day: Date, limits: &Limits<'a>) {
+        let claim = self.claim;
+        let of_interest = claim.given_up.iter().filter(|(_, one)| one.part == Some(Part::Interest));
+        for (stamp, given) in of_interest.filter(|(_, given)| given.on <= day) {
+            if !self.column.given_up.contains_key(stamp) {
+                let limit = limits.get(&(self.invoice, stamp));
+                self.column.give(stamp, given, &[Part::Interest], limit);
+            }
+        }
+    }
+
+    /// All other waivers and write-offs take what is still open, in the order of their stamps.
+    pub(super) fn give_up(&mut self, limits: &Limits<'a>, relieved: &mut Relief<'a>) {
+        let claim = self.claim;
+        for (stamp, given) in &claim.given_up {
+            let parts = match &given.part {
+                Some(Part::Interest) => continue,
+                Some(part) => std::slice::from_ref(part),
+                None => &[Part::Fees, Part::Interest, Part::Principal],
+            };
+            let before = self.column.outstanding;
+            self.column.give(stamp, given, parts, limits.get(&(self.invoice, stamp)));
+            if before > self.column.outstanding {
+                let row = (given.on, before - self.column.outstanding);
+                relieved.entry(self.invoice).or_default().push(row);
+            }
+        }
     }
 }

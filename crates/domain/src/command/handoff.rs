@@ -113,8 +113,8 @@ fn unfit(
         if book.claim(invoice).is_some_and(|c| book.unallocated >= c.open_on(today)) {
             return Some(Suppression::CreditCovers);
         }
-        if matches!(watch(account, invoice, &book, rules.creditor.seat(), today), Watch::Barred(_))
-        {
+        let seat = rules.creditor.seat();
+        if matches!(watch(account, (invoice, claim), &book, seat, today), Watch::Barred(_)) {
             return Some(Suppression::TimeBarred);
         }
     }

@@ -50,11 +50,14 @@ pub(super) fn take_base_rates(raised: &mut Raised<'_>, rules: &Rules) -> bool {
     let from = HalfYear::of(from).first_day();
     let known =
         raised.account.base_rates.as_ref().map(|known| (known.first_day(), known.last_day()));
+    let table = &rules.creditor.base_rates;
+    if known.is_some_and(|(first, last)| first <= from && table.last_day() <= last) {
+        return false;
+    }
     // Between what is known and what is asked there is no gap: tables have none.
     let missing =
         |on: Date| from <= on && known.is_none_or(|(first, last)| on < first || last < on);
-    let table = rules.creditor.base_rates.rows();
-    let rates: Vec<(Date, Decimal)> = table.filter(|(on, _)| missing(*on)).collect();
+    let rates: Vec<(Date, Decimal)> = table.rows().filter(|(on, _)| missing(*on)).collect();
     if rates.is_empty() {
         return false;
     }

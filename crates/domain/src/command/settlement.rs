@@ -1,5 +1,7 @@
 //! What follows from the facts for the books: allocations, fees and settlement as events.
 
+use std::collections::BTreeMap;
+
 use jiff::{civil::Date, tz::TimeZone};
 
 use super::{
@@ -8,15 +10,8 @@ use super::{
     interest::{set_terms, take_base_rates},
 };
 use crate::{
-    account::Account,
-    book::{Book, ClaimBook},
-    calendar::day_in,
-    claim::Fee,
-    event::*,
-    fact::Part,
-    ids::PaymentId,
-    money::Decimal,
-    policy::Rules,
+    account::Account, book::Book, calendar::day_in, claim::Fee, event::*, fact::Part,
+    ids::InvoiceId, money::Decimal, policy::Rules,
 };
 
 /// Brings the terms of interest, allocations, fees and settlement in line with the facts; whatever
@@ -31,6 +26,7 @@ pub(super) fn follow_up(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
 /// Compares what messages asked for with what was owed on their day, by what is known now: money
 /// that was booked before that day, credit notes, corrections and disputes may come to us later.
 fn own_up(account: &Account, book: &Book<'_>, zone: &TimeZone, events: &mut Vec<AccountEvent>) {
+    let mut paid: Option<Paid<'_>> = None;
     for (id, notice) in &account.notices {
         let Some(at) = notice.sent_at.filter(|_| notice.decided.currency == book.currency) else {
             continue;
@@ -38,7 +34,9 @@ fn own_up(account: &Account, book: &Book<'_>, zone: &TimeZone, events: &mut Vec<
         let on = day_in(at, zone);
         for part in &notice.decided.claims {
             let Some(column) = book.claim(&part.invoice) else { continue };
-            let right = part.principal.min(owed_before(account, book, column, on));
+            let paid = paid.get_or_insert_with(|| Paid::of(account, book));
+            let owed = column.claim.payable_before(on) - paid.before(on, &part.invoice);
+            let right = part.principal.min(owed.max(Decimal::ZERO));
             let known = notice.wrong.get(&part.invoice).map_or(part.principal, |(_, r)| *r);
             if right != known {
                 events.push(AccountEvent::NoticeWasWrong {
@@ -52,16 +50,27 @@ fn own_up(account: &Account, book: &Book<'_>, zone: &TimeZone, events: &mut Vec<
     }
 }
 
-/// Principal of a claim that was owed when the day `on` began, by what is known now.
-fn owed_before(account: &Account, book: &Book<'_>, column: &ClaimBook<'_>, on: Date) -> Decimal {
-    let booked_before = |id: &PaymentId| {
-        let received = account.payments.get(id).and_then(|payment| payment.received.as_ref());
-        received.is_some_and(|received| received.booked_on < on)
-    };
-    let used = book.used.iter().filter(|(id, _)| booked_before(id)).flat_map(|(_, parts)| parts);
-    let paid = used.filter(|one| one.part == Part::Principal && one.invoice == *column.invoice);
-    let paid: Decimal = paid.map(|one| one.amount).sum();
-    (column.claim.payable_before(on) - paid).max(Decimal::ZERO)
+/// Principal that was paid, by claim, with the booking days.
+struct Paid<'a>(BTreeMap<&'a InvoiceId, Vec<(Date, Decimal)>>);
+
+impl<'a> Paid<'a> {
+    fn of(account: &Account, book: &Book<'a>) -> Self {
+        let mut paid: BTreeMap<&InvoiceId, Vec<(Date, Decimal)>> = BTreeMap::new();
+        for (id, parts) in book.used {
+            let received = account.payments.get(id).and_then(|payment| payment.received.as_ref());
+            let Some(booked_on) = received.map(|received| received.booked_on) else { continue };
+            for part in parts.iter().filter(|part| part.part == Part::Principal) {
+                paid.entry(&part.invoice).or_default().push((booked_on, part.amount));
+            }
+        }
+        Self(paid)
+    }
+
+    /// What had been paid of a claim when the day `on` began, by what is known now.
+    fn before(&self, on: Date, invoice: &InvoiceId) -> Decimal {
+        let rows = self.0.get(invoice).into_iter().flatten();
+        rows.filter(|(booked_on, _)| *booked_on < on).map(|(_, amount)| *amount).sum()
+    }
 }
 
 fn settle(raised: &mut Raised<'_>, zone: &TimeZone) {
@@ -72,11 +81,11 @@ fn settle(raised: &mut Raised<'_>, zone: &TimeZone) {
         for (id, payment) in &raised.account.payments {
             let in_currency =
                 payment.received.as_ref().is_some_and(|r| r.amount.currency == currency);
-            let parts = book.used.get(id).cloned().unwrap_or_default();
-            if !in_currency || parts == payment.allocated {
+            let parts = book.used.get(id).map_or(&[][..], Vec::as_slice);
+            if !in_currency || *parts == *payment.allocated {
                 continue;
             }
-            let payment_id = id.clone();
+            let (payment_id, parts) = (id.clone(), parts.to_vec());
             let implied = book.implied.contains(id);
             events.push(if payment.allocated.is_empty() {
                 AccountEvent::PaymentAllocated { payment: payment_id, parts, implied }
@@ -95,7 +104,6 @@ fn settle(raised: &mut Raised<'_>, zone: &TimeZone) {
             }
         }
         own_up(raised.account, &book, zone, &mut events);
-        drop(book);
         for event in events {
             raised.raise(event);
         }

@@ -1,7 +1,7 @@
 //! One currency of an account at a moment: which claims have a step that is due, and what is made
 //! of them.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, sync::Arc};
 
 use jiff::{
     Timestamp,
@@ -46,17 +46,13 @@ pub(crate) struct Case<'a> {
     pub debtor: &'a DebtorProfile,
     pub now: Timestamp,
     pub today: Date,
-    /// Both walk over all claims and are asked for each claim.
-    history: OnceCell<History>,
-    open: OnceCell<Open>,
-}
-
-/// What is open on all claims of a case.
-#[derive(Clone, Copy)]
-struct Open {
-    amount: Decimal,
-    claims: u32,
+    history: History,
+    /// Claims of which something is open today, and how much.
+    owed: Vec<(&'a ClaimBook<'a>, Decimal)>,
+    open: AccountFacts,
     oldest_due_on: Option<Date>,
+    /// The contact window of one persona and the zone that it is meant in.
+    window: OnceCell<(&'a Persona, ContactWindow, TimeZone)>,
 }
 
 impl<'a> Case<'a> {
@@ -68,14 +64,31 @@ impl<'a> Case<'a> {
         debtor: &'a DebtorProfile,
         (now, today): (Timestamp, Date),
     ) -> Self {
-        let (history, open) = (OnceCell::new(), OnceCell::new());
-        Self { account, rules, policy, book, debtor, now, today, history, open }
+        let open = book.claims.iter().map(|column| (column, column.open_on(today)));
+        let owed: Vec<_> = open.filter(|(_, open)| *open > Decimal::ZERO).collect();
+        let oldest_due_on = owed.iter().map(|(column, _)| column.due_on).min();
+        Self {
+            account,
+            rules,
+            policy,
+            book,
+            debtor,
+            now,
+            today,
+            history: account.history(book),
+            open: AccountFacts {
+                outstanding: owed.iter().map(|(one, _)| one.outstanding + one.fees).sum(),
+                open_claims: u32::try_from(owed.len()).unwrap_or(u32::MAX),
+                oldest_days_overdue: 0, // depends on the day that is asked for
+            },
+            oldest_due_on,
+            owed,
+            window: OnceCell::new(),
+        }
     }
 
     pub(super) fn decide(&self, fresh: &NoticeId, decision: &mut Decision) {
-        let open: Vec<&ClaimBook<'_>> =
-            self.book.claims.iter().filter(|c| c.open_on(self.today) > Decimal::ZERO).collect();
-        if open.is_empty() {
+        if self.owed.is_empty() {
             decision.wait(None, None, WaitReason::NothingOwed, None);
             return;
         }
@@ -90,13 +103,13 @@ impl<'a> Case<'a> {
             because(&of_account),
         ));
         let mut due: Vec<Due<'_>> = Vec::new();
-        for column in open {
+        for (column, open) in &self.owed {
             let own = self.effective(persona, Some(column.invoice));
-            if let Some((reason, until)) = self.claim_block(column, own.minimum) {
+            if let Some((reason, until)) = self.claim_block(column, *open, own.minimum) {
                 decision.wait(Some(column.invoice), None, reason, until);
                 continue;
             }
-            match ladder::climb(self, column, &own.persona) {
+            match ladder::climb(self, column, &own) {
                 Rung::Due(rung) => due.push(Due { column, rung, own }),
                 Rung::Waits(found, day) => {
                     for (rung, reason, until) in found {
@@ -139,10 +152,11 @@ impl<'a> Case<'a> {
         Effective::of(self.account, self.policy, persona, invoice, self.today)
     }
 
-    /// What stops one claim, and until when.
+    /// What stops one claim of which so much is open today, and until when.
     pub(super) fn claim_block(
         &self,
         column: &ClaimBook<'_>,
+        open: Decimal,
         minimum: Decimal,
     ) -> Option<(WaitReason, Option<Timestamp>)> {
         let zone = &self.rules.creditor.zone;
@@ -174,23 +188,24 @@ impl<'a> Case<'a> {
         if let Some((plan, _)) = in_plan {
             return Some((WaitReason::Planned(plan.clone()), None)); // ends by `review`
         }
-        if let Watch::Barred(on) = self.watch(column.invoice) {
+        if let Watch::Barred(on) = self.watch(column) {
             return Some((WaitReason::TimeBarred(on), None));
         }
-        if column.open_on(self.today) < minimum {
+        if open < minimum {
             return Some((WaitReason::BelowMinimum, None));
         }
         if self.policy.entry.is_none() && !claim.admitted && self.was_old(column) {
             return Some((WaitReason::OldClaim, None));
         }
-        if self.book.unallocated >= column.open_on(self.today) {
+        if self.book.unallocated >= open {
             return Some((WaitReason::CreditCovers, None));
         }
         None
     }
 
-    fn watch(&self, invoice: &InvoiceId) -> Watch {
-        watch(self.account, invoice, self.book, self.rules.creditor.seat(), self.today)
+    fn watch(&self, column: &ClaimBook<'_>) -> Watch {
+        let claim = (column.invoice, column.claim);
+        watch(self.account, claim, self.book, self.rules.creditor.seat(), self.today)
     }
 
     /// The claim was overdue for longer than the policy takes without asking, on the day on
@@ -241,56 +256,58 @@ impl<'a> Case<'a> {
 
     /// The first persona that matches. The last one always does.
     pub(crate) fn persona(&self) -> Option<&'a Persona> {
-        let matches = |persona: &&Persona| {
-            persona.when.as_ref().is_none_or(|when| when.holds(&self.facts(None, None)))
-        };
+        let facts = self.facts(None, None, self.today);
+        let matches =
+            |persona: &&Persona| persona.when.as_ref().is_none_or(|when| when.holds(&facts));
         let personas = &self.policy.personas;
         personas.iter().find(matches).or_else(|| personas.last())
     }
 
+    /// What conditions can read on `day`.
     pub(crate) fn facts<'f>(
         &'f self,
-        claim: Option<(&ClaimBook<'_>, Date)>,
+        claim: Option<ClaimFacts>,
         persona: Option<&'f str>,
+        day: Date,
     ) -> Facts<'f> {
-        let today = claim.map_or(self.today, |(_, day)| day);
-        let open = self.open.get_or_init(|| self.sum_open());
+        let oldest = self.oldest_due_on.map_or(0, |due_on| days_between(due_on, day));
         Facts {
             debtor: self.debtor,
-            history: *self.history.get_or_init(|| self.account.history(self.book)),
-            account: AccountFacts {
-                outstanding: open.amount,
-                open_claims: open.claims,
-                oldest_days_overdue: open.oldest_due_on.map_or(0, |due| (today - due).get_days()),
-            },
-            claim: claim.map(|(column, day)| ClaimFacts {
-                outstanding: column.outstanding + column.fees,
-                principal: column.principal,
-                fees: column.fees,
-                interest: column.interest_on(day),
-                days_overdue: (day - column.due_on).get_days(),
-                in_default: self.in_default(column, day),
-                currency: self.book.currency,
-            }),
+            history: self.history,
+            account: AccountFacts { oldest_days_overdue: oldest, ..self.open },
+            claim,
             persona,
-            today,
+            today: day,
         }
     }
 
-    fn sum_open(&self) -> Open {
-        let claims = self.book.claims.iter();
-        let open = claims.filter(|column| column.open_on(self.today) > Decimal::ZERO);
-        let nothing = Open { amount: Decimal::ZERO, claims: 0, oldest_due_on: None };
-        open.fold(nothing, |sum, column| Open {
-            amount: sum.amount + column.outstanding + column.fees,
-            claims: sum.claims + 1,
-            oldest_due_on: Some(sum.oldest_due_on.map_or(column.due_on, |d| d.min(column.due_on))),
-        })
+    /// A claim on `day`, with its interest up to then and the first day of its default.
+    pub(crate) fn claim_facts(
+        &self,
+        column: &ClaimBook<'_>,
+        day: Date,
+        (interest, begun): (Decimal, Option<Date>),
+    ) -> ClaimFacts {
+        ClaimFacts {
+            outstanding: column.outstanding + column.fees,
+            principal: column.principal,
+            fees: column.fees,
+            interest,
+            days_overdue: days_between(column.due_on, day),
+            in_default: begun.is_some_and(|from| from <= day),
+            currency: self.book.currency,
+        }
+    }
+
+    /// The first day of default, known or foreseen.
+    pub(crate) fn default_begins(&self, column: &ClaimBook<'_>) -> Option<Date> {
+        let begins =
+            law::default_begins(column.claim, self.rules.creditor.seat(), Some(self.debtor));
+        begins.map(|(from, _)| from)
     }
 
     pub(crate) fn in_default(&self, column: &ClaimBook<'_>, day: Date) -> bool {
-        law::default_begins(column.claim, self.rules.creditor.seat(), Some(self.debtor))
-            .is_some_and(|(from, _)| from <= day)
+        self.default_begins(column).is_some_and(|from| from <= day)
     }
 
     /// The lowest step that is due and sends nothing, with all claims that take it.
@@ -406,7 +423,7 @@ impl<'a> Case<'a> {
             kind: step.action.name().to_owned(),
             text: step.text.to_string(),
             persona: persona.name.clone(),
-            persona_because: because(&voice),
+            persona_because: because(&voice).map(|why| why.to_string()),
             language: self.language(persona),
             tone: persona.tone.to_string(),
             channel,
@@ -473,8 +490,7 @@ impl<'a> Case<'a> {
 
     fn notice_claim(&self, due: &Due<'_>) -> NoticeClaim {
         let step = &self.policy.steps[due.rung];
-        let begun =
-            law::default_begins(due.column.claim, self.rules.creditor.seat(), Some(self.debtor));
+        let begun = self.default_begins(due.column);
         NoticeClaim {
             invoice: due.column.invoice.clone(),
             step: step.name.clone(),
@@ -482,7 +498,7 @@ impl<'a> Case<'a> {
             fees: due.column.fees,
             interest: due.column.interest_on(self.today),
             starts_default: step.action == StepAction::Mahnung
-                && begun.is_none_or(|(from, _)| from > self.today),
+                && begun.is_none_or(|from| from > self.today),
         }
     }
 
@@ -522,7 +538,17 @@ impl<'a> Case<'a> {
     /// law, without the holidays where the debtor lives, narrowed to the debtor's wish unless
     /// that leaves nothing.
     pub(crate) fn window(&self, persona: &Persona) -> (ContactWindow, TimeZone) {
-        contact_window(persona, self.debtor, &self.rules.creditor)
+        let look = |persona| contact_window(persona, self.debtor, &self.rules.creditor);
+        let of_policy = self.policy.personas.iter().find(|one| std::ptr::eq(*one, persona));
+        let Some(persona) = of_policy else { return look(persona) };
+        let (of, window, zone) = self.window.get_or_init(|| {
+            let (window, zone) = look(persona);
+            (persona, window, zone)
+        });
+        match std::ptr::eq(*of, persona) {
+            true => (*window, zone.clone()),
+            false => look(persona),
+        }
     }
 
     pub(super) fn channel(
@@ -568,10 +594,14 @@ impl<'a> Case<'a> {
     }
 }
 
+fn days_between(from: Date, to: Date) -> i32 {
+    (to - from).get_days()
+}
+
 /// Why a persona: its condition, or the override that chose it.
-fn because(own: &Effective<'_>) -> Option<String> {
+fn because(own: &Effective<'_>) -> Option<Arc<str>> {
     match &own.persona_by {
-        Some(id) => Some(format!("override {id}")),
-        None => own.persona.when.as_ref().map(|when| when.source.to_string()),
+        Some(id) => Some(format!("override {id}").into()),
+        None => own.persona.when.as_ref().map(|when| Arc::clone(&when.source)),
     }
 }

@@ -106,7 +106,7 @@ fn in_currency(
         return told;
     };
     let case = Case::new(account, rules, policy, &book, debtor, (now, today));
-    told.facts = case.facts(None, None).all();
+    told.facts = case.facts(None, None, today).all();
     let Some(persona) = case.persona() else { return told };
     let of_account = case.effective(persona, None);
     told.personas = personas(&case, &of_account);
@@ -121,7 +121,7 @@ fn in_currency(
 }
 
 fn personas(case: &Case<'_>, own: &Effective<'_>) -> Vec<PersonaExplained> {
-    let facts = case.facts(None, None);
+    let facts = case.facts(None, None, case.today);
     let chosen = &own.persona.name;
     let personas = case.policy.personas.iter();
     let told = personas.map(|persona| PersonaExplained {
@@ -235,10 +235,12 @@ impl View<'_, '_> {
     fn claim(&self, column: &ClaimBook<'_>) -> ClaimExplained {
         let case = self.case;
         let persona = &*self.own.persona;
-        let stopped = case.claim_block(column, self.own.minimum);
+        let stopped = case.claim_block(column, column.open_on(case.today), self.own.minimum);
         let stopped = stopped.map(|(reason, until)| about(Some(column.invoice), reason, until));
-        let looked = ladder::look(case, column, persona);
-        let facts = case.facts(Some((column, case.today)), Some(persona.name.as_str()));
+        let looked = ladder::look(case, column, self.own);
+        let (interest, begun) = (column.interest_on(case.today), case.default_begins(column));
+        let of_claim = case.claim_facts(column, case.today, (interest, begun));
+        let facts = case.facts(Some(of_claim), Some(persona.name.as_str()), case.today);
         let steps = case.policy.steps.iter().enumerate().map(|(at, step)| {
             let state = self.state(column, at, &looked, stopped.as_ref());
             let place = ladder::place(case, column, persona, at);
@@ -269,7 +271,7 @@ impl View<'_, '_> {
         let known = |taken: &&StepTaken| case.policy.steps.iter().any(|s| s.name == taken.step);
         let former = column.claim.steps.iter().filter(|taken| !known(taken));
         ClaimExplained {
-            facts: facts.all().into_iter().filter(|fact| of_claim(&fact.fact)).collect(),
+            facts: facts.all().into_iter().filter(|fact| fact.fact.starts_with("claim.")).collect(),
             steps: steps.collect(),
             former_steps: former.map(|taken| self.happened(taken)).collect(),
             blocked: stopped,
@@ -381,10 +383,6 @@ impl View<'_, '_> {
         let allowed = guard.map_or(asked, |guard| guard.cap());
         Some(FeeExplained { asked, allowed, limited_by: guard.map(FeeLimit::Law) })
     }
-}
-
-fn of_claim(fact: &str) -> bool {
-    fact.starts_with("claim.")
 }
 
 /// `reminder + 10d`, as in the policy.

@@ -78,7 +78,8 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
             return Recheck::Suppress(Suppression::OnHold);
         }
         let seat = rules.creditor.seat();
-        if matches!(watch(account, &part.invoice, &book, seat, today), Watch::Barred(_)) {
+        let claim = (column.invoice, column.claim);
+        if matches!(watch(account, claim, &book, seat, today), Watch::Barred(_)) {
             return Recheck::Suppress(Suppression::TimeBarred);
         }
         if column.claim.placement.is_some() {

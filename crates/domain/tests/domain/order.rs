@@ -514,8 +514,29 @@ proptest! {
         let other = told_with_interest(&shuffled(&history, &keys));
         prop_assert_eq!(balances(&straight.account), balances(&other.account));
         // Which half-years were ever asked for may differ; what they say does not.
-        let but_for_rates = |story: Story| Account { base_rates: None, ..story.account };
+        let but_for_rates = |mut story: Story| {
+            story.account.base_rates = None;
+            story.account
+        };
         prop_assert_eq!(but_for_rates(straight), but_for_rates(other));
+    }
+
+    /// A story looks at this after each command. Here after each event, in whatever order they come.
+    #[test]
+    fn books_are_handed_on_until_something_touches_them(
+        history in history(), keys in keys(), deeds in deeds(), interest in any::<bool>(),
+    ) {
+        let policies = if interest { vec![with_interest(), dollars()] } else { vec![shop_b2c()] };
+        let story = lived(&shuffled(&history, &keys), policies, &deeds);
+        let mut account = Account::default();
+        for event in &story.log {
+            account.apply_event(event);
+            let stored: Account =
+                serde_json::from_str(&serde_json::to_string(&account).unwrap()).unwrap();
+            let (kept, fresh) = (Book::all(&account), Book::all(&stored));
+            prop_assert_eq!(kept.collect::<Vec<_>>(), fresh.collect::<Vec<_>>(), "{:?}", event);
+        }
+        prop_assert_eq!(&account, &story.account);
     }
 
     #[test]

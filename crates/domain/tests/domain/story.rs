@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use kulanz_domain::{
     Account, AccountEvent, Command, Refusal,
     account::{NoticeState, PlacementState, Standing},
-    book::{Book, ClaimBook},
+    book::{Book, ClaimBook, Column},
     decision::{Decision, Recheck, WaitReason, next_step, recheck},
     event::{NoticeDecided, Rate, Suppression},
     fact::*,
@@ -93,6 +93,19 @@ impl Story {
         self
     }
 
+    /// The books that a command leaves with the account are those that somebody computes who has
+    /// nothing but the stored account, and so are decisions.
+    fn hands_on_its_books(&self, stored: &Account) {
+        let kept: Vec<Book<'_>> = Book::all(&self.account).collect();
+        let fresh: Vec<Book<'_>> = Book::all(stored).collect();
+        assert_eq!(kept, fresh, "books that were kept are those of now");
+        let currencies: Vec<Currency> = kept.iter().map(|book| book.currency).collect();
+        assert_eq!(currencies, stored.currencies());
+        let fresh_id = NoticeId::new("N-handed-on").unwrap();
+        let decide = |account| next_step(account, &self.rules, self.now, &fresh_id);
+        assert_eq!(decide(&self.account), decide(stored), "decisions by kept books");
+    }
+
     /// Executes a command; what must always hold is looked at afterwards.
     pub fn execute(&mut self, command: &Command) -> Result<Vec<AccountEvent>, Refusal> {
         let executed = match self.account.execute(command) {
@@ -116,7 +129,9 @@ impl Story {
         }
         assert_eq!(self.account, self.shadow, "the log gives the account");
         let json = serde_json::to_string(&self.account).unwrap();
-        assert_eq!(serde_json::from_str::<Account>(&json).unwrap(), self.account);
+        let stored: Account = serde_json::from_str(&json).unwrap();
+        assert_eq!(stored, self.account);
+        self.hands_on_its_books(&stored);
         no_cent_is_lost(&self.account);
         self.log.extend(executed.events.iter().cloned());
         Ok(executed.events)
@@ -407,7 +422,7 @@ fn no_cent_is_lost_on(account: &Account, on: jiff::civil::Date) {
         let book = Book::of(account, currency);
         let (mut used, mut surplus) = (Decimal::ZERO, Decimal::ZERO);
         for column in &book.claims {
-            let ClaimBook { paid, fees_paid, credited, remitted, .. } = *column;
+            let Column { paid, fees_paid, credited, remitted, .. } = **column;
             let given_up = column.waived + column.written_off;
             let gone = paid + fees_paid + column.interest_paid + credited + remitted + given_up;
             let owed = column.principal + column.fees_charged + column.interest_charged(on);

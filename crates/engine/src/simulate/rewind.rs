@@ -99,7 +99,7 @@ fn settle(account: &mut Account) {
                 settled.insert(column.invoice.clone(), day);
             }
         }
-        used.extend(book.used.into_iter().map(|(payment, parts)| (payment.clone(), parts)));
+        used.extend(book.used.iter().map(|(payment, parts)| (payment.clone(), parts.clone())));
     }
     for (invoice, claim) in &mut account.claims {
         claim.settled_on = settled.get(invoice).copied();
