@@ -197,7 +197,10 @@ fn order(
     if dice.roll(25) == 0 {
         let dispute = DisputeId::new(&format!("E-{number}-{nth}"))?;
         let on = after(issued_on, 5)?;
-        facts.push((on, Fact::DisputeOpened { dispute, invoice: invoice.clone(), on, amount: None }));
+        facts.push((
+            on,
+            Fact::DisputeOpened { dispute, invoice: invoice.clone(), on, amount: None },
+        ));
         if !open || dice.roll(2) == 0 {
             let dispute = DisputeId::new(&format!("E-{number}-{nth}"))?;
             let (invoice, outcome, on) = (invoice.clone(), DisputeOutcome::Rejected, after(on, 4)?);
@@ -242,11 +245,12 @@ impl Warm {
         Ok(at(TODAY)?.checked_add(SignedDuration::from_hours(hours))?)
     }
 
-    /// Says what each round has to find: by accounts that come from their stored form, with nothing
-    /// kept, and with conditions that count how often they are asked.
+    /// Says what each round has to find. Accounts that come from their stored form, with nothing kept,
+    /// and conditions that are asked for each day have to lead to the same decisions.
     fn look_closely(&mut self) -> Result<()> {
         let asked = Arc::new(AtomicU64::new(0));
-        let counting = counting(&self.rules, &asked)?;
+        let counting = counting(&self.rules, &asked, true)?;
+        let plain = without_short_cuts(&self.rules)?;
         let (mut chosen, mut whole) = ([0u64; PERSONAS], DefaultHasher::new());
         for round in 0..ROUNDS {
             let now = Self::moment(round)?;
@@ -255,8 +259,10 @@ impl Warm {
                 let decision = next_step(account, &self.rules, now, &self.fresh);
                 if round % 20 == 0 {
                     let cold: Account = serde_json::from_str(&serde_json::to_string(account)?)?;
-                    let again = next_step(&cold, &counting, now, &self.fresh);
-                    ensure!(decision == again, "{decision:?} is not {again:?}");
+                    for rules in [&counting, &plain] {
+                        let again = next_step(&cold, rules, now, &self.fresh);
+                        ensure!(decision == again, "{decision:?} is not {again:?}");
+                    }
                 }
                 let [(_, persona, _)] = decision.personas.as_slice() else {
                     return Err(anyhow!("no persona was chosen: {decision:?}"));
@@ -311,8 +317,14 @@ impl Warm {
     }
 }
 
-/// The same rules, with conditions that count how often they are asked.
-fn counting(rules: &Rules, asked: &Arc<AtomicU64>) -> Result<Rules> {
+/// The same rules, with conditions that have to be asked for each day.
+fn without_short_cuts(rules: &Rules) -> Result<Rules> {
+    counting(rules, &Arc::default(), false)
+}
+
+/// The same rules, with conditions that count how often they are asked; `at_once` they may say that
+/// no day makes them hold.
+fn counting(rules: &Rules, asked: &Arc<AtomicU64>, at_once: bool) -> Result<Rules> {
     let policy = rules.policy(Currency::EUR).context("there is a policy")?;
     let mut policy: Policy = Policy::clone(policy);
     let personas = policy.personas.iter_mut().map(|persona| &mut persona.when);
@@ -320,10 +332,13 @@ fn counting(rules: &Rules, asked: &Arc<AtomicU64>) -> Result<Rules> {
     for when in personas.chain(steps).flatten() {
         let (inner, asked) = (when.clone(), Arc::clone(asked));
         let source = Arc::clone(&when.source);
-        *when = Condition::new(&source, when.depends_on_day, when.reads_claim, move |facts| {
-            asked.fetch_add(1, Ordering::Relaxed);
-            inner.holds(facts)
-        });
+        let over_days = inner.clone();
+        let counted =
+            Condition::new(&source, when.depends_on_day, when.reads_claim, move |facts| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                inner.holds(facts)
+            });
+        *when = counted.with_days(move |facts| !at_once || over_days.can_hold(facts));
     }
     let mut counting = rules.clone();
     counting.policies.insert("EUR", Arc::new(policy));

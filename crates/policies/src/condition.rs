@@ -7,6 +7,7 @@
 //! division, no loop and no function beyond those below, so a condition ends, always.
 
 mod check;
+mod days;
 mod domain;
 mod pieces;
 mod search;
@@ -113,6 +114,8 @@ pub(crate) fn compile(source: &str, scope: Scope<'_>) -> Result<Compiled, Vec<Co
     };
     let held = std::sync::Arc::clone(&tree);
     let condition = Condition::new(source, reads.day, reads.claim, move |facts| held.holds(facts));
+    let (condition, over_days) = (condition.reading_interest(reads.interest), tree.clone());
+    let condition = condition.with_days(move |facts| over_days.can_be(true, facts));
     let condition = match pieces {
         Some(pieces) => condition.with_parts(move |facts| pieces.decisive(facts)),
         None => condition,

@@ -79,6 +79,7 @@ pub(super) const fn number_of_facts() -> usize {
 pub(super) struct Reads {
     pub day: bool,
     pub claim: bool,
+    pub interest: bool,
     pub attributes: Vec<(String, usize, usize)>,
 }
 
@@ -285,6 +286,7 @@ impl<'a> Checker<'a> {
             return self.error(e, message, Some(help.into()));
         }
         self.reads.claim |= of_claim;
+        self.reads.interest |= name == "claim.interest";
         self.reads.day |= matches!(
             name,
             "today"

@@ -150,14 +150,71 @@ fn a_fact_that_is_absent_makes_its_comparison_false() {
 fn a_condition_knows_whether_days_and_claims_matter_to_it() {
     let reads = |source: &str| {
         let condition = compile_condition(source, STEP).unwrap();
+        assert_eq!(condition.reads_interest, source.contains("claim.interest"));
         (condition.depends_on_day, condition.reads_claim)
     };
     assert_eq!(reads("claim.outstanding > 1"), (false, true));
     assert_eq!(reads("claim.days_overdue > 1"), (true, true));
     assert_eq!(reads("claim.in_default"), (true, true));
+    assert_eq!(reads("claim.interest > 1"), (true, true));
     assert_eq!(reads("account.oldest_days_overdue > 1"), (true, false));
     assert_eq!(reads(r#"today > date("2026-01-01")"#), (true, false));
     assert_eq!(reads("history.disputes == 0"), (false, false));
+}
+
+#[test]
+fn a_condition_that_no_day_makes_true_says_so_and_no_other_does() {
+    let parts = [
+        "claim.outstanding >= 60",
+        "claim.outstanding >= 50",
+        "claim.in_default",
+        "!claim.in_default",
+        "claim.days_overdue >= 35",
+        "account.oldest_days_overdue in [3, claim.days_overdue]",
+        "claim.interest > 1",
+        r#"today >= date("2026-03-11")"#,
+        r#"today in [date("2026-03-21")]"#,
+        r#"persona == (claim.in_default ? "everyone" : "regular")"#,
+        "debtor.vulnerable",
+        "claim.in_default == debtor.vulnerable",
+        "(claim.days_overdue > 20 ? claim.fees : claim.principal) == 2.5",
+        "false",
+    ];
+    let (mut never, mut sometimes) = (0, 0);
+    let mut look = |source: &str| {
+        let condition = compile_condition(source, STEP).unwrap();
+        let holds_ever = with_facts(true, |facts| {
+            (0..60).any(|later| {
+                let mut then = *facts;
+                then.today = facts.today.checked_add(jiff::Span::new().days(later)).unwrap();
+                then.account.oldest_days_overdue += i32::try_from(later).unwrap();
+                let claim = then.claim.as_mut().unwrap();
+                claim.days_overdue += i32::try_from(later).unwrap();
+                claim.in_default = later > 5;
+                claim.interest += Decimal::new(later, 1);
+                condition.holds(&then)
+            })
+        });
+        let can_hold = with_facts(true, |facts| condition.can_hold(facts));
+        assert!(can_hold || !holds_ever, "{source} holds on some day");
+        if can_hold { sometimes += 1 } else { never += 1 }
+    };
+    for a in parts {
+        look(a);
+        for b in parts {
+            look(&format!("{a} && {b}"));
+            look(&format!("!({a} && {b}) || {b}"));
+            look(&format!("{a} ? {b} : !({a})"));
+            look(&format!("!({a} || !({b}))"));
+        }
+    }
+    assert!(never > 100 && sometimes > 100, "{never} {sometimes}");
+    let no_day = |source: &str| {
+        !with_facts(true, |facts| compile_condition(source, STEP).unwrap().can_hold(facts))
+    };
+    assert!(no_day("claim.outstanding >= 60 && claim.in_default"));
+    assert!(no_day(r#"persona == "everyone" && claim.days_overdue > 100"#));
+    assert!(!no_day("claim.outstanding >= 50 && claim.days_overdue > 100"));
 }
 
 #[test]
