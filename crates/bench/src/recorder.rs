@@ -38,6 +38,10 @@ macro_rules! passed_on {
                 self.inner.commit(batch).await
             }
 
+            fn is_shared(&self) -> bool {
+                self.inner.is_shared()
+            }
+
             $( async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.inner.$name($($argument),*).await
             } )*
@@ -52,15 +56,18 @@ passed_on! {
     fn stream(account: AccountId, after: u64) -> Vec<StoredEvent>;
     fn events_after(position: u64, limit: u32) -> Vec<StoredEvent>;
     fn position() -> u64;
-    fn due(until: Timestamp, limit: u32) -> Vec<(AccountId, Timestamp)>;
-    fn next_wake() -> Option<Timestamp>;
+    fn look(keys: Vec<InboxKey>, accounts: Vec<AccountId>) -> (Vec<bool>, Vec<u64>);
+    fn due(until: Timestamp, share: Share, limit: u32) -> Vec<(AccountId, Timestamp)>;
+    fn next_wake(partitions: Partitions) -> Option<Timestamp>;
     fn accounts(creditor: Option<CreditorId>, after: Option<AccountId>, limit: u32) -> Vec<AccountId>;
     fn secrets(account: AccountId, slots: Vec<String>) -> Vec<Secret>;
-    fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32) -> Vec<OutboxRow>;
+    fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32, claim: Claim) -> Vec<OutboxRow>;
     fn due_creditors(now: Timestamp) -> Vec<CreditorId>;
     fn departures(creditor: CreditorId, decided_after: Option<Timestamp>, spans: Vec<(Timestamp, Timestamp)>) -> Vec<u64>;
     fn queued_count(creditor: CreditorId, decided_until: Option<Timestamp>, due: Option<Timestamp>) -> u64;
     fn queued(creditor: CreditorId, limit: u32) -> Vec<(OutboxRow, Option<String>)>;
+    fn take_abandoned(limit: u32, claim: Claim) -> Vec<OutboxRow>;
+    fn renew_claim(notices: Vec<NoticeId>, claim: Claim) -> Vec<bool>;
     fn outbox(state: Option<OutboxState>, limit: u32) -> Vec<OutboxRow>;
     fn outbox_row(notice: NoticeId) -> Option<OutboxRow>;
     fn erasures() -> Vec<AccountId>;
@@ -88,6 +95,7 @@ passed_on! {
     fn checkout(checkout: String) -> Option<CheckoutRow>;
     fn meta(key: String) -> Option<String>;
     fn put_meta(key: String, value: Option<String>) -> ();
-    fn swap_meta(key: String, old: Option<String>, new: String) -> bool;
+    fn swap_meta(key: String, expected: Option<String>, value: Option<String>) -> bool;
+    fn lease(name: String, holder: String, seconds: u32) -> bool;
     fn check() -> Vec<String>;
 }

@@ -3,13 +3,17 @@
 //!
 //! The order of one attempt: the row says `Sending`, durably; the account is looked at once more;
 //! the message is made and kept, sealed, with the paylink that it carries; only then do bytes
-//! leave. A process that dies in between finds the row in `Sending`: through a gateway that knows
-//! our key it is tried again, otherwise it is parked as unknown.
+//! leave. Where a process dies in between, another one finds the row in `Sending`: through a gateway
+//! that knows our key it is tried again, otherwise it is parked as unknown.
+//!
+//! A message is claimed while it is worked on, for a minute at a time. Whatever is written of an
+//! attempt, before its bytes leave and after, is written only where the claim is still ours; that
+//! the gateway took it is the exception, since that is true whoever has the message by now.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -31,7 +35,9 @@ use kulanz_domain::{
     policy::Rules,
 };
 use kulanz_engine::brake::{self, Gate};
-use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
+use kulanz_engine::store::{
+    Claim, Held, OutboxChange, OutboxRow, OutboxState, Paylink, StoreError,
+};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -51,6 +57,16 @@ use crate::{
 
 /// Messages that are on their way at the same time.
 const AT_ONCE: u32 = 16;
+/// Messages of others that are taken over at once.
+const LEFT_AT_ONCE: u32 = 100;
+/// For how long a message is claimed. Then whoever had it is taken for dead. While a gateway takes
+/// its time, the claim is renewed four times in that time.
+const CLAIM: Duration = Duration::from_secs(60);
+/// How often it is looked for messages that nobody goes on with.
+const LOOK: Duration = Duration::from_secs(10);
+/// For how long, and how often, the store is asked to take down what became of a message.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(500);
 /// How long a paylink opens its page.
 const LINK_DAYS: i64 = 120;
 
@@ -74,6 +90,7 @@ pub struct Dispatcher {
     gate: Gate,
     /// Which creditor comes first: each in its turn.
     turn: AtomicUsize,
+    claim: Duration,
 }
 
 /// Why a message could not be brought to its end. The row stays as it is.
@@ -88,6 +105,9 @@ pub enum DispatchError {
     /// The account refused what should have been possible.
     #[error("the account refuses: {0}")]
     Refused(String),
+    /// It took so long that another instance may go on with the message.
+    #[error("the claim on the message ran out before it left")]
+    Late,
 }
 
 impl From<ExecuteError> for DispatchError {
@@ -124,8 +144,15 @@ impl Dispatcher {
         base_url: String,
     ) -> Self {
         let (texts, gate, turn) = (RwLock::default(), Gate::default(), AtomicUsize::new(0));
-        let backoff = Backoff::default();
-        Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn }
+        let (backoff, claim) = (Backoff::default(), CLAIM);
+        Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn, claim }
+    }
+
+    /// The same, with another time after which an instance that claimed a message and does not say
+    /// that it is still there is taken for dead; a minute by default.
+    pub const fn with_claim(mut self, claim: Duration) -> Self {
+        self.claim = claim;
+        self
     }
 
     /// The texts of a policy's version.
@@ -134,29 +161,42 @@ impl Dispatcher {
         texts.insert((policy.to_owned(), version), templates);
     }
 
-    /// To be called once before the first message is taken: whatever an earlier process left in
-    /// `Sending` is tried again where that is safe, through a gateway that knows our key or since
-    /// it had not been made yet, and parked as unknown where it is not.
+    /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
+    /// `Sending`: it is tried again where that is safe, through a gateway that knows our key or
+    /// since it had not been made yet, and parked as unknown where it is not. Not to be called
+    /// while messages of this dispatcher are under way.
     pub async fn recover(&self) -> Result<usize, DispatchError> {
         let mut count = 0;
         loop {
-            let left = self.engine.store().outbox(Some(OutboxState::Sending), 500).await?;
+            let left = self.engine.store().take_abandoned(LEFT_AT_ONCE, self.claim()).await?;
             if left.is_empty() {
                 return Ok(count);
             }
-            for row in left {
+            for row in &left {
                 count += 1;
                 let known = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
-                if known || self.never_made(&row).await? {
+                let done = if known || self.never_made(row).await? {
                     let detail = Some("interrupted; trying again is safe".to_owned());
                     let now = self.engine.clock().now();
-                    self.engine.try_later(&row.account, &row.notice, now, detail).await?;
+                    let held = self.held(row);
+                    self.engine.try_later(&row.account, held, now, detail).await.map_err(Into::into)
                 } else {
                     warn!(notice = %row.notice, "interrupted attempt: outcome unknown");
-                    self.park(&row, true, "interrupted while sending").await?;
-                }
+                    self.park(row, true, "interrupted while sending").await
+                };
+                unless_overtaken(row, done)?;
             }
         }
+    }
+
+    fn claim(&self) -> Claim {
+        let seconds = u32::try_from(self.claim.as_secs()).unwrap_or(u32::MAX);
+        Claim { holder: self.engine.instance().to_owned(), seconds }
+    }
+
+    fn held(&self, row: &OutboxRow) -> Held {
+        let (notice, holder) = (row.notice.clone(), self.engine.instance().to_owned());
+        Held { notice, holder, attempt: row.attempts }
     }
 
     /// The message is kept right before its bytes leave: where it is not kept, none have left.
@@ -185,9 +225,21 @@ impl Dispatcher {
     }
 
     /// Takes messages until it is told to `stop`; those that are under way then come to their end.
+    /// What others left is looked for now and then.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
+        let mut looked: Option<Instant> = None;
         while !*stop.borrow() {
-            match self.run_once().await {
+            let turn = async {
+                if looked.is_none_or(|at| at.elapsed() >= LOOK) {
+                    let left = self.recover().await?;
+                    if left > 0 {
+                        warn!(left, "messages that nobody went on with were looked at");
+                    }
+                    looked = Some(Instant::now());
+                }
+                self.run_once().await
+            };
+            match turn.await {
                 Ok(0) => self.engine.changed(Duration::from_secs(1)).await,
                 Ok(_) => {}
                 Err(error) => {
@@ -198,24 +250,36 @@ impl Dispatcher {
         }
     }
 
-    /// Takes what is due now; how many messages were taken.
+    /// Takes what is due now; how many messages were taken. None where other rules than ours are
+    /// served by now.
     pub async fn run_once(&self) -> Result<usize, DispatchError> {
+        if !self.engine.is_in_force().await? {
+            return Ok(0);
+        }
+        let since = Renewed::now();
         let rows = self.take().await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
         // Messages of one account go one after the other: what the first of them changes, the
         // look before the next one sees.
         let mut accounts: BTreeMap<&AccountId, Vec<&OutboxRow>> = BTreeMap::new();
         for row in &rows {
             accounts.entry(&row.account).or_default().push(row);
         }
-        let mut first_error = None;
-        let under_way = accounts.values().map(|rows| self.deliver_all(rows)).collect();
-        for error in join_all(under_way).await.into_iter().flatten() {
-            first_error.get_or_insert(error);
-        }
-        first_error.map_or(Ok(rows.len()), Err)
+        let under_way = accounts.values().map(|rows| self.deliver_all(rows, &since)).collect();
+        // Those that wait for their turn stay ours for as long as that takes.
+        let errors = tokio::select! {
+            errors = join_all(under_way) => errors,
+            () = self.renew_claims(&rows, &since) => Vec::new(),
+        };
+        errors.into_iter().flatten().next().map_or(Ok(rows.len()), Err)
     }
 
-    /// Takes as many messages as may leave at once and as each creditor's brake allows.
+    /// Takes as many messages as may leave at once and as each creditor's brake allows. Other
+    /// instances do the same at this moment: what is on its way counts once it is taken, so that
+    /// no more leave above a limit than the others took between our count and our take, at most
+    /// one part of what was left (see [`Gate`]) each.
     async fn take(&self) -> Result<Vec<OutboxRow>, DispatchError> {
         let (store, now) = (self.engine.store(), self.engine.clock().now());
         let mut due = store.due_creditors(now).await?;
@@ -233,7 +297,8 @@ impl Dispatcher {
             }
             let room = self.gate.room(&self.engine, &brakes, &creditor, now).await?;
             if room > 0 {
-                let taken = store.take_outbox(creditor.clone(), now, free.min(room)).await?;
+                let limit = free.min(room);
+                let taken = store.take_outbox(creditor.clone(), now, limit, self.claim()).await?;
                 self.gate.took(&creditor, taken.len());
                 rows.extend(taken);
             }
@@ -241,10 +306,11 @@ impl Dispatcher {
         Ok(rows)
     }
 
-    async fn deliver_all(&self, rows: &[&OutboxRow]) -> Vec<DispatchError> {
+    async fn deliver_all(&self, rows: &[&OutboxRow], since: &Renewed) -> Vec<DispatchError> {
         let mut errors = Vec::new();
         for row in rows {
-            if let Err(error) = self.deliver(row).await {
+            let end = self.deliver(row, since).await;
+            if let Err(error) = unless_overtaken(row, end) {
                 error!(notice = %row.notice, %error, "a message stays in Sending");
                 errors.push(error);
             }
@@ -252,20 +318,35 @@ impl Dispatcher {
         errors
     }
 
-    async fn deliver(&self, row: &OutboxRow) -> Result<(), DispatchError> {
+    /// Says again and again that the messages are ours, for ever.
+    async fn renew_claims(&self, rows: &[OutboxRow], since: &Renewed) {
+        let notices: Vec<NoticeId> = rows.iter().map(|row| row.notice.clone()).collect();
+        loop {
+            tokio::time::sleep(self.claim / 4).await;
+            let begun = Instant::now();
+            match self.engine.store().renew_claim(notices.clone(), self.claim()).await {
+                // Those that are at their end are nobody's any more.
+                Ok(_) => since.set(begun),
+                Err(error) => warn!(%error, "the claim on messages cannot be renewed"),
+            }
+        }
+    }
+
+    async fn deliver(&self, row: &OutboxRow, since: &Renewed) -> Result<(), DispatchError> {
         let (account, notice) = (&row.account, &row.notice);
         match self.engine.recheck(account, notice).await? {
             Recheck::Send => {}
             Recheck::Later(at) => {
                 let detail = Some("may not be contacted now".to_owned());
                 measures::ended(row.channel, "later");
-                return Ok(self.engine.try_later(account, notice, at, detail).await?);
+                return Ok(self.engine.try_later(account, self.held(row), at, detail).await?);
             }
             Recheck::Suppress(reason) => {
                 info!(%account, %notice, ?reason, "not sent");
                 measures::ended(row.channel, "suppressed");
                 let command = Command::Suppress { notice: notice.clone(), reason };
-                self.engine.execute(account, command, "delivery").await?;
+                let extra = Extra { held: vec![self.held(row)], ..Extra::default() };
+                self.engine.execute_with(account, Some(command), "delivery", extra).await?;
                 return Ok(());
             }
             Recheck::NotPending => return self.overtaken(row).await,
@@ -282,6 +363,10 @@ impl Dispatcher {
         let Some(sender) = self.senders.get(&row.channel) else {
             return self.park(row, false, "no sender for this channel").await;
         };
+        // Whoever was stopped for so long between two lines may not be the only one any more.
+        if since.is_over(self.claim) {
+            return Err(DispatchError::Late);
+        }
         let begun = Instant::now();
         let answer = sender.send(&message, notice).await;
         measures::answered(row.channel, begun.elapsed());
@@ -289,10 +374,7 @@ impl Dispatcher {
             Ok(accepted) => {
                 measures::ended(row.channel, "sent");
                 info!(%account, %notice, via = %accepted.via, "sent");
-                let rules = self.rules(account)?;
-                let command = Command::ConfirmSent { notice: notice.clone(), at, rules };
-                self.engine.execute(account, command, "delivery").await?;
-                Ok(())
+                self.confirm(row, at).await
             }
             Err(SendError::Retry { reason, after }) => self.again(row, at, reason, after).await,
             Err(SendError::Refused { reason, address_bad: true }) => {
@@ -300,6 +382,24 @@ impl Dispatcher {
             }
             Err(SendError::Refused { reason, .. }) => self.park(row, false, &reason).await,
             Err(SendError::Unknown { reason }) => self.park(row, true, &reason).await,
+        }
+    }
+
+    /// The gateway took the message. Where the store is away at that moment it is waited for: who
+    /// looks at the message later could not know any more.
+    async fn confirm(&self, row: &OutboxRow, at: Timestamp) -> Result<(), DispatchError> {
+        let begun = Instant::now();
+        loop {
+            let (notice, rules) = (row.notice.clone(), self.rules(&row.account)?);
+            let command = Command::ConfirmSent { notice, at, rules };
+            match self.engine.execute(&row.account, command, "delivery").await {
+                Ok(_) => return Ok(()),
+                Err(ExecuteError::Failed(fault)) if begun.elapsed() < PATIENCE => {
+                    warn!(notice = %row.notice, %fault, "that it was sent is not recorded yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(other) => return Err(other.into()),
+            }
         }
     }
 
@@ -318,7 +418,7 @@ impl Dispatcher {
             changed_at: self.engine.clock().now(),
             detail: Some("its account had closed it".to_owned()),
         };
-        let extra = Extra { outbox: vec![change], ..Extra::default() };
+        let extra = Extra { outbox: vec![change], held: vec![self.held(row)], ..Extra::default() };
         self.engine.execute_with(&row.account, None, "delivery", extra).await?;
         Ok(())
     }
@@ -342,7 +442,7 @@ impl Dispatcher {
                 measures::ended(row.channel, "again");
                 let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
                 let next = at.saturating_add(wait).unwrap_or(at);
-                Ok(self.engine.try_later(&row.account, &row.notice, next, Some(reason)).await?)
+                Ok(self.engine.try_later(&row.account, self.held(row), next, Some(reason)).await?)
             }
             None => self.park(row, false, &reason).await,
         }
@@ -400,7 +500,7 @@ impl Dispatcher {
             changed_at: now,
             detail: Some(detail.to_owned()),
         };
-        Extra { outbox: vec![change], ..Extra::default() }
+        Extra { outbox: vec![change], held: vec![self.held(row)], ..Extra::default() }
     }
 
     /// Makes the message and keeps it with its paylink, before anything leaves.
@@ -435,6 +535,7 @@ impl Dispatcher {
                 serde_json::to_vec(&kept).map_err(Fault::from)?,
             )],
             paylinks: vec![paylink],
+            held: vec![self.held(row)],
             ..Extra::default()
         };
         match self.engine.execute_with(id, None, "delivery", extra).await {
@@ -482,6 +583,34 @@ impl Dispatcher {
         let templates = Arc::new(Templates::compile(texts).map_err(|_| missing())?);
         self.add_texts(policy, version, Arc::clone(&templates));
         Ok(templates)
+    }
+}
+
+/// What another instance has taken over is no error: it is in good hands.
+fn unless_overtaken(row: &OutboxRow, end: Result<(), DispatchError>) -> Result<(), DispatchError> {
+    match end {
+        Err(DispatchError::Engine(Fault::Overtaken)) => {
+            warn!(notice = %row.notice, "another instance goes on with this message");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// When the claim was last known to be ours, by the machine's own steady time.
+struct Renewed(Mutex<Instant>);
+
+impl Renewed {
+    fn now() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    fn set(&self, at: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn is_over(&self, claim: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= claim
     }
 }
 

@@ -27,7 +27,9 @@ const KEY: &str = "brakes";
 /// What was counted is trusted for so long, should nothing else ask for a fresh count.
 const TRUSTED: SignedDuration = SignedDuration::from_secs(60);
 /// Only this part of what is left is given out between two counts: of several instances that send
-/// at the same time, none can overlook the others by much.
+/// at the same time, none can overlook the others by much. What each of them took is on its way in
+/// the store and counts at the next count of any; so the overshoot is at most what the other
+/// instances took between a count and the takes that rest on it, each at most its own part.
 const PART: u64 = 8;
 /// As many as leave at once anyhow.
 const LEAST: u64 = 16;
@@ -138,7 +140,7 @@ async fn change<T, E>(
             Ok(done) => done,
             Err(refused) => return Ok(Err(refused)),
         };
-        if store.swap_meta(KEY.to_owned(), old, serde_json::to_string(&brakes)?).await? {
+        if store.swap_meta(KEY.to_owned(), old, Some(serde_json::to_string(&brakes)?)).await? {
             return Ok(Ok(done));
         }
     }

@@ -6,7 +6,7 @@
 //! ahead of the store; if that write fails, all of memory is given up and read again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -59,6 +59,7 @@ struct Open {
     inbox: Vec<InboxKey>,
     secrets: Vec<Secret>,
     outbox: Vec<OutboxChange>,
+    held: Vec<Held>,
     paylinks: Vec<Paylink>,
     key: KeyChange,
     wake: Wake,
@@ -172,6 +173,21 @@ impl Inner {
         self.hot.contains_key(id)
     }
 
+    /// Those of `accounts` that are in memory.
+    pub(crate) fn hot_of(&self, accounts: &HashSet<&AccountId>) -> Vec<AccountId> {
+        accounts.iter().filter(|id| self.hot.contains_key(**id)).map(|id| (*id).clone()).collect()
+    }
+
+    /// Those of `accounts` that are not.
+    pub(crate) fn cold_of(&self, accounts: HashSet<&AccountId>) -> Vec<AccountId> {
+        accounts.into_iter().filter(|id| !self.hot.contains_key(*id)).cloned().collect()
+    }
+
+    /// Whether memory has this version of an account; also where it has none of it.
+    pub(crate) fn is_at(&self, id: &AccountId, version: u64) -> bool {
+        self.hot.get(id).is_none_or(|hot| hot.version == version)
+    }
+
     pub(crate) fn account(&self, id: &AccountId) -> Option<&Account> {
         self.hot.get(id).map(|hot| &hot.account)
     }
@@ -216,6 +232,7 @@ impl Inner {
                 inbox: Vec::new(),
                 secrets: Vec::new(),
                 outbox: Vec::new(),
+                held: Vec::new(),
                 paylinks: Vec::new(),
                 key,
                 wake: Wake::Keep,
@@ -284,10 +301,12 @@ impl Inner {
         &mut self,
         id: &AccountId,
         outbox: Vec<OutboxChange>,
+        held: Vec<Held>,
         paylinks: Vec<Paylink>,
     ) -> Result<(), Fault> {
         let (open, _) = self.open(id)?;
         open.outbox.extend(outbox);
+        open.held.extend(held);
         open.paylinks.extend(paylinks);
         Ok(())
     }
@@ -324,6 +343,7 @@ impl Inner {
                 key: open.key,
                 secrets: open.secrets,
                 outbox: open.outbox,
+                held: open.held,
                 paylinks: open.paylinks,
                 views,
             });

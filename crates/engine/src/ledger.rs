@@ -3,9 +3,16 @@
 //!
 //! Two invariants make that safe. Memory may be ahead of the store by the batch that is being
 //! written and no further. And nobody is answered before the batch with their work is durable.
+//!
+//! Where other instances write to the same data, memory may also be behind. Two things make that
+//! safe. Whatever is appended names the version that it was decided on; who was overtaken is read
+//! again and decided again, and nobody else of the batch notices. And what appends nothing, a
+//! refusal or no effect, is decided on what the store has: before each batch its accounts' versions
+//! are asked for, with the inbox keys, and memory that is behind is read again.
 
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     sync::Arc,
     time::Instant,
 };
@@ -18,19 +25,22 @@ use kulanz_domain::{
     ids::{AccountId, CreditorId},
     policy::Rules,
 };
-use kulanz_store::{InboxKey, OutboxChange, Outcome, Paylink, Store, StoreError, Wake};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
-use tracing::{error, warn};
+use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError, Wake};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tracing::{error, info, warn};
 
 use crate::{
     Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, UNMATCHED,
     clock::Clock,
     desk::{Desk, sortable},
     measures,
+    serving::Serving,
 };
+use job::{Found, Item, Job, Lost};
+
+mod job;
+
+pub(crate) use job::Work;
 
 /// Most facts and commands in a batch.
 const BATCH: usize = 1000;
@@ -38,50 +48,16 @@ const BATCH: usize = 1000;
 const HOT: usize = 60_000;
 
 /// Beside a command's events, in the same transaction.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Extra {
     /// To seal: slot and plain text.
     pub secrets: Vec<(String, Vec<u8>)>,
     /// Moves of messages that no event tells.
     pub outbox: Vec<OutboxChange>,
+    /// Attempts at messages that have to be under way still; else nothing of it takes effect.
+    pub held: Vec<Held>,
     /// New paylinks.
     pub paylinks: Vec<Paylink>,
-}
-
-pub(crate) enum Work {
-    Record {
-        items: Vec<Incoming>,
-        reply: oneshot::Sender<Result<Vec<Receipt>, Fault>>,
-    },
-    Execute {
-        account: AccountId,
-        command: Option<Box<Command>>,
-        cause: String,
-        extra: Extra,
-        reply: oneshot::Sender<Result<Done, ExecuteError>>,
-    },
-    /// Look at these accounts: their wake-ups are due.
-    Decide {
-        accounts: Vec<AccountId>,
-        reply: oneshot::Sender<Result<usize, Fault>>,
-    },
-}
-
-impl Work {
-    fn size(&self) -> usize {
-        match self {
-            Self::Record { items, .. } => items.len(),
-            Self::Execute { .. } => 1,
-            Self::Decide { accounts, .. } => accounts.len(),
-        }
-    }
-}
-
-/// What a caller hears once the batch is durable.
-enum Answer {
-    Record(oneshot::Sender<Result<Vec<Receipt>, Fault>>, Vec<Receipt>),
-    Execute(oneshot::Sender<Result<Done, ExecuteError>>, Result<Done, ExecuteError>),
-    Decide(oneshot::Sender<Result<usize, Fault>>, usize),
 }
 
 pub(crate) struct Ledger {
@@ -92,10 +68,27 @@ pub(crate) struct Ledger {
     clock: Clock,
     /// `false`: facts are recorded, nobody is contacted; wake-ups wait for somebody who serves.
     deciding: bool,
-    /// Inbox keys of the batch that is being written.
-    in_flight: HashSet<InboxKey>,
-    writing: Option<JoinHandle<Result<(), ()>>>,
+    /// Whether the rules are those that are served.
+    serving: Serving,
+    /// Of the batch that is being written: inbox keys with the accounts that they belong to.
+    in_flight: Arc<Keys>,
+    /// Of the batch that is being written: the versions that its accounts had before.
+    bases: HashMap<AccountId, u64>,
+    writing: Option<JoinHandle<Written>>,
+    /// What another instance was faster with, to be decided again.
+    again: Vec<Job>,
 }
+
+/// How the writing of a batch ended. Whoever won has been answered.
+enum Written {
+    /// Durable but for what was lost, which is to be decided again.
+    Done(Lost, Vec<Job>),
+    /// Nothing of it, as far as anybody knows.
+    Failed,
+}
+
+/// Inbound events that a batch records, with the accounts that they belong to.
+type Keys = HashMap<InboxKey, AccountId>;
 
 impl Ledger {
     pub(crate) fn start(
@@ -104,6 +97,7 @@ impl Ledger {
         rules: RuleBook,
         clock: Clock,
         deciding: bool,
+        serving: Serving,
     ) -> mpsc::Sender<Work> {
         let (sender, inbox) = mpsc::channel(4096);
         let desk = Desk::new(vault);
@@ -115,169 +109,204 @@ impl Ledger {
             rules,
             clock,
             deciding,
-            in_flight: HashSet::new(),
+            serving,
+            in_flight: Arc::default(),
+            bases: HashMap::new(),
             writing: None,
+            again: Vec::new(),
         };
         tokio::spawn(ledger.run(inbox));
         sender
     }
 
     async fn run(mut self, mut inbox: mpsc::Receiver<Work>) {
-        while let Some(first) = inbox.recv().await {
+        loop {
+            if !self.again.is_empty() {
+                // Alone, so that it is quick: the next one who is faster waits already.
+                let jobs = mem::take(&mut self.again);
+                self.batch(jobs).await;
+                continue;
+            }
+            let next = match &mut self.writing {
+                None => inbox.recv().await,
+                Some(writing) => tokio::select! {
+                    biased;
+                    next = inbox.recv() => next,
+                    written = writing => {
+                        self.writing = None;
+                        self.settle(written.unwrap_or(Written::Failed));
+                        continue;
+                    }
+                },
+            };
+            let Some(first) = next else {
+                self.written().await;
+                if self.again.is_empty() {
+                    return;
+                }
+                continue;
+            };
+            let first = Job::from(first);
             let mut size = first.size();
-            let mut work = vec![first];
+            let mut jobs = vec![first];
             while size < BATCH
                 && let Ok(next) = inbox.try_recv()
             {
+                let next = Job::from(next);
                 size += next.size();
-                work.push(next);
+                jobs.push(next);
             }
-            self.batch(work).await;
+            self.batch(jobs).await;
         }
-        self.written().await;
     }
 
-    /// Waits for the batch that is being written; gives memory up where it failed.
+    /// Waits for the batch that is being written, and takes note of how that ended.
     async fn written(&mut self) {
-        let Some(writing) = self.writing.take() else { return };
-        let done = matches!(writing.await, Ok(Ok(())));
-        self.in_flight.clear();
-        if !done {
-            self.desk.lock().forget(None);
+        if let Some(writing) = self.writing.take() {
+            let written = writing.await.unwrap_or(Written::Failed);
+            self.settle(written);
         }
     }
 
-    async fn batch(&mut self, work: Vec<Work>) {
-        let mut answers = Vec::with_capacity(work.len());
-        let mut keys = HashSet::new();
-        let mut dirty = HashSet::new();
-        let now = self.clock.now();
+    /// Gives memory up of what was lost. What it was decided for waits to be decided again.
+    fn settle(&mut self, written: Written) -> Option<Lost> {
+        self.in_flight = Arc::default();
+        self.bases.clear();
+        let mut desk = self.desk.lock();
+        match written {
+            Written::Failed => {
+                desk.forget(None);
+                None
+            }
+            Written::Done(lost, again) => {
+                lost.accounts.iter().for_each(|account| desk.forget(Some(account)));
+                self.again.extend(again.into_iter().filter_map(Job::again));
+                Some(lost)
+            }
+        }
+    }
+
+    async fn batch(&mut self, mut jobs: Vec<Job>) {
         if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
             // Known to have failed, it must not take down what comes long after it.
             self.written().await;
         }
-        match self.prepare(&work).await {
-            Ok(seen) => {
-                for one in work {
-                    let answer = self.handle(one, now, &seen, &mut keys, &mut dirty).await;
-                    answers.push(answer);
-                }
-            }
-            Err(fault) => return fail(work, &fault),
+        let mut keys = Keys::new();
+        let mut dirty = HashSet::new();
+        let now = self.clock.now();
+        let (seen, deciding) = match self.prepare(&jobs).await {
+            Ok(prepared) => prepared,
+            Err(fault) => return jobs.into_iter().for_each(|job| job.fail(&fault)),
+        };
+        for job in &mut jobs {
+            self.handle(job, now, &seen, &mut keys, &mut dirty).await;
         }
-        if let Err(fault) = self.decide_dirty(&dirty, now).await {
+        if let Err(fault) = self.decide_dirty(&dirty, now, deciding).await {
             error!(%fault, "a decision failed");
         }
         let appends = self.desk.lock().close();
         // The batch before this one has to be durable first: this one stands on it.
-        let mut before = self.writing.take();
-        let held = match before.as_mut() {
-            Some(writing) => matches!(writing.await, Ok(Ok(()))),
-            None => true,
+        let before = match self.writing.take() {
+            Some(writing) => {
+                let written = writing.await.unwrap_or(Written::Failed);
+                self.settle(written)
+            }
+            None => Some(Lost::default()),
         };
-        self.in_flight = keys;
-        let appends = match (held, appends) {
+        let mut appends = match (before.is_some(), appends) {
             (true, Ok(appends)) => appends,
-            (false, _) => {
-                self.give_up(answers, &Fault::Lost);
-                return;
-            }
-            (_, Err(fault)) => {
-                self.give_up(answers, &fault);
-                return;
-            }
+            (false, _) => return self.give_up(jobs, &Fault::Lost),
+            (_, Err(fault)) => return self.give_up(jobs, &fault),
         };
+        if let Some(lost) = before.filter(|lost| !lost.is_empty()) {
+            // What was decided on top of that is lost with it.
+            appends.retain(|append| !lost.accounts.contains(&append.account));
+            keys.retain(|_, account| !lost.accounts.contains(account));
+            jobs.iter_mut().for_each(|job| job.strike(&lost));
+        }
         if appends.is_empty() {
-            answer_all(answers);
-            self.in_flight.clear();
+            let todo = answer_done(jobs);
+            self.again.extend(todo.into_iter().filter_map(Job::again));
             return;
         }
-        let (store, desk) = (Arc::clone(&self.store), self.desk.clone());
-        self.writing = Some(tokio::spawn(async move {
-            let names: Vec<AccountId> = appends.iter().map(|a| a.account.clone()).collect();
-            let begun = Instant::now();
-            let written = store.commit(appends).await;
-            measures::batch(names.len(), begun.elapsed(), written.as_deref().ok());
-            match written {
-                Ok(outcomes) => {
-                    let lost: Vec<&AccountId> = names
-                        .iter()
-                        .zip(&outcomes)
-                        .filter(|(_, outcome)| !matches!(outcome, Outcome::Committed { .. }))
-                        .map(|(account, _)| account)
-                        .collect();
-                    if lost.is_empty() {
-                        answer_all(answers);
-                        return Ok(());
-                    }
-                    // Another instance was faster. Whatever was not written is told as a fault
-                    // of ours, so that callers ask again; the memory of it goes.
-                    warn!(accounts = lost.len(), "appends conflicted");
-                    for account in &lost {
-                        desk.lock().forget(Some(account));
-                    }
-                    answers.into_iter().for_each(|answer| answer.fail(&Fault::Conflict));
-                    Err(())
-                }
-                Err(error) => {
-                    error!(%error, "a batch could not be written");
-                    let fault = Fault::from(error);
-                    answers.into_iter().for_each(|answer| answer.fail(&fault));
-                    Err(())
-                }
-            }
-        }));
+        if self.store.is_shared() {
+            self.bases = appends
+                .iter()
+                .map(|append| (append.account.clone(), append.expected_version))
+                .collect();
+        }
+        let keys = Arc::new(keys);
+        self.in_flight = Arc::clone(&keys);
+        self.writing = Some(tokio::spawn(write(Arc::clone(&self.store), appends, jobs, keys)));
         self.desk.lock().cool(HOT);
     }
 
-    fn give_up(&mut self, answers: Vec<Answer>, fault: &Fault) {
+    fn give_up(&mut self, jobs: Vec<Job>, fault: &Fault) {
         self.desk.lock().forget(None);
-        self.in_flight.clear();
-        answers.into_iter().for_each(|answer| answer.fail(fault));
+        jobs.into_iter().for_each(|job| job.fail(fault));
     }
 
-    /// Brings the accounts of the work into memory; which inbound events were recorded before.
-    async fn prepare(&mut self, work: &[Work]) -> Result<HashSet<InboxKey>, Fault> {
+    /// Brings the accounts of the work into memory, as the store has them; which inbound events
+    /// were recorded before, and whether decisions are ours to make.
+    async fn prepare(&mut self, jobs: &[Job]) -> Result<(HashSet<InboxKey>, bool), Fault> {
         let mut keys = Vec::new();
-        let mut cold = HashSet::new();
-        {
-            let desk = self.desk.lock();
-            let mut want = |account: &AccountId| {
-                if !desk.is_hot(account) {
-                    cold.insert(account.clone());
-                }
-            };
-            for one in work {
-                match one {
-                    Work::Record { items, .. } => {
-                        for item in items {
-                            keys.push(item.key.clone());
-                            want(&item.account);
-                            if let Fact::PaymentAssigned { to, .. } = &item.fact {
-                                want(to);
-                            }
+        let mut accounts = HashSet::new();
+        for job in jobs {
+            match &job.work {
+                Work::Record { items, .. } => {
+                    for item in items {
+                        keys.push(item.key.clone());
+                        accounts.insert(&item.account);
+                        if let Fact::PaymentAssigned { to, .. } = &item.fact {
+                            accounts.insert(to);
                         }
                     }
-                    Work::Execute { account, .. } => want(account),
-                    Work::Decide { accounts, .. } => accounts.iter().for_each(&mut want),
                 }
+                Work::Execute { account, .. } => drop(accounts.insert(account)),
+                Work::Decide { accounts: due, .. } => accounts.extend(due),
             }
         }
+        let shared = self.store.is_shared();
+        let hot: Vec<AccountId> = match shared {
+            true => self.desk.lock().hot_of(&accounts),
+            false => Vec::new(),
+        };
+        let asked = async {
+            match keys.is_empty() && hot.is_empty() {
+                true => Ok((Vec::new(), Vec::new())),
+                false => self.store.look(keys.clone(), hot.clone()).await.map_err(Fault::from),
+            }
+        };
+        let ((recorded, versions), in_force) =
+            tokio::try_join!(asked, self.serving.is_in_force(&*self.store))?;
+        self.refresh(hot.into_iter().zip(versions)).await;
+        let cold = self.desk.lock().cold_of(accounts);
         self.warm(cold).await?;
-        let mut seen: HashSet<InboxKey> = self.in_flight.clone();
-        if !keys.is_empty() {
-            let recorded = self.store.recorded(keys.clone()).await?;
-            let before = keys.into_iter().zip(recorded).filter(|(_, recorded)| *recorded);
-            seen.extend(before.map(|(key, _)| key));
-        }
-        Ok(seen)
+        let before = keys.into_iter().zip(recorded).filter(|(_, recorded)| *recorded);
+        Ok((before.map(|(key, _)| key).collect(), self.deciding && in_force))
     }
 
-    async fn warm(&self, cold: HashSet<AccountId>) -> Result<(), Fault> {
+    /// Gives up memory that is not what the store has.
+    async fn refresh(&mut self, versions: impl Iterator<Item = (AccountId, u64)>) {
+        let mut stale = Vec::new();
+        for (account, version) in versions {
+            let base = self.bases.get(&account);
+            if !self.desk.lock().is_at(&account, version) && base != Some(&version) {
+                stale.push(account);
+            }
+        }
+        if stale.iter().any(|account| self.bases.contains_key(account)) {
+            // Its memory is ahead of the store in one thing and behind in another.
+            self.written().await;
+        }
+        let mut desk = self.desk.lock();
+        stale.iter().for_each(|account| desk.forget(Some(account)));
+    }
+
+    async fn warm(&self, cold: Vec<AccountId>) -> Result<(), Fault> {
         if cold.is_empty() {
             return Ok(());
         }
-        let cold: Vec<AccountId> = cold.into_iter().collect();
         let heads = self.store.heads(cold.clone()).await?;
         let mut desk = self.desk.lock();
         for (account, head) in cold.iter().zip(heads) {
@@ -287,49 +316,74 @@ impl Ledger {
     }
 
     async fn handle(
-        &mut self,
-        work: Work,
+        &self,
+        job: &mut Job,
         now: Timestamp,
         seen: &HashSet<InboxKey>,
-        keys: &mut HashSet<InboxKey>,
+        keys: &mut Keys,
         dirty: &mut HashSet<AccountId>,
-    ) -> Answer {
-        match work {
-            Work::Record { items, reply } => {
-                let mut receipts = Vec::with_capacity(items.len());
-                for item in items {
-                    let duplicate = seen.contains(&item.key) || keys.contains(&item.key);
-                    receipts.push(match duplicate {
-                        true => Receipt::Duplicate,
-                        false => self.record(item, now, keys, dirty).await,
+    ) {
+        match &job.work {
+            Work::Record { items, .. } => {
+                let before = match mem::replace(&mut job.found, Found::Todo) {
+                    Found::Record(found) => found,
+                    _ => items.iter().map(|_| Item::Todo).collect(),
+                };
+                let mut found = Vec::with_capacity(items.len());
+                for (item, before) in items.iter().zip(before) {
+                    let known = seen.contains(&item.key)
+                        || self.in_flight.contains_key(&item.key)
+                        || keys.contains_key(&item.key);
+                    found.push(match before {
+                        Item::Decided(receipt) | Item::Durable(receipt) => Item::Durable(receipt),
+                        Item::Todo if !known => {
+                            Item::Decided(self.record(item, now, keys, dirty).await)
+                        }
+                        // What it meant for another account may have been lost on the way.
+                        Item::Todo => Item::Decided(
+                            self.forward(item, now, keys, dirty)
+                                .await
+                                .unwrap_or(Receipt::Duplicate),
+                        ),
+                        Item::Halfway => Item::Decided(
+                            self.forward(item, now, keys, dirty).await.unwrap_or(Receipt::Accepted),
+                        ),
                     });
                 }
-                Answer::Record(reply, receipts)
+                job.found = Found::Record(found);
             }
-            Work::Execute { account, command, cause, extra, reply } => {
-                let done = self.execute(&account, command, cause, extra, now, dirty).await;
-                Answer::Execute(reply, done)
+            Work::Execute { account, command, cause, extra, .. } => {
+                if let Found::Execute(_) = job.found {
+                    return;
+                }
+                let (command, cause) = (command.as_deref().cloned(), cause.clone());
+                let done = self.execute(account, command, cause, extra.clone(), now, dirty).await;
+                job.found = Found::Execute(done);
             }
-            Work::Decide { accounts, reply } => {
-                let count = accounts.len();
-                dirty.extend(accounts);
-                Answer::Decide(reply, count)
+            Work::Decide { accounts, .. } => {
+                match &mut job.found {
+                    Found::Decide(again, _) => dirty.extend(again.drain()),
+                    _ => {
+                        dirty.extend(accounts.iter().cloned());
+                        job.found = Found::Decide(HashSet::new(), accounts.len());
+                    }
+                };
             }
         }
     }
 
     async fn record(
         &self,
-        item: Incoming,
+        item: &Incoming,
         now: Timestamp,
-        keys: &mut HashSet<InboxKey>,
+        keys: &mut Keys,
         dirty: &mut HashSet<AccountId>,
     ) -> Receipt {
         let Some(rules) = self.rules.of(&item.account) else {
-            return Receipt::UnknownCreditor(item.account.creditor);
+            return Receipt::UnknownCreditor(item.account.creditor.clone());
         };
         if !self.desk.lock().is_hot(&item.account)
-            && let Err(fault) = self.warm(HashSet::from([item.account.clone()])).await
+            && let Err(fault) = self.warm(vec![item.account.clone()]).await
         {
             return Receipt::Faulted(fault.to_string());
         }
@@ -346,7 +400,7 @@ impl Ledger {
             Err(ExecuteError::Refused(refusal)) => return Receipt::Refused(refusal),
             Err(ExecuteError::Failed(fault)) => return Receipt::Faulted(fault.to_string()),
         }
-        let forward = {
+        {
             let mut desk = self.desk.lock();
             let sealed: Result<(), Fault> = item.secrets.iter().try_for_each(|(slot, plain)| {
                 desk.seal(&item.account, slot, sortable(&item.stamp), plain)
@@ -355,29 +409,25 @@ impl Ledger {
             if let Err(fault) = kept {
                 return Receipt::Faulted(fault.to_string());
             }
-            match item.account.debtor.as_str() {
-                UNMATCHED => desk.assigned(&item.account, &item.fact),
-                _ => None,
-            }
-        };
-        keys.insert(item.key.clone());
-        dirty.insert(item.account.clone());
-        if let Some((to, fact)) = forward {
-            return self.forward(item, to, fact, now, keys, dirty).await;
         }
-        Receipt::Accepted
+        keys.insert(item.key.clone(), item.account.clone());
+        dirty.insert(item.account.clone());
+        self.forward(item, now, keys, dirty).await.unwrap_or(Receipt::Accepted)
     }
 
-    /// Tells the account to which a payment was assigned of it, in the same transaction.
+    /// Tells the account to which a payment was assigned of it, in the same transaction, unless it
+    /// knows; `None`: that went well, or there is nothing to tell.
     async fn forward(
         &self,
-        item: Incoming,
-        to: AccountId,
-        fact: Fact,
+        item: &Incoming,
         now: Timestamp,
-        keys: &mut HashSet<InboxKey>,
+        keys: &mut Keys,
         dirty: &mut HashSet<AccountId>,
-    ) -> Receipt {
+    ) -> Option<Receipt> {
+        if item.account.debtor.as_str() != UNMATCHED {
+            return None;
+        }
+        let (to, fact) = self.desk.lock().assigned(&item.account, &item.fact)?;
         let key = InboxKey {
             source: format!("kulanz:assigned/{}", item.account),
             id: match &fact {
@@ -385,24 +435,44 @@ impl Ledger {
                 _ => format!("{}#{}", item.key.source, item.key.id),
             },
         };
-        let known = match self.store.recorded(vec![key.clone()]).await {
-            Ok(known) => known.first() == Some(&true),
-            Err(error) => return Receipt::Faulted(error.to_string()),
-        };
-        if known || self.in_flight.contains(&key) || keys.contains(&key) {
-            return Receipt::Accepted;
+        match self.known(&key, &to, keys, dirty).await {
+            Ok(false) => {}
+            Ok(true) => return None,
+            Err(fault) => return Some(Receipt::Faulted(fault.to_string())),
         }
-        let copy = Incoming { key, account: to, fact, secrets: Vec::new(), ..item };
-        match Box::pin(self.record(copy, now, keys, dirty)).await {
-            Receipt::Accepted | Receipt::Duplicate => Receipt::Accepted,
-            other => other,
+        let (stamp, recorded_at) = (item.stamp.clone(), item.recorded_at);
+        let copy = Incoming { key, account: to, stamp, fact, secrets: Vec::new(), recorded_at };
+        match Box::pin(self.record(&copy, now, keys, dirty)).await {
+            Receipt::Accepted | Receipt::Duplicate => None,
+            other => Some(other),
         }
+    }
+
+    /// Whether `key` was recorded. Memory of `account` that is behind is given up, unless this
+    /// batch or the one before it has changed it: then its version decides.
+    async fn known(
+        &self,
+        key: &InboxKey,
+        account: &AccountId,
+        keys: &Keys,
+        dirty: &HashSet<AccountId>,
+    ) -> Result<bool, Fault> {
+        if self.in_flight.contains_key(key) || keys.contains_key(key) {
+            return Ok(true);
+        }
+        let (known, versions) = self.store.look(vec![key.clone()], vec![account.clone()]).await?;
+        let mut desk = self.desk.lock();
+        let behind = versions.first().is_some_and(|version| !desk.is_at(account, *version));
+        if behind && !dirty.contains(account) && !self.bases.contains_key(account) {
+            desk.forget(Some(account));
+        }
+        Ok(known.first() == Some(&true))
     }
 
     async fn execute(
         &self,
         account: &AccountId,
-        command: Option<Box<Command>>,
+        command: Option<Command>,
         cause: String,
         extra: Extra,
         now: Timestamp,
@@ -410,15 +480,15 @@ impl Ledger {
     ) -> Result<Done, ExecuteError> {
         let mut kinds = Vec::new();
         if let Some(command) = command {
-            kinds = self.run_command(account, *command, cause, now).await?;
+            kinds = self.run_command(account, command, cause, now).await?;
         }
         let mut desk = self.desk.lock();
         let stamp = format!("{:030}", now.as_nanosecond() - Timestamp::MIN.as_nanosecond());
         for (slot, plain) in &extra.secrets {
             desk.seal(account, slot, stamp.clone(), plain)?;
         }
-        if !extra.outbox.is_empty() || !extra.paylinks.is_empty() {
-            desk.add(account, extra.outbox, extra.paylinks)?;
+        if !extra.outbox.is_empty() || !extra.paylinks.is_empty() || !extra.held.is_empty() {
+            desk.add(account, extra.outbox, extra.held, extra.paylinks)?;
         }
         if !kinds.is_empty() {
             dirty.insert(account.clone());
@@ -444,10 +514,15 @@ impl Ledger {
     }
 
     /// Decides for every account that something happened to, or leaves that to who serves.
-    async fn decide_dirty(&self, dirty: &HashSet<AccountId>, now: Timestamp) -> Result<(), Fault> {
+    async fn decide_dirty(
+        &self,
+        dirty: &HashSet<AccountId>,
+        now: Timestamp,
+        deciding: bool,
+    ) -> Result<(), Fault> {
         let mut order: Vec<&AccountId> = dirty.iter().collect();
         order.sort_unstable();
-        if self.deciding {
+        if deciding {
             measures::decided(order.len());
         }
         for account in order {
@@ -455,7 +530,7 @@ impl Ledger {
             let rules = self.rules.of(account).filter(|_| decidable);
             let wake = match rules {
                 None => Wake::Never,
-                Some(_) if !self.deciding => Wake::At(now),
+                Some(_) if !deciding => Wake::At(now),
                 Some(rules) => self.decide(account, rules, now).await?,
             };
             self.desk.lock().wake(account, wake)?;
@@ -498,40 +573,40 @@ fn from_framework(error: AggregateError<Refusal>) -> ExecuteError {
     }
 }
 
-fn fail(work: Vec<Work>, fault: &Fault) {
-    for one in work {
-        match one {
-            Work::Record { reply, .. } => Answer::Record(reply, Vec::new()).fail(fault),
-            Work::Execute { reply, .. } => {
-                Answer::Execute(reply, Err(ExecuteError::Failed(fault.copy()))).fail(fault);
-            }
-            Work::Decide { reply, .. } => Answer::Decide(reply, 0).fail(fault),
+/// Writes a batch, answers those whose work is durable, and gives back what was lost.
+async fn write(
+    store: Arc<dyn Store>,
+    appends: Vec<Append>,
+    mut jobs: Vec<Job>,
+    keys: Arc<Keys>,
+) -> Written {
+    let names: Vec<AccountId> = appends.iter().map(|append| append.account.clone()).collect();
+    let begun = Instant::now();
+    let written = store.commit(appends).await;
+    measures::batch(names.len(), begun.elapsed(), written.as_deref().ok());
+    let outcomes = match written {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            error!(%error, "a batch could not be written");
+            let fault = Fault::from(error);
+            jobs.into_iter().for_each(|job| job.fail(&fault));
+            return Written::Failed;
         }
+    };
+    let lost = Lost::of(names, outcomes, &keys);
+    if !lost.is_empty() {
+        info!(accounts = lost.accounts.len(), "another instance was faster: decided again");
+        jobs.iter_mut().for_each(|job| job.strike(&lost));
     }
+    Written::Done(lost, answer_done(jobs))
 }
 
-fn answer_all(answers: Vec<Answer>) {
-    // A caller that went away no longer wants to hear it; the work is durable all the same.
-    for answer in answers {
-        match answer {
-            Answer::Record(reply, receipts) => drop(reply.send(Ok(receipts))),
-            Answer::Execute(reply, done) => drop(reply.send(done)),
-            Answer::Decide(reply, count) => drop(reply.send(Ok(count))),
-        }
-    }
-}
-
-impl Answer {
-    fn fail(self, fault: &Fault) {
-        match self {
-            Self::Record(reply, _) => drop(reply.send(Err(fault.copy()))),
-            Self::Execute(reply, Err(ExecuteError::Refused(refusal))) => {
-                drop(reply.send(Err(ExecuteError::Refused(refusal))));
-            }
-            Self::Execute(reply, _) => drop(reply.send(Err(ExecuteError::Failed(fault.copy())))),
-            Self::Decide(reply, _) => drop(reply.send(Err(fault.copy()))),
-        }
-    }
+/// Answers what is done, all of which is durable; the rest is to be decided again.
+fn answer_done(mut jobs: Vec<Job>) -> Vec<Job> {
+    jobs.iter_mut().for_each(Job::keep);
+    let (todo, done): (Vec<_>, Vec<_>) = jobs.into_iter().partition(Job::is_todo);
+    done.into_iter().for_each(Job::answer);
+    todo
 }
 
 impl From<StoreError> for Fault {

@@ -12,20 +12,24 @@ use kulanz_domain::{
     ids::{AccountId, CreditorId, NoticeId},
     policy::Rules,
 };
-use kulanz_store::{InboxKey, OutboxChange, OutboxState, Paylink, Store, StoreError};
+use kulanz_store::{
+    Held, InboxKey, OutboxChange, OutboxState, Partitions, Paylink, Share, Store, StoreError,
+};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub mod backtest;
 pub mod brake;
 pub mod clock;
 mod desk;
+mod leading;
 mod ledger;
 mod look_again;
 mod measures;
 pub mod plan;
 pub mod rebuild;
+mod serving;
 pub mod simulate;
 pub mod trial;
 pub mod vault;
@@ -38,6 +42,7 @@ pub use views::UNMATCHED;
 
 use clock::Clock;
 use ledger::{Ledger, Work};
+use serving::Serving;
 use vault::{AccountKey, Vault, VaultError};
 
 pub(crate) type RuleBook = SharedRules;
@@ -47,6 +52,9 @@ pub const PARTITIONS: u16 = 64;
 
 /// How many due accounts are taken at once.
 const DUE_AT_ONCE: u32 = 1000;
+
+/// Wake-ups of others that are overdue for this long are taken by anybody.
+const OVERDUE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// A fault of ours: what was asked did not happen, and asking again may help.
 #[derive(Debug, Error)]
@@ -63,6 +71,9 @@ pub enum Fault {
     /// The batch before could not be written, and this one stood on it.
     #[error("an earlier batch could not be written; try again")]
     Lost,
+    /// Another instance works on the message by now.
+    #[error("another instance works on this message by now")]
+    Overtaken,
     /// The account was not brought into memory.
     #[error("account {0} was not loaded")]
     NotLoaded(AccountId),
@@ -88,6 +99,7 @@ impl Fault {
             Self::Full => Self::Full,
             Self::Conflict => Self::Conflict,
             Self::Lost => Self::Lost,
+            Self::Overtaken => Self::Overtaken,
             Self::NotLoaded(account) => Self::NotLoaded(account.clone()),
             Self::Vault(error) => Self::Vault(Arc::clone(error)),
             Self::Form(error) => Self::Form(Arc::clone(error)),
@@ -189,6 +201,9 @@ pub struct Engine {
     clock: Clock,
     rules: SharedRules,
     work: mpsc::Sender<Work>,
+    instance: Arc<str>,
+    own: watch::Sender<Partitions>,
+    serving: Serving,
     /// Told whenever something was committed that may have to go out.
     committed: Arc<Notify>,
 }
@@ -229,6 +244,13 @@ pub fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
+/// A name that no other process has, in whatever container: with zeros, where the system has no
+/// random numbers, nothing can be sealed or sent either.
+fn instance_id() -> String {
+    let random = u64::from_be_bytes(vault::random::<8>().unwrap_or_default());
+    format!("{}-{random:016x}", std::process::id())
+}
+
 impl Engine {
     /// Starts the ledger on the current tokio runtime.
     pub fn start(
@@ -238,14 +260,35 @@ impl Engine {
         rules: SharedRules,
         mode: Mode,
     ) -> Self {
+        let serving = Serving::new();
         let work = Ledger::start(
             Arc::clone(&store),
             Arc::clone(&vault),
             rules.clone(),
             clock.clone(),
             mode == Mode::Serving,
+            serving.clone(),
         );
-        Self { store, vault, clock, rules, work, committed: Arc::new(Notify::new()) }
+        let (instance, own) = (instance_id().into(), watch::Sender::new(Partitions::ALL));
+        let committed = Arc::new(Notify::new());
+        Self { store, vault, clock, rules, work, instance, own, serving, committed }
+    }
+
+    /// Names this engine among all that work on the same data: the holder of its leases and
+    /// claims. No other ever has the same.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The partitions whose wake-ups this engine takes; all of them until [`Engine::take_over`].
+    pub fn partitions(&self) -> Partitions {
+        *self.own.borrow()
+    }
+
+    /// From now on this engine takes the wake-ups of these partitions. Whatever it was doing for
+    /// others ends as it would have: the version decides.
+    pub fn take_over(&self, partitions: Partitions) {
+        self.own.send_replace(partitions);
     }
 
     /// The store, for what needs no account: links, dead letters, lists.
@@ -399,34 +442,38 @@ impl Engine {
         Ok(recheck(&loaded.account, &rules, notice, self.clock.now()))
     }
 
-    /// Puts a message back for a later attempt. No event: nothing happened to the account.
+    /// Puts a message back for a later attempt, by whoever has it. No event: nothing happened to
+    /// the account.
     pub async fn try_later(
         &self,
         account: &AccountId,
-        notice: &NoticeId,
+        held: Held,
         next_at: Timestamp,
         detail: Option<String>,
     ) -> Result<(), ExecuteError> {
         let change = OutboxChange::Move {
-            notice: notice.clone(),
+            notice: held.notice.clone(),
             state: OutboxState::Queued,
             next_at,
             changed_at: self.clock.now(),
             detail,
         };
-        let extra = Extra { outbox: vec![change], ..Extra::default() };
+        let extra = Extra { outbox: vec![change], held: vec![held], ..Extra::default() };
         self.execute_with(account, None, "delivery", extra).await.map(drop)
     }
 
-    /// Takes every wake-up that is due; how many accounts were looked at.
+    /// Takes every wake-up that is due and ours to take; how many accounts were looked at.
     pub async fn run_due(&self) -> Result<usize, Fault> {
         let mut count = 0;
         loop {
-            let due = self.store.due(self.clock.now(), DUE_AT_ONCE).await?;
-            if due.is_empty() {
+            let now = self.clock.now();
+            let overdue = now.saturating_sub(OVERDUE).unwrap_or(Timestamp::MIN);
+            let share = Share { own: self.partitions(), overdue };
+            let due = self.store.due(now, share, DUE_AT_ONCE).await?;
+            // Who does not decide would find the same again, for ever.
+            if due.is_empty() || !self.is_in_force().await? {
                 return Ok(count);
             }
-            let now = self.clock.now();
             due.iter().for_each(|(_, at)| measures::woken(now.duration_since(*at)));
             let accounts: Vec<AccountId> = due.into_iter().map(|(account, _)| account).collect();
             let (reply, answer) = oneshot::channel();
@@ -438,14 +485,18 @@ impl Engine {
 
     /// Takes wake-ups as they become due, for ever. A fault of the store is waited out.
     pub async fn run_wake_ups(&self) {
+        let mut own = self.own.subscribe();
+        // Others set wake-ups too, and tell nobody.
+        let patience = Duration::from_secs(if self.store.is_shared() { 5 } else { 60 });
         loop {
             let committed = self.committed.notified();
+            let mine = *own.borrow_and_update();
             let next = match self.run_due().await {
-                Ok(_) => self.store.next_wake().await.map_err(Fault::from),
+                Ok(_) => self.next_wake(mine).await,
                 Err(fault) => Err(fault),
             };
             let (until, limit) = match next {
-                Ok(next) => (next.unwrap_or(Timestamp::MAX), Duration::from_secs(60)),
+                Ok(next) => (next.unwrap_or(Timestamp::MAX), patience),
                 Err(fault) => {
                     tracing::error!(%fault, "wake-ups cannot be taken");
                     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -455,8 +506,23 @@ impl Engine {
             tokio::select! {
                 () = self.clock.wait_until(until, limit) => {}
                 () = committed => {}
+                Ok(()) = own.changed() => {}
             }
         }
+    }
+
+    /// When the next wake-up is ours to take; not before a while from now where we take none.
+    async fn next_wake(&self, own: Partitions) -> Result<Option<Timestamp>, Fault> {
+        if !self.is_in_force().await? {
+            return Ok(None);
+        }
+        let next = self.store.next_wake(own).await?;
+        if own == Partitions::ALL {
+            return Ok(next);
+        }
+        let others = self.store.next_wake(own.others()).await?;
+        let others = others.map(|at| at.saturating_add(OVERDUE).unwrap_or(at));
+        Ok([next, others].into_iter().flatten().min())
     }
 
     /// Comes back when something was committed, or after `limit`.

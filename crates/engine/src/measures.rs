@@ -17,6 +17,7 @@ pub(crate) fn batch(appends: usize, took: Duration, outcomes: Option<&[Outcome]>
     ended("committed", of(|outcome| matches!(outcome, Outcome::Committed { .. })));
     ended("conflict", of(|outcome| matches!(outcome, Outcome::Conflict)));
     ended("recorded_before", of(|outcome| matches!(outcome, Outcome::AlreadyRecorded(_))));
+    ended("overtaken", of(|outcome| matches!(outcome, Outcome::NotHeld(_))));
 }
 
 fn ended(outcome: &'static str, appends: usize) {

@@ -135,7 +135,7 @@ async fn walk(
     let mut coming = events.iter().peekable();
     loop {
         let event = coming.peek().map(|event| event.at);
-        let wake = engine.store().next_wake().await?;
+        let wake = engine.store().next_wake(kulanz_store::Partitions::ALL).await?;
         let play = walk.plays.peek().map(|Reverse((at, ..))| *at);
         let Some(next) = [event, wake, play].into_iter().flatten().min() else { break };
         if next > end {

@@ -24,7 +24,7 @@ pub fn router(server: Server) -> Router {
 
 /// Whether the store answers: without it nothing can be taken, and a restart would not help.
 async fn ready(State(server): State<Server>) -> Response {
-    match server.house.engine.store().next_wake().await {
+    match server.house.engine.store().next_wake(kulanz_store::Partitions::ALL).await {
         Ok(_) => (StatusCode::OK, "ok\n").into_response(),
         Err(error) => {
             tracing::error!(%error, "the store does not answer");

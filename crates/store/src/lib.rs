@@ -16,10 +16,12 @@ use thiserror::Error;
 
 mod code;
 pub mod contract;
+mod partitions;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
 
+pub use partitions::{Partitions, Share};
 pub use rows::*;
 
 /// A fault of the store. Nothing of the call took effect unless said otherwise.
@@ -98,16 +100,29 @@ pub trait Store: Send + Sync + 'static {
     /// Position of the newest event; 0 where there is none.
     async fn position(&self) -> Result<u64, StoreError>;
 
-    /// Accounts whose wake-up is at `until` or before, earliest first. Taking them changes
-    /// nothing: each stays due until an append moves its wake-up.
+    /// Which of `keys` were recorded before, and the versions of the heads of `accounts`, 0 where
+    /// there is none, both in their order: one way to the database and back.
+    async fn look(
+        &self,
+        keys: Vec<InboxKey>,
+        accounts: Vec<AccountId>,
+    ) -> Result<(Vec<bool>, Vec<u64>), StoreError>;
+
+    /// Whether others may write to the same data: whatever is in memory may be behind then.
+    fn is_shared(&self) -> bool;
+
+    /// Accounts whose wake-up is at `until` or before, of `share`: earliest first, then those
+    /// of others that are overdue, latest first, so that who helps does not meet who is at work
+    /// on them. Taking them changes nothing: each stays due until an append moves its wake-up.
     async fn due(
         &self,
         until: Timestamp,
+        share: Share,
         limit: u32,
     ) -> Result<Vec<(AccountId, Timestamp)>, StoreError>;
 
-    /// The earliest wake-up of all.
-    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// The earliest wake-up in `partitions`.
+    async fn next_wake(&self, partitions: Partitions) -> Result<Option<Timestamp>, StoreError>;
 
     /// Account ids in their order, after `after`, of one creditor or all.
     async fn accounts(
@@ -125,13 +140,27 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Secret>, StoreError>;
 
     /// Takes up to `limit` queued messages of a creditor that are due at `now`, earliest first:
-    /// they become `Sending`, their attempts count up, durably, before any byte leaves.
+    /// they become `Sending`, their attempts count up, durably, before any byte leaves. They are
+    /// the claim's holder's for as long as it renews the claim.
     async fn take_outbox(
         &self,
         creditor: CreditorId,
         now: Timestamp,
         limit: u32,
+        claim: Claim,
     ) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Takes over up to `limit` messages in `Sending` that nobody goes on with: those whose claim
+    /// ran out by the database's clock, and the holder's own, which it has to have let go of.
+    /// They are the claim's holder's from then on; whoever had them can change them no more.
+    async fn take_abandoned(&self, limit: u32, claim: Claim) -> Result<Vec<OutboxRow>, StoreError>;
+
+    /// Renews the claim on messages in `Sending`; whether each is still the holder's.
+    async fn renew_claim(
+        &self,
+        notices: Vec<NoticeId>,
+        claim: Claim,
+    ) -> Result<Vec<bool>, StoreError>;
 
     /// Creditors of whom a queued message is due at `now`, in the order of their ids. Asks little,
     /// however many messages wait.
@@ -276,13 +305,13 @@ pub trait Store: Send + Sync + 'static {
     /// Sets or, with `None`, removes a setting.
     async fn put_meta(&self, key: String, value: Option<String>) -> Result<(), StoreError>;
 
-    /// Sets a setting to `new` where it is `old`; whether it was. Of several that change it at once
-    /// each sees what the one before left.
+    /// As [`Self::put_meta`], where the setting is `expected`; whether it was. Of several that change
+    /// it at once each sees what the one before left.
     async fn swap_meta(
         &self,
         key: String,
-        old: Option<String>,
-        new: String,
+        expected: Option<String>,
+        value: Option<String>,
     ) -> Result<bool, StoreError>;
 
     /// Takes or renews the lease `name` for `seconds` from now; whether `holder` has it then. Of

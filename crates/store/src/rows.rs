@@ -104,6 +104,26 @@ pub struct OutboxRow {
     pub detail: Option<String>,
 }
 
+/// Who sends messages, and for how long it says so each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The instance.
+    pub holder: String,
+    /// From now on, by the database's clock.
+    pub seconds: u32,
+}
+
+/// One attempt to send a message, by whoever took it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// The message.
+    pub notice: NoticeId,
+    /// Who took it.
+    pub holder: String,
+    /// The attempts begun when it was taken.
+    pub attempt: u32,
+}
+
 /// What becomes of the outbox in an append.
 #[derive(Debug, Clone)]
 pub enum OutboxChange {
@@ -277,6 +297,9 @@ pub struct Append {
     pub secrets: Vec<Secret>,
     /// Messages.
     pub outbox: Vec<OutboxChange>,
+    /// Attempts that have to be under way still: where another instance took a message over,
+    /// the append loses.
+    pub held: Vec<Held>,
     /// Paylinks.
     pub paylinks: Vec<Paylink>,
     /// Read side; `None` leaves it as it is.
@@ -295,6 +318,8 @@ pub enum Outcome {
     Conflict,
     /// One of its inbox keys had been recorded before.
     AlreadyRecorded(InboxKey),
+    /// The attempt at this message is another's by now, or at its end.
+    NotHeld(NoticeId),
 }
 
 /// What is needed to bring an account into memory.

@@ -11,7 +11,10 @@ use kulanz_domain::{
 };
 use kulanz_engine::{
     brake::{self, NotPulled},
-    store::OutboxState::{Queued, Sending, Suppressed},
+    store::{
+        Claim,
+        OutboxState::{Queued, Sending, Suppressed},
+    },
 };
 
 /// Due so that the reminder comes on 16 March.
@@ -29,7 +32,7 @@ async fn at_its_limit_it_stops_and_stays_pulled_until_a_person_releases_it() {
     // Neither time nor a restart nor another day releases it.
     house.later(2);
     house.run().await;
-    let house = house.restart().await;
+    let mut house = house.restart().await;
     house.later(24);
     house.run().await;
     assert_eq!(house.sent("shop").await, 20);
@@ -85,15 +88,19 @@ async fn a_crash_between_two_messages_counts_none_of_them_twice() {
     let mut house = House::new([Some(limits(20, 0, 0)), None]);
     house.debtors("shop", 0, 30, DUE).await;
     // Taken, and the process ends before anything else happens.
+    let claim = Claim { holder: "dead".to_owned(), seconds: 60 };
     let (shop, now) = (CreditorId::new("shop").unwrap(), house.clock.now());
-    assert_eq!(house.store().take_outbox(shop.clone(), now, 7).await.unwrap().len(), 7);
+    assert_eq!(
+        house.store().take_outbox(shop.clone(), now, 7, claim.clone()).await.unwrap().len(),
+        7
+    );
     assert_eq!(house.count("shop", Sending).await, 7);
     let house = house.restart().await;
     house.run().await;
     assert_eq!((house.sent("shop").await, house.count("shop", Queued).await), (20, 10));
     // Pulled: what is taken without having left waits again.
     house.let_through("shop", 2).await;
-    assert_eq!(house.store().take_outbox(shop, now, 2).await.unwrap().len(), 2);
+    assert_eq!(house.store().take_outbox(shop, now, 2, claim).await.unwrap().len(), 2);
     let house = house.restart().await;
     assert_eq!((house.sent("shop").await, house.count("shop", Queued).await), (20, 10));
     house.run().await;

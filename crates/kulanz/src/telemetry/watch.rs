@@ -48,7 +48,7 @@ async fn look(engine: &Engine, lists: &mut BTreeMap<String, u64>) -> Result<(), 
         event!(target: METRIC, Level::TRACE, gauge.kulanz_work_items = *count, list = list.as_str());
     }
     event!(target: METRIC, Level::TRACE, gauge.kulanz_position = store.position().await?);
-    let next = store.next_wake().await?;
+    let next = store.next_wake(kulanz_store::Partitions::ALL).await?;
     let late = next.map_or(0.0, |due| engine.clock().now().duration_since(due).as_secs_f64());
     event!(target: METRIC, Level::TRACE, gauge.kulanz_oldest_wake_up_seconds = late.max(0.0));
     Ok(())

@@ -6,13 +6,15 @@ use jiff::Timestamp;
 use kulanz_domain::{fact::Channel, ids::AccountId, money::Currency};
 
 use super::rows::*;
-use crate::{Append, BookRow, KeyChange, Outcome, Store, StoreError, Views, Wake};
+use crate::{
+    Append, BookRow, KeyChange, Outcome, Partitions, Share, Store, StoreError, Views, Wake,
+};
 
 /// `At`, `Keep` and `Never` do what they say, and the earliest comes first.
 pub async fn a_wake_up_is_set_kept_and_cleared(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;
     let wake = |id: &str, version, wake| Append { wake, ..append(id, version, &["{}"]) };
-    assert_eq!(store.next_wake().await.unwrap(), None);
+    assert_eq!(store.next_wake(Partitions::ALL).await.unwrap(), None);
     commit(
         &*store,
         vec![
@@ -25,10 +27,10 @@ pub async fn a_wake_up_is_set_kept_and_cleared(open: impl AsyncFn() -> Arc<dyn S
     )
     .await;
     let due = async |until, limit| -> Vec<(AccountId, Timestamp)> {
-        store.due(at(until), limit).await.unwrap()
+        store.due(at(until), Share::ALL, limit).await.unwrap()
     };
     let (d1, d2, d3) = (account("shop/d1"), account("shop/d2"), account("shop/d3"));
-    assert_eq!(store.next_wake().await.unwrap(), Some(at(10)));
+    assert_eq!(store.next_wake(Partitions::ALL).await.unwrap(), Some(at(10)));
     assert_eq!(due(9, 9).await, []);
     assert_eq!(due(20, 9).await, [(d2.clone(), at(10)), (d3.clone(), at(20))]);
     assert_eq!(due(99, 1).await, [(d2.clone(), at(10))]);
@@ -42,7 +44,7 @@ pub async fn a_wake_up_is_set_kept_and_cleared(open: impl AsyncFn() -> Arc<dyn S
     )
     .await;
     assert_eq!(due(99, 9).await, [(d1, at(30)), (d3, at(40))]);
-    assert_eq!(store.next_wake().await.unwrap(), Some(at(30)));
+    assert_eq!(store.next_wake(Partitions::ALL).await.unwrap(), Some(at(30)));
 }
 
 /// A moment between two microseconds is named as the later one, and due at it.
@@ -51,10 +53,10 @@ pub async fn a_wake_up_is_never_named_too_early(open: impl AsyncFn() -> Arc<dyn 
     let odd = Timestamp::from_nanosecond(at(10).as_nanosecond() + 1_001).unwrap();
     let wake = Append { wake: Wake::At(odd), ..append("shop/d1", 0, &["{}"]) };
     commit(&*store, vec![wake]).await;
-    let named = store.next_wake().await.unwrap().unwrap();
+    let named = store.next_wake(Partitions::ALL).await.unwrap().unwrap();
     assert!(named >= odd, "{named} is before {odd}");
-    assert_eq!(store.due(at(10), 9).await.unwrap(), []);
-    assert_eq!(store.due(named, 9).await.unwrap(), [(account("shop/d1"), named)]);
+    assert_eq!(store.due(at(10), Share::ALL, 9).await.unwrap(), []);
+    assert_eq!(store.due(named, Share::ALL, 9).await.unwrap(), [(account("shop/d1"), named)]);
 }
 
 /// The order is that of [`AccountId`], whatever characters the ids hold.

@@ -39,7 +39,7 @@ pub async fn a_creditors_messages_are_taken_whatever_waits_at_another(
     assert_eq!(due(9).await, ["shop", "zoo"]);
     assert_eq!(due(50).await, ["mill", "shop", "zoo"]);
     let take = async |name: &str, limit| {
-        let taken = store.take_outbox(creditor(name), at(9), limit).await.unwrap();
+        let taken = store.take_outbox(creditor(name), at(9), limit, by("one")).await.unwrap();
         taken.iter().map(|row| row.notice.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(take("mill", 9).await, Vec::<String>::new());
@@ -83,7 +83,7 @@ pub async fn what_left_is_counted_by_span_creditor_and_decision(
         ],
     )
     .await;
-    assert_eq!(store.take_outbox(creditor("shop"), at(30), 9).await.unwrap().len(), 1);
+    assert_eq!(store.take_outbox(creditor("shop"), at(30), 9, by("one")).await.unwrap().len(), 1);
     let left = async |after: Option<i64>, spans: &[(i64, i64)]| {
         let spans = spans.iter().map(|(from, until)| (at(*from), at(*until))).collect();
         store.departures(creditor("shop"), after.map(at), spans).await.unwrap()
@@ -133,7 +133,7 @@ pub async fn of_two_that_change_a_setting_at_once_one_does(open: impl AsyncFn() 
     let store = open().await;
     let swap = async |old: Option<&str>, new: &str| {
         let old = old.map(str::to_owned);
-        store.swap_meta("brakes".to_owned(), old, new.to_owned()).await.unwrap()
+        store.swap_meta("brakes".to_owned(), old, Some(new.to_owned())).await.unwrap()
     };
     assert!(!swap(Some("1"), "2").await);
     assert_eq!(store.meta("brakes".to_owned()).await.unwrap(), None);

@@ -8,8 +8,8 @@ use kulanz_domain::{
 };
 
 use crate::{
-    Append, BookRow, ClaimRow, InboxKey, KeyChange, NewEvent, NoticeRow, OutboxChange, OutboxRow,
-    OutboxState, Outcome, Paylink, Secret, Store, Views, Wake, WorkRow,
+    Append, BookRow, Claim, ClaimRow, InboxKey, KeyChange, NewEvent, NoticeRow, OutboxChange,
+    OutboxRow, OutboxState, Outcome, Paylink, Secret, Store, Views, Wake, WorkRow,
 };
 
 pub(crate) fn account(id: &str) -> AccountId {
@@ -22,6 +22,11 @@ pub(crate) fn creditor(id: &str) -> CreditorId {
 
 pub(crate) fn notice_id(id: &str) -> NoticeId {
     id.parse().unwrap()
+}
+
+/// A claim that outlasts the test.
+pub(crate) fn by(holder: &str) -> Claim {
+    Claim { holder: holder.to_owned(), seconds: 600 }
 }
 
 pub(crate) fn invoice_id(id: &str) -> InvoiceId {
@@ -59,6 +64,7 @@ pub(crate) fn append(id: &str, expected: u64, events: &[&str]) -> Append {
         key: KeyChange::Keep,
         secrets: Vec::new(),
         outbox: Vec::new(),
+        held: Vec::new(),
         paylinks: Vec::new(),
         views: None,
     }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::rows::*;
-use crate::{Append, KeyChange, OutboxChange, Outcome, Store, StoreError, StoredEvent, Wake};
+use crate::{
+    Append, KeyChange, OutboxChange, Outcome, Partitions, Share, Store, StoreError, StoredEvent,
+    Wake,
+};
 
 /// Events, key and wake-up come back as they went in.
 pub async fn what_was_appended_is_read_back(open: impl AsyncFn() -> Arc<dyn Store>) {
@@ -72,7 +75,7 @@ pub async fn a_conflict_leaves_the_others_untouched(open: impl AsyncFn() -> Arc<
     assert!(matches!(outcomes[2], Outcome::Committed { .. }));
     assert_eq!(store.stream(account("shop/d1"), 0).await.unwrap().len(), 1);
     assert_eq!(store.recorded(vec![key("shop", "lost")]).await.unwrap(), [false]);
-    assert_eq!(store.next_wake().await.unwrap(), None);
+    assert_eq!(store.next_wake(Partitions::ALL).await.unwrap(), None);
     assert_eq!(store.secrets(account("shop/d1"), vec![]).await.unwrap(), []);
     assert_eq!(store.outbox(None, 9).await.unwrap(), []);
     let ahead = store.commit(vec![append("shop/d1", 2, &["2"])]).await.unwrap();
@@ -132,7 +135,7 @@ pub async fn an_append_takes_effect_as_a_whole_or_not_at_all(
     let only = store.events_after(0, 9).await.unwrap()[0].position;
     assert_eq!(store.position().await.unwrap(), only);
     assert_eq!(store.recorded(vec![key("bank", "2")]).await.unwrap(), [false]);
-    assert_eq!(store.next_wake().await.unwrap(), None);
+    assert_eq!(store.next_wake(Partitions::ALL).await.unwrap(), None);
     assert_eq!(store.outbox(None, 9).await.unwrap(), []);
     assert_eq!(store.paylink([1; 32]).await.unwrap(), None);
     assert_eq!(store.claims(account("shop/d2")).await.unwrap(), []);
@@ -331,7 +334,7 @@ async fn picture(store: &dyn Store) -> String {
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         store.heads(vec![one.clone()]).await.unwrap(),
         store.events_after(0, 9).await.unwrap(),
-        store.due(at(99), 9).await.unwrap(),
+        store.due(at(99), Share::ALL, 9).await.unwrap(),
         store.secrets(one.clone(), vec![]).await.unwrap(),
         store.outbox(None, 9).await.unwrap(),
         store.paylink([5; 32]).await.unwrap(),
@@ -363,7 +366,7 @@ pub async fn of_concurrent_commits_with_one_inbox_key_one_takes_effect(
         match outcomes[0] {
             Outcome::Committed { .. } => won += 1,
             Outcome::AlreadyRecorded(_) => {}
-            Outcome::Conflict => panic!("{outcomes:?}"),
+            Outcome::Conflict | Outcome::NotHeld(_) => panic!("{outcomes:?}"),
         }
         assert!(matches!(outcomes[1], Outcome::Committed { .. }), "{outcomes:?}");
     }
@@ -433,7 +436,7 @@ pub async fn a_batch_of_many_appends_is_one_batch(open: impl AsyncFn() -> Arc<dy
     }
     assert_eq!(store.events_after(0, 99_999).await.unwrap().len(), 4 * MANY);
     assert_eq!(store.recorded_count().await.unwrap(), 2 * MANY as u64);
-    assert_eq!(store.due(at(99_999), 9_999).await.unwrap().len(), MANY);
+    assert_eq!(store.due(at(99_999), Share::ALL, 9_999).await.unwrap().len(), MANY);
     let again = store.commit(batch(2)).await.unwrap();
     assert!(again.iter().all(|outcome| *outcome == Outcome::Conflict));
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());

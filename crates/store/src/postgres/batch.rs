@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use kulanz_domain::ids::{AccountId, NoticeId};
 
 use crate::{
-    Append, InboxKey, OutboxChange, Outcome, StoreError,
+    Append, Held, InboxKey, OutboxChange, Outcome, StoreError,
     code::{InboxHash, inbox_hash},
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Known {
     pub(super) heads: HashMap<AccountId, (i64, u64)>,
     /// Inbox keys that are taken.
     pub(super) inbox: HashSet<InboxHash>,
+    /// Messages of the batch's attempts that are under way still.
+    pub(super) held: HashSet<NoticeId>,
 }
 
 /// An append that holds.
@@ -73,6 +75,11 @@ impl Batch {
         self.appends.iter().flat_map(|(_, keys)| keys).map(|key| &key[..]).collect()
     }
 
+    /// Attempts that have to be under way still.
+    pub(super) fn held(&self) -> Vec<&Held> {
+        self.appends.iter().flat_map(|(append, _)| &append.held).collect()
+    }
+
     /// # Errors
     /// [`StoreError::Misused`] where an append that holds breaks a rule of the interface.
     pub(super) fn sort_out(&self, known: &Known) -> Result<Sorted<'_>, StoreError> {
@@ -86,6 +93,10 @@ impl Batch {
             let version = versions.entry(&append.account).or_default();
             if *version != append.expected_version {
                 sorted.lost.push((place, Outcome::Conflict));
+                continue;
+            }
+            if let Some(lost) = append.held.iter().find(|held| !known.held.contains(&held.notice)) {
+                sorted.lost.push((place, Outcome::NotHeld(lost.notice.clone())));
                 continue;
             }
             if let Some(key) = take_all(&mut taken, append, inbox) {

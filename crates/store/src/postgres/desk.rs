@@ -175,19 +175,29 @@ pub(super) fn put_meta<'v>(key: &'v str, value: Option<&'v str>) -> Step<'v> {
     }
 }
 
-/// A row where `old` was there.
-pub(super) fn swap_meta<'v>(key: &'v str, old: Option<&'v str>, new: &'v str) -> Step<'v> {
-    match old {
-        Some(old) => step!(
-            "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2 RETURNING key",
-            text(key),
-            text(old),
-            text(new),
-        ),
-        None => step!(
+/// One row where the setting was `expected`, and is `value` now.
+pub(super) fn swap_meta<'v>(
+    key: &'v str,
+    expected: Option<&'v str>,
+    value: Option<&'v str>,
+) -> Step<'v> {
+    match (expected, value) {
+        (None, None) => step!("SELECT 1 WHERE NOT EXISTS (SELECT FROM meta WHERE key = $1)", key),
+        (None, Some(value)) => step!(
             "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING key",
             text(key),
-            text(new),
+            text(value),
+        ),
+        (Some(expected), None) => step!(
+            "DELETE FROM meta WHERE key = $1 AND value = $2 RETURNING key",
+            text(key),
+            text(expected),
+        ),
+        (Some(expected), Some(value)) => step!(
+            "UPDATE meta SET value = $3 WHERE key = $1 AND value = $2 RETURNING key",
+            text(key),
+            text(expected),
+            text(value),
         ),
     }
 }

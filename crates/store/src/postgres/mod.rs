@@ -6,10 +6,11 @@
 //! behind a high-water mark (`read.rs`). Whatever is asked of the server has a limit
 //! of time; a connection that is lost is made again when the next one is needed.
 //!
-//! What this does not do: several processes that serve the same data. [`PostgresStore::open_alone`]
-//! keeps them apart.
+//! Several processes may work on the same data ([`PostgresStore::open_shared`]); what needs them for
+//! itself says so ([`PostgresStore::open_alone`]), and the two keep each other out.
 
 mod batch;
+mod claims;
 mod code;
 mod config;
 mod desk;
@@ -38,23 +39,25 @@ use tokio::sync::Mutex;
 pub use config::PostgresConfig;
 
 use crate::{
-    Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow, OutboxRow,
-    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, RequestRow, Secret, Store, StoreError,
-    StoredEvent, TokenRow, Views, WorkRow, code as decode,
+    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow,
+    OutboxRow, OutboxState, Outcome, Partitions, Paylink, PlacementRow, PolicyRow, RequestRow,
+    Secret, Share, Store, StoreError, StoredEvent, TokenRow, Views, WorkRow, code as decode,
 };
 use code::{all, first};
 use pool::{Lent, Pool, Session, step};
+use schema::Hold;
 
 /// A store in a database.
 pub struct PostgresStore {
     pool: Arc<Pool>,
     may_write: bool,
-    /// Says that the data are served here, where they are.
-    alone: Option<Mutex<Session>>,
+    /// Says for as long as its connection lasts who may be here besides.
+    lock: Option<(Hold, Mutex<Session>)>,
 }
 
 impl PostgresStore {
-    /// Opens a database beside others that write to it; its schema is brought up to date.
+    /// Opens a database beside others that write to it, without a word to them: for trials. Its
+    /// schema is brought up to date.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] with what to do, where the server refuses the user or a right is
@@ -64,16 +67,26 @@ impl PostgresStore {
         Self::prepared(config, None).await
     }
 
+    /// As [`Self::open`], to work on it with others that do so.
+    ///
+    /// # Errors
+    /// Also [`StoreError::InUse`] where another process has it for itself alone, and
+    /// [`StoreError::Unusable`] where its schema has to be changed while others work on it.
+    pub async fn open_shared(config: PostgresConfig) -> Result<Self, StoreError> {
+        let lock = schema::shared(&config).await?;
+        Self::prepared(config, Some((Hold::Shared, Mutex::new(lock)))).await
+    }
+
     /// As [`Self::open`], for this process alone.
     ///
     /// # Errors
-    /// Also [`StoreError::InUse`] where another process has it.
+    /// Also [`StoreError::InUse`] where another process works on it.
     pub async fn open_alone(config: PostgresConfig) -> Result<Self, StoreError> {
-        let alone = schema::alone(&config).await?;
-        Self::prepared(config, Some(Mutex::new(alone))).await
+        let lock = schema::hold(&config, Hold::Alone).await?;
+        Self::prepared(config, Some((Hold::Alone, Mutex::new(lock)))).await
     }
 
-    /// Whether a process has opened the database for itself alone.
+    /// Whether a process works on the database.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -91,30 +104,33 @@ impl PostgresStore {
         schema::check_server(&mut session).await?;
         schema::check_version(&mut session).await?;
         let pool = Pool::new(config, true, session);
-        Ok(Self { pool, may_write: false, alone: None })
+        Ok(Self { pool, may_write: false, lock: None })
     }
 
     async fn prepared(
         config: PostgresConfig,
-        alone: Option<Mutex<Session>>,
+        lock: Option<(Hold, Mutex<Session>)>,
     ) -> Result<Self, StoreError> {
         let mut session = Session::open(&config, false).await?;
         schema::check_server(&mut session).await?;
         schema::migrate(&mut session, &config).await?;
         let pool = Pool::new(config, false, session);
-        Ok(Self { pool, may_write: true, alone })
+        Ok(Self { pool, may_write: true, lock })
     }
 
-    /// Refuses where nothing may be written, or another process serves the data by now: its lock
-    /// went with a lost connection, and this one was slower to take it again.
+    /// Refuses where nothing may be written, or another process has the data for itself by now:
+    /// the lock went with a lost connection, and this one was slower to take it again.
     async fn may_write(&self) -> Result<(), StoreError> {
         if !self.may_write {
             return Err(StoreError::ReadOnly);
         }
-        if let Some(alone) = &self.alone {
-            let mut session = alone.lock().await;
+        if let Some((hold, session)) = &self.lock {
+            let mut session = session.lock().await;
             if session.is_closed() {
-                *session = schema::alone(self.pool.config()).await?;
+                let mut again = schema::hold(self.pool.config(), *hold).await?;
+                // A newer release may have been there in between.
+                schema::check_version(&mut again).await?;
+                *session = again;
             }
         }
         Ok(())
@@ -167,13 +183,32 @@ impl Store for PostgresStore {
     async fn due(
         &self,
         until: Timestamp,
+        share: Share,
         limit: u32,
     ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
-        read::due(&self.pool, until, limit).await
+        read::due(&self.pool, until, share, limit).await
     }
 
-    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
-        read::next_wake(&self.pool).await
+    async fn next_wake(&self, partitions: Partitions) -> Result<Option<Timestamp>, StoreError> {
+        if partitions == Partitions::NONE {
+            return Ok(None);
+        }
+        read::next_wake(&self.pool, partitions).await
+    }
+
+    async fn look(
+        &self,
+        keys: Vec<InboxKey>,
+        accounts: Vec<AccountId>,
+    ) -> Result<(Vec<bool>, Vec<u64>), StoreError> {
+        if keys.is_empty() && accounts.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        read::look(&self.pool, &keys, &accounts).await
+    }
+
+    fn is_shared(&self) -> bool {
+        !matches!(self.lock, Some((Hold::Alone, _)))
     }
 
     async fn accounts(
@@ -198,9 +233,10 @@ impl Store for PostgresStore {
         creditor: CreditorId,
         now: Timestamp,
         limit: u32,
+        claim: Claim,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let taken = writer::take_outbox(&creditor, now, limit);
-        all(self.writing().await?.one(taken).await?, decode::outbox_row)
+        let taken = self.writing().await?.one(claims::take(&creditor, now, limit, &claim)).await?;
+        all(taken, decode::outbox_row)
     }
 
     async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError> {
@@ -231,6 +267,21 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<(OutboxRow, Option<String>)>, StoreError> {
         queue::queued(&self.pool, &creditor, limit).await
+    }
+
+    async fn take_abandoned(&self, limit: u32, claim: Claim) -> Result<Vec<OutboxRow>, StoreError> {
+        let taken = self.writing().await?.one(claims::take_abandoned(limit, &claim)).await?;
+        all(taken, decode::outbox_row)
+    }
+
+    async fn renew_claim(
+        &self,
+        notices: Vec<NoticeId>,
+        claim: Claim,
+    ) -> Result<Vec<bool>, StoreError> {
+        let renewed = self.writing().await?.one(claims::renew(&notices, &claim)).await?;
+        let renewed: Vec<NoticeId> = all(renewed, |row| row.parsed("notice"))?;
+        Ok(notices.iter().map(|notice| renewed.contains(notice)).collect())
     }
 
     async fn outbox(
@@ -418,11 +469,11 @@ impl Store for PostgresStore {
     async fn swap_meta(
         &self,
         key: String,
-        old: Option<String>,
-        new: String,
+        expected: Option<String>,
+        value: Option<String>,
     ) -> Result<bool, StoreError> {
-        let swapped = desk::swap_meta(&key, old.as_deref(), &new);
-        Ok(!self.writing().await?.one(swapped).await?.is_empty())
+        let swap = desk::swap_meta(&key, expected.as_deref(), value.as_deref());
+        Ok(!self.writing().await?.one(swap).await?.is_empty())
     }
 
     async fn lease(&self, name: String, holder: String, seconds: u32) -> Result<bool, StoreError> {

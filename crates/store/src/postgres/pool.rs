@@ -264,6 +264,17 @@ impl Pool {
         }
     }
 
+    /// As [`Self::read`], for several statements that go out at once.
+    pub(super) async fn read_all<'v>(
+        self: &Arc<Self>,
+        steps: impl Fn() -> Vec<Step<'v>>,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        match self.lend().await?.all(steps()).await {
+            Err(Failed::Lost(_)) => Ok(self.lend().await?.all(steps()).await?),
+            answer => Ok(answer?),
+        }
+    }
+
     /// As [`Self::read`], for a statement that reads most of a table.
     pub(super) async fn read_widely(
         self: &Arc<Self>,

@@ -13,8 +13,8 @@ use super::{
     writer::MARK,
 };
 use crate::{
-    BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Paylink, Secret,
-    StoreError, StoredEvent, WorkRow,
+    BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Partitions, Paylink,
+    Secret, Share, StoreError, StoredEvent, WorkRow,
     code::{self as rows, NoticeCount},
 };
 
@@ -151,14 +151,49 @@ async fn up_to_the_mark(
     session.one(step!(EVENTS_AFTER, position, mark, i64::from(limit))).await
 }
 
+const RECORDED: &str = "SELECT key FROM inbox WHERE key = ANY($1::bytea[])";
+
+const VERSIONS: &str = "SELECT accounts.creditor, accounts.debtor, version
+    FROM unnest($1::text[], $2::text[]) AS asked(creditor, debtor)
+    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
+    AND accounts.debtor = asked.debtor COLLATE \"C\"";
+
 pub(super) async fn recorded(pool: &Arc<Pool>, keys: &[InboxKey]) -> Result<Vec<bool>, StoreError> {
+    Ok(look(pool, keys, &[]).await?.0)
+}
+
+/// Which keys were recorded, and the versions of heads: two statements that go out at once.
+pub(super) async fn look(
+    pool: &Arc<Pool>,
+    keys: &[InboxKey],
+    accounts: &[AccountId],
+) -> Result<(Vec<bool>, Vec<u64>), StoreError> {
     let hashes: Vec<_> = keys.iter().map(rows::inbox_hash).collect();
-    let asked = || hashes.iter().map(|hash| &hash[..]).collect::<Vec<_>>();
-    let known =
-        pool.read(|| step!("SELECT key FROM inbox WHERE key = ANY($1::bytea[])", asked())).await?;
+    let steps = || {
+        let mut steps = Vec::with_capacity(2);
+        if !hashes.is_empty() {
+            steps.push(step!(RECORDED, hashes.iter().map(|hash| &hash[..]).collect::<Vec<_>>()));
+        }
+        if !accounts.is_empty() {
+            steps.push(step!(
+                VERSIONS,
+                accounts.iter().map(|account| account.creditor.as_str()).collect::<Vec<_>>(),
+                accounts.iter().map(|account| account.debtor.as_str()).collect::<Vec<_>>(),
+            ));
+        }
+        steps
+    };
+    let mut answers = pool.read_all(steps).await?.into_iter();
+    let known = if hashes.is_empty() { Vec::new() } else { answers.next().unwrap_or_default() };
     let known = all(known, |row| row.bytes("key"))?;
     let known: std::collections::HashSet<Vec<u8>> = known.into_iter().collect();
-    Ok(hashes.iter().map(|hash| known.contains(&hash[..])).collect())
+    let versions =
+        all(answers.next().unwrap_or_default(), |row| Ok((row.account()?, row.count("version")?)))?;
+    let versions: HashMap<AccountId, u64> = versions.into_iter().collect();
+    Ok((
+        hashes.iter().map(|hash| known.contains(&hash[..])).collect(),
+        accounts.iter().map(|account| versions.get(account).copied().unwrap_or(0)).collect(),
+    ))
 }
 
 pub(super) async fn recorded_count(pool: &Arc<Pool>) -> Result<u64, StoreError> {
@@ -172,28 +207,72 @@ pub(super) async fn position(pool: &Arc<Pool>) -> Result<u64, StoreError> {
     Ok(first(last, |row| row.count("position"))?.unwrap_or(0))
 }
 
+/// A set of partitions as a statement names it.
+fn numbers(partitions: Partitions) -> Vec<i32> {
+    partitions.numbers().map(i32::from).collect()
+}
+
 pub(super) async fn due(
     pool: &Arc<Pool>,
     until: Timestamp,
+    share: Share,
     limit: u32,
 ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
-    let found = pool
-        .read(|| {
-            step!(
-                "SELECT creditor, debtor, wake_at FROM accounts
-                 WHERE wake_at <= $1 ORDER BY wake_at, number LIMIT $2",
-                moment(until),
-                i64::from(limit),
-            )
-        })
-        .await?;
-    all(found, rows::wake_up)
+    let limit = i64::from(limit);
+    if share.own == Partitions::ALL {
+        let found = pool
+            .read(|| {
+                step!(
+                    "SELECT creditor, debtor, wake_at FROM accounts
+                     WHERE wake_at <= $1 ORDER BY wake_at, number LIMIT $2",
+                    moment(until),
+                    limit,
+                )
+            })
+            .await?;
+        return all(found, rows::wake_up);
+    }
+    let own = || {
+        step!(
+            "SELECT creditor, debtor, wake_at FROM accounts
+             WHERE wake_at <= $1 AND partition = ANY($3::int[]) ORDER BY wake_at, number LIMIT $2",
+            moment(until),
+            limit,
+            numbers(share.own),
+        )
+    };
+    let mut found = all(pool.read(own).await?, rows::wake_up)?;
+    let others = || {
+        step!(
+            "SELECT creditor, debtor, wake_at FROM accounts
+             WHERE wake_at <= $1 AND partition = ANY($3::int[])
+             ORDER BY wake_at DESC, number DESC LIMIT $2",
+            moment(share.overdue.min(until)),
+            limit - found.len() as i64,
+            numbers(share.own.others()),
+        )
+    };
+    if (found.len() as i64) < limit {
+        let others = all(pool.read(others).await?, rows::wake_up)?;
+        found.extend(others);
+    }
+    Ok(found)
 }
 
-pub(super) async fn next_wake(pool: &Arc<Pool>) -> Result<Option<Timestamp>, StoreError> {
+pub(super) async fn next_wake(
+    pool: &Arc<Pool>,
+    partitions: Partitions,
+) -> Result<Option<Timestamp>, StoreError> {
     let found = pool
-        .read(|| {
-            step!("SELECT wake_at FROM accounts WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1")
+        .read(|| match partitions {
+            Partitions::ALL => step!(
+                "SELECT wake_at FROM accounts WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1"
+            ),
+            some => step!(
+                "SELECT wake_at FROM accounts
+                 WHERE wake_at IS NOT NULL AND partition = ANY($1::int[]) ORDER BY wake_at LIMIT 1",
+                numbers(some),
+            ),
         })
         .await?;
     first(found, |row| row.moment("wake_at"))

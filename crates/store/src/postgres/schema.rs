@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0002_brake.sql"),
     include_str!("../../migrations/postgres/0003_leases.sql"),
     include_str!("../../migrations/postgres/0004_requests.sql"),
+    include_str!("../../migrations/postgres/0005_claimed_messages.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.
@@ -21,9 +22,26 @@ const OLDEST: i32 = 150_000;
 /// Held while migrations run, so that two that start at once do not both run them.
 const MIGRATING: &str = "SELECT pg_advisory_xact_lock(7020411202605)";
 
-/// Held by the one that serves the data, for as long as its connection lasts. Whoever left a
-/// moment ago may still be seen there, so it is waited for.
-const ALONE: &str = "SET lock_timeout TO '3s'; SELECT pg_advisory_lock(7020411202606)";
+/// Who else may work on the data for as long as the connection lasts that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nobody.
+    Alone,
+    /// Others that say this too.
+    Shared,
+}
+
+impl Hold {
+    /// Whoever left a moment ago may still be seen there, so it is waited for.
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::Alone => "SET lock_timeout TO '3s'; SELECT pg_advisory_lock(7020411202606)",
+            Self::Shared => {
+                "SET lock_timeout TO '10s'; SELECT pg_advisory_lock_shared(7020411202606)"
+            }
+        }
+    }
+}
 
 const SERVED: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
     AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = 7020411202606
@@ -166,17 +184,52 @@ async fn check_rights(session: &mut Session, config: &PostgresConfig) -> Result<
     }
 }
 
-/// A connection that says, for as long as it lasts, that the data are served here.
-pub(super) async fn alone(config: &PostgresConfig) -> Result<Session, StoreError> {
+/// A connection that says, for as long as it lasts, that the data are worked on here.
+pub(super) async fn hold(config: &PostgresConfig, hold: Hold) -> Result<Session, StoreError> {
     let mut session = Session::open(config, false).await?;
-    match session.run(ALONE).await {
-        Ok(()) => Ok(session),
+    held(session.run(hold.statement()).await)?;
+    Ok(session)
+}
+
+fn held(taken: Result<(), Failed>) -> Result<(), StoreError> {
+    match taken {
         Err(Failed::Busy(_)) => Err(StoreError::InUse),
-        Err(other) => Err(other.into()),
+        other => Ok(other?),
     }
 }
 
-/// Whether [`alone`] is somewhere, without waiting for anything.
+/// As [`hold`] with others. Where the schema is not up to date, it is changed while nobody else
+/// is there: who works on the data by an older one would write what the new one does not expect.
+pub(super) async fn shared(config: &PostgresConfig) -> Result<Session, StoreError> {
+    let mut session = Session::open(config, false).await?;
+    check_server(&mut session).await?;
+    let mut alone = false;
+    if version(&mut session).await? < known() {
+        match held(session.run(Hold::Alone.statement()).await) {
+            Ok(()) => {
+                alone = true;
+                migrate(&mut session, config).await?;
+            }
+            // Another one may have been faster.
+            Err(StoreError::InUse) if version(&mut session).await? == known() => {}
+            Err(StoreError::InUse) => {
+                return Err(unusable(
+                    "its tables are of an older release, and other instances work on them: stop \
+                     them all, then start this one, which brings them up to date",
+                ));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    held(session.run(Hold::Shared.statement()).await)?;
+    if alone {
+        // Both may be held at once, so that nobody comes between.
+        session.run("SELECT pg_advisory_unlock(7020411202606)").await?;
+    }
+    Ok(session)
+}
+
+/// Whether [`hold`] is somewhere, without waiting for anything.
 pub(super) async fn is_served(config: &PostgresConfig) -> Result<bool, StoreError> {
     let rows = Session::open(config, true).await?.one(step!(SERVED)).await?;
     Ok(rows.first().is_some_and(|row| row.get(0)))

@@ -4,13 +4,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
-use kulanz_domain::ids::{AccountId, CreditorId};
+use kulanz_domain::ids::AccountId;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
 use super::{
     batch::{Batch, Holds, Known, Sorted},
+    claims,
     error::Failed,
     pool::{Pool, Session, Step, step},
     rows::{self, Round},
@@ -142,13 +142,20 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
     let debtors: Vec<&str> = accounts.iter().map(|account| account.debtor.as_str()).collect();
     let keys = batch.inbox();
     let mut steps = vec![step!(LOCK_HEADS, creditors, debtors)];
-    if !keys.is_empty() {
+    let (some_keys, held) = (!keys.is_empty(), batch.held());
+    if some_keys {
         steps.push(step!(TAKEN, keys));
+    }
+    if !held.is_empty() {
+        steps.push(claims::held(&held));
     }
     let mut answers = session.all(steps).await?.into_iter();
     let mut known = Known::default();
     add_heads(&mut known, answers.next().unwrap_or_default())?;
-    for row in answers.next().unwrap_or_default() {
+    let taken = if some_keys { answers.next() } else { None };
+    let still_held = answers.next().unwrap_or_default();
+    known.held = super::code::all(still_held, |row| row.parsed("notice"))?.into_iter().collect();
+    for row in taken.unwrap_or_default() {
         let key: &[u8] = row.get(0);
         let key = key.try_into().map_err(|_| StoreError::Damaged("an inbox key".to_owned()))?;
         known.inbox.insert(key);
@@ -225,25 +232,6 @@ fn unknown(lost: StoreError) -> StoreError {
         "the connection was lost while a batch was committed, which may have taken effect"
             .to_owned(),
         lost.into(),
-    )
-}
-
-/// Queued messages that are due become `Sending`; only then are they handed out.
-pub(super) fn take_outbox(creditor: &CreditorId, now: Timestamp, limit: u32) -> Step<'_> {
-    // What another one takes at this moment is passed over.
-    step!(
-        "WITH due AS (
-             SELECT number FROM outbox WHERE state = 'queued' AND of_creditor = $3
-             AND next_at <= $1 ORDER BY next_at, number LIMIT $2 FOR UPDATE SKIP LOCKED
-         ), taken AS (
-             UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = $1
-             FROM due WHERE outbox.number = due.number RETURNING outbox.*
-         )
-         SELECT taken.*, creditor, debtor FROM taken JOIN accounts ON accounts.number = account
-         ORDER BY next_at, taken.number",
-        super::code::moment(now),
-        i64::from(limit),
-        creditor.as_str(),
     )
 }
 

@@ -7,6 +7,7 @@
 //! folder is locked for one. Others may read beside it ([`SqliteStore::open_read_only`]).
 
 mod bare;
+mod claims;
 mod code;
 mod desk;
 mod lease;
@@ -33,9 +34,9 @@ use rusqlite::{Connection, ErrorCode, ffi};
 pub use bare::bare_insert;
 
 use crate::{
-    Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow, OutboxRow,
-    OutboxState, Outcome, Paylink, PlacementRow, PolicyRow, RequestRow, Secret, Store, StoreError,
-    StoredEvent, TokenRow, Views, WorkRow,
+    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow,
+    OutboxRow, OutboxState, Outcome, Partitions, Paylink, PlacementRow, PolicyRow, RequestRow,
+    Secret, Share, Store, StoreError, StoredEvent, TokenRow, Views, WorkRow,
 };
 use lease::Leases;
 use threads::{Readers, WriterThread};
@@ -181,13 +182,29 @@ impl Store for SqliteStore {
     async fn due(
         &self,
         until: Timestamp,
+        share: Share,
         limit: u32,
     ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
-        self.read(move |connection| read::due(connection, until, limit)).await
+        self.read(move |connection| read::due(connection, until, share, limit)).await
     }
 
-    async fn next_wake(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read(read::next_wake).await
+    async fn next_wake(&self, partitions: Partitions) -> Result<Option<Timestamp>, StoreError> {
+        self.read(move |connection| read::next_wake(connection, partitions)).await
+    }
+
+    async fn look(
+        &self,
+        keys: Vec<InboxKey>,
+        accounts: Vec<AccountId>,
+    ) -> Result<(Vec<bool>, Vec<u64>), StoreError> {
+        self.read(move |connection| {
+            Ok((read::recorded(connection, &keys)?, read::versions(connection, &accounts)?))
+        })
+        .await
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     async fn accounts(
@@ -215,8 +232,10 @@ impl Store for SqliteStore {
         creditor: CreditorId,
         now: Timestamp,
         limit: u32,
+        claim: Claim,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        self.write(move |writer| writer.take_outbox(&creditor, now, limit)).await
+        self.write(move |writer| claims::take(writer.connection, &creditor, now, limit, &claim))
+            .await
     }
 
     async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError> {
@@ -248,6 +267,18 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(OutboxRow, Option<String>)>, StoreError> {
         self.read(move |connection| queue::queued(connection, &creditor, limit)).await
+    }
+
+    async fn take_abandoned(&self, limit: u32, claim: Claim) -> Result<Vec<OutboxRow>, StoreError> {
+        self.write(move |writer| claims::take_abandoned(writer.connection, limit, &claim)).await
+    }
+
+    async fn renew_claim(
+        &self,
+        notices: Vec<NoticeId>,
+        claim: Claim,
+    ) -> Result<Vec<bool>, StoreError> {
+        self.write(move |writer| claims::renew(writer.connection, &notices, &claim)).await
     }
 
     async fn outbox(
@@ -392,15 +423,15 @@ impl Store for SqliteStore {
     async fn swap_meta(
         &self,
         key: String,
-        old: Option<String>,
-        new: String,
+        expected: Option<String>,
+        value: Option<String>,
     ) -> Result<bool, StoreError> {
         self.write(move |writer| {
-            let same = desk::meta(writer.connection, &key)? == old;
-            if same {
-                desk::put_meta(writer.connection, &key, Some(&new))?;
+            let is_so = desk::meta(writer.connection, &key)? == expected;
+            if is_so {
+                desk::put_meta(writer.connection, &key, value.as_deref())?;
             }
-            Ok(same)
+            Ok(is_so)
         })
         .await
     }

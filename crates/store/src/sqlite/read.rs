@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::code::{self, SqliteRow};
 use crate::{
-    BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Paylink, Secret,
-    StoreError, StoredEvent, WorkRow,
+    BookRow, ClaimRow, Head, InboxKey, NoticeRow, OutboxRow, OutboxState, Partitions, Paylink,
+    Secret, Share, StoreError, StoredEvent, WorkRow,
     code::{self as rows, Columns, NoticeCount},
 };
 
@@ -131,25 +131,84 @@ pub(super) fn position(connection: &Connection) -> Result<u64, StoreError> {
         .map_err(|_| StoreError::Damaged("a negative position".to_owned()))
 }
 
+/// Versions of the heads of `accounts`, 0 where there is none.
+pub(super) fn versions(
+    connection: &Connection,
+    accounts: &[AccountId],
+) -> Result<Vec<u64>, StoreError> {
+    let mut find = connection
+        .prepare_cached("SELECT version FROM accounts WHERE creditor = ?1 AND debtor = ?2")?;
+    let mut versions = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        let key = params![account.creditor.as_str(), account.debtor.as_str()];
+        let found: Option<i64> = find.query_row(key, |row| row.get(0)).optional()?;
+        versions.push(found.map_or(0, i64::unsigned_abs));
+    }
+    Ok(versions)
+}
+
+/// A set of partitions as a statement names it.
+fn numbers(partitions: Partitions) -> String {
+    let numbers: Vec<String> = partitions.numbers().map(|number| number.to_string()).collect();
+    format!("[{}]", numbers.join(","))
+}
+
 pub(super) fn due(
     connection: &Connection,
     until: Timestamp,
+    share: Share,
     limit: u32,
 ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
-    all(
+    if share.own == Partitions::ALL {
+        return all(
+            connection,
+            "SELECT creditor, debtor, wake_at FROM accounts
+             WHERE wake_at <= ?1 ORDER BY wake_at, number LIMIT ?2",
+            params![code::moment(until), limit],
+            rows::wake_up,
+        );
+    }
+    let mut found = all(
         connection,
         "SELECT creditor, debtor, wake_at FROM accounts
-         WHERE wake_at <= ?1 ORDER BY wake_at, number LIMIT ?2",
-        params![code::moment(until), limit],
+         WHERE wake_at <= ?1 AND partition IN (SELECT value FROM json_each(?3))
+         ORDER BY wake_at, number LIMIT ?2",
+        params![code::moment(until), limit, numbers(share.own)],
         rows::wake_up,
-    )
+    )?;
+    found.extend(all(
+        connection,
+        "SELECT creditor, debtor, wake_at FROM accounts
+         WHERE wake_at <= ?1 AND partition IN (SELECT value FROM json_each(?3))
+         ORDER BY wake_at DESC, number DESC LIMIT ?2",
+        params![
+            code::moment(share.overdue.min(until)),
+            limit.saturating_sub(found.len() as u32),
+            numbers(share.own.others())
+        ],
+        rows::wake_up,
+    )?);
+    Ok(found)
 }
 
-pub(super) fn next_wake(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn next_wake(
+    connection: &Connection,
+    partitions: Partitions,
+) -> Result<Option<Timestamp>, StoreError> {
+    if partitions == Partitions::ALL {
+        return first(
+            connection,
+            "SELECT wake_at FROM accounts WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+            [],
+            |row| row.moment("wake_at"),
+        );
+    }
     first(
         connection,
-        "SELECT wake_at FROM accounts WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
-        [],
+        "SELECT wake_at FROM accounts
+         WHERE wake_at IS NOT NULL AND partition IN (SELECT value FROM json_each(?1))
+         ORDER BY wake_at LIMIT 1",
+        [numbers(partitions)],
         |row| row.moment("wake_at"),
     )
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_brake.sql"),
     include_str!("../../migrations/sqlite/0003_requests.sql"),
+    include_str!("../../migrations/sqlite/0004_claimed_messages.sql"),
 ];
 
 /// How long a statement waits for another process that reads or writes.
@@ -117,6 +118,8 @@ fn prepare_writer(connection: &Connection) -> Result<(), StoreError> {
             "BEGIN IMMEDIATE;\n{migration}\nPRAGMA user_version = {after};\nCOMMIT;"
         ))?;
     }
+    // The folder is this process's: who took them is gone.
+    connection.execute_batch("UPDATE outbox SET leased_until = NULL WHERE state = 'sending'")?;
     Ok(())
 }
 

@@ -62,6 +62,7 @@ fn append(id: &str, payload_bytes: usize) -> Append {
         key: KeyChange::Keep,
         secrets: Vec::new(),
         outbox: Vec::new(),
+        held: Vec::new(),
         paylinks: Vec::new(),
         views: None,
     }

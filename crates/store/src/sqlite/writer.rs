@@ -1,11 +1,11 @@
 //! The one connection that writes: appends, and transactions of any other kind.
 
-use jiff::Timestamp;
-use kulanz_domain::ids::{AccountId, CreditorId};
+use kulanz_domain::ids::AccountId;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{
-    code::{self, InboxHash, SqliteRow},
+    claims,
+    code::{self, InboxHash},
     sql,
     views::ViewWriter,
 };
@@ -135,6 +135,11 @@ impl<'c> Writer<'c> {
         let before = head.as_ref().map_or(0, |head| head.version);
         if u64::try_from(before) != Ok(append.expected_version) {
             return Ok(Outcome::Conflict);
+        }
+        for held in &append.held {
+            if !claims::is_held(self.connection, held)? {
+                return Ok(Outcome::NotHeld(held.notice.clone()));
+            }
         }
         if let Some(seen) = self.remember_all(inbox)? {
             return Ok(Outcome::AlreadyRecorded(append.inbox[seen].clone()));
@@ -343,40 +348,5 @@ impl<'c> Writer<'c> {
             )?
             .execute([account, version])?;
         Ok(())
-    }
-
-    /// Queued messages that are due become `Sending`; only then are they handed out.
-    pub(super) fn take_outbox(
-        &mut self,
-        creditor: &CreditorId,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<OutboxRow>, StoreError> {
-        let mut due = self.connection.prepare_cached(
-            // The planner would rather read all that is queued, however much of it waits.
-            "SELECT number FROM outbox INDEXED BY outbox_queue
-             WHERE state = 'queued' AND of_creditor = ?3 AND next_at <= ?1
-             ORDER BY next_at, number LIMIT ?2",
-        )?;
-        let numbers = due
-            .query_map(params![code::moment(now), limit, creditor.as_str()], |row| row.get(0))?
-            .collect::<Result<Vec<i64>, _>>()?;
-        let mut take = self.connection.prepare_cached(
-            "UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = ?2
-             WHERE number = ?1",
-        )?;
-        let mut read = self.connection.prepare_cached(
-            "SELECT outbox.*, creditor, debtor FROM outbox
-             JOIN accounts ON accounts.number = outbox.account WHERE outbox.number = ?1",
-        )?;
-        let mut taken = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            take.execute([number, code::moment(now)])?;
-            let mut rows = read.query([number])?;
-            if let Some(row) = rows.next()? {
-                taken.push(crate::code::outbox_row(&SqliteRow(row))?);
-            }
-        }
-        Ok(taken)
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
+mod locks;
 mod order;
 mod start;
 
@@ -22,7 +23,9 @@ fn config(url: &str) -> PostgresConfig {
 
 fn fresh() -> impl AsyncFn() -> Arc<dyn Store> {
     let url = server::database();
-    async move || Arc::new(PostgresStore::open_alone(config(&url)).await.unwrap()) as Arc<dyn Store>
+    async move || {
+        Arc::new(PostgresStore::open_shared(config(&url)).await.unwrap()) as Arc<dyn Store>
+    }
 }
 
 crate::contract_tests!(fresh);

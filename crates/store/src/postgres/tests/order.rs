@@ -203,7 +203,10 @@ async fn two_processes_take_no_message_both() {
     let take = async |store: &PostgresStore| {
         let mut taken = Vec::new();
         loop {
-            let more = store.take_outbox(creditor("shop"), at, 7).await.unwrap();
+            let more = store
+                .take_outbox(creditor("shop"), at, 7, crate::contract::rows::by("one"))
+                .await
+                .unwrap();
             if more.is_empty() {
                 return taken;
             }
@@ -232,7 +235,7 @@ async fn whole_reads(own: &Client) -> Vec<(String, i64)> {
 
 #[tokio::test]
 async fn statements_that_name_their_rows_follow_indexes_from_the_first_row_on() {
-    use crate::contract::rows::{at, book, item, secret};
+    use crate::contract::rows::{at, book, by, item, secret};
     // As many as make the planner prefer to read all, left to itself.
     const MANY: usize = 1_000;
     let url = server::database();
@@ -262,10 +265,17 @@ async fn statements_that_name_their_rows_follow_indexes_from_the_first_row_on() 
         store.stream(one.clone(), 0).await.unwrap();
         store.secrets(one.clone(), Vec::new()).await.unwrap();
         store.claims(one.clone()).await.unwrap();
-        store.due(at(9), 10).await.unwrap();
-        store.next_wake().await.unwrap();
+        store.due(at(9), Share::ALL, 10).await.unwrap();
+        store.next_wake(Partitions::ALL).await.unwrap();
+        let some: Partitions = [1, 7].into_iter().collect();
+        store.due(at(9), Share { own: some, overdue: at(5) }, 10).await.unwrap();
+        store.next_wake(some).await.unwrap();
+        store.look(vec![key("bank", "1/1")], accounts(MANY)).await.unwrap();
         store.accounts(None, None, 10).await.unwrap();
-        store.take_outbox(creditor("shop"), at(9), 10).await.unwrap();
+        store.take_outbox(creditor("shop"), at(9), 10, by("one")).await.unwrap();
+        store.take_abandoned(10, by("one")).await.unwrap();
+        let notice = crate::contract::rows::notice_id("N-1");
+        store.renew_claim(vec![notice], by("one")).await.unwrap();
     }
     drop(store);
     assert_eq!(whole_reads(&own).await, before);

@@ -1,0 +1,297 @@
+//! A database, and engines with dispatchers that work on it at the same time.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use kulanz_delivery::{
+    dispatcher::{Dispatcher, Letterhead},
+    render::{Creditor as Shop, Templates, TextKey, TextSource},
+    senders::{Accepted, Origin, Outgoing, SendError, Sender},
+};
+use kulanz_domain::{
+    calendar::{Region, Span},
+    contact::{ContactWindow, preset},
+    fact::*,
+    ids::*,
+    law::rates::RateTable,
+    money::{Currency, Decimal, Money},
+    policy::{
+        Anchor, Bundle, Creditor, LanguageChoice, Law, Moment, Persona, Policy, PolicyRef, Rules,
+        Step, StepAction,
+    },
+};
+use kulanz_engine::{
+    Engine, Incoming, Mode, SharedRules,
+    clock::Clock,
+    store::{InboxKey, Store, postgres::PostgresStore},
+    vault::Vault,
+};
+
+/// A Monday in the contact window.
+pub const NOW: &str = "2026-03-23T10:00:00Z";
+
+/// What is overdue by then; the reminder comes five days after it is due.
+pub const DUE: Date = jiff::civil::date(2026, 3, 15);
+
+fn rules() -> SharedRules {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let creditor = Creditor {
+        id: "shop".parse().unwrap(),
+        zone: zone.clone(),
+        region: Region::None,
+        law: Law::De,
+        channels: vec![Channel::Email, Channel::Sms],
+        agencies: Vec::new(),
+        complete_for_placement: true,
+        base_rates: RateTable::Germany.shipped().unwrap().into(),
+    };
+    let persona = Persona {
+        name: "everyone".parse().unwrap(),
+        when: None,
+        language: LanguageChoice::Debtor,
+        tone: "warm".into(),
+        window: ContactWindow::decency_default(),
+        channels: vec![Channel::Sms, Channel::Email],
+        pay_with: vec![PayWith::Transfer],
+        pace: Decimal::ONE,
+    };
+    let reminder = Step {
+        name: "reminder".parse().unwrap(),
+        action: StepAction::Reminder,
+        at: Moment { anchor: Anchor::Due, before: false, span: Span::Days(5) },
+        deadline: None,
+        fee: Decimal::ZERO,
+        lump_sum: false,
+        expires: None,
+        stop_delivery: false,
+        when: None,
+        text: "reminder".into(),
+    };
+    let policy = Policy {
+        reference: PolicyRef { name: "p".parse().unwrap(), version: 1, hash: "1".into() },
+        creditor: "shop".parse().unwrap(),
+        currency: Currency::EUR,
+        languages: vec!["de".to_owned()],
+        zone,
+        region: Region::None,
+        cap: preset("none").unwrap().cap,
+        minimum: Decimal::ZERO,
+        bundle: Bundle::Account,
+        interest: kulanz_domain::policy::InterestPolicy::default(),
+        rest_waived: Decimal::ZERO,
+        in_flight: Span::Days(0),
+        promise_within: Span::Days(30),
+        meets_overdue_days: 60,
+        entry: None,
+        spread_minutes: 0,
+        trials: None,
+        arms: Vec::new(),
+        brake: None,
+        personas: vec![persona],
+        steps: vec![reminder],
+    };
+    let policies = [("EUR", Arc::new(policy))].into();
+    let rules = Arc::new(Rules { creditor, policies });
+    SharedRules::new([("shop".parse().unwrap(), rules)].into())
+}
+
+/// Counts what it is asked to send, by key; while it hangs, nobody hears of it again.
+#[derive(Default)]
+pub struct Gateway {
+    pub asked: Mutex<BTreeMap<String, u32>>,
+    pub hangs: AtomicBool,
+    pub knows_keys: bool,
+}
+
+impl Gateway {
+    pub fn new(knows_keys: bool) -> Arc<Self> {
+        Arc::new(Self { knows_keys, ..Self::default() })
+    }
+
+    /// Messages, and the most that one of them was asked for.
+    pub fn counts(&self) -> (usize, u32) {
+        let asked = self.asked.lock().unwrap();
+        (asked.len(), asked.values().copied().max().unwrap_or(0))
+    }
+}
+
+#[async_trait]
+impl Sender for Gateway {
+    async fn send(&self, _: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError> {
+        *self.asked.lock().unwrap().entry(key.to_string()).or_default() += 1;
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(Accepted { via: "test".to_owned(), gateway_id: None })
+    }
+
+    fn idempotent(&self) -> bool {
+        self.knows_keys
+    }
+}
+
+/// An engine with its dispatcher, as one process has them.
+pub struct Instance {
+    pub engine: Engine,
+    pub dispatcher: Arc<Dispatcher>,
+}
+
+impl Instance {
+    /// On the database of `url`, its clock off by `skew`, sending by `gateway`.
+    pub async fn new(url: &str, skew: SignedDuration, gateway: &Arc<Gateway>) -> Self {
+        let store = PostgresStore::open_shared(url.parse().unwrap()).await.unwrap();
+        let at = NOW.parse::<Timestamp>().unwrap() + skew;
+        let clock = Clock::standing(at);
+        let vault = Arc::new(Vault::new([7; 32]));
+        let engine = Engine::start(Arc::new(store), vault, clock, rules(), Mode::Serving);
+        let shop = Shop {
+            name: "Shop".to_owned(),
+            support_email: None,
+            support_phone: None,
+            iban: None,
+            imprint: None,
+            colour: Default::default(),
+        };
+        let origin = Origin { name: "Shop".to_owned(), ..Origin::default() };
+        let heads =
+            HashMap::from([("shop".parse().unwrap(), Letterhead { creditor: shop, origin })]);
+        let senders: BTreeMap<Channel, Arc<dyn Sender>> =
+            [(Channel::Sms, Arc::clone(gateway) as Arc<dyn Sender>)].into();
+        let url = "https://pay.example".to_owned();
+        let dispatcher =
+            Dispatcher::new(engine.clone(), heads, senders, url).with_claim(Duration::from_secs(5));
+        let key = TextKey {
+            text: "reminder".to_owned(),
+            language: "de".to_owned(),
+            tone: "warm".to_owned(),
+            channel: Channel::Sms,
+        };
+        let source = TextSource {
+            file: "reminder.de.warm.sms.hbs".to_owned(),
+            source: "{{creditor.name}}: {{total}} sind offen ({{reference}}). {{link}}".to_owned(),
+        };
+        let texts = Templates::compile([(key, source)]).unwrap();
+        dispatcher.add_texts("p", 1, Arc::new(texts));
+        Self { engine, dispatcher: Arc::new(dispatcher) }
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        self.engine.store()
+    }
+}
+
+pub fn account(debtor: &str) -> AccountId {
+    AccountId::new("shop".parse().unwrap(), debtor.parse().unwrap())
+}
+
+/// An event that says `fact` of `debtor`.
+pub fn told(id: &str, debtor: &str, fact: Fact) -> Incoming {
+    let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+    let secrets = match fact {
+        Fact::DebtorUpdated { .. } => {
+            vec![("debtor".to_owned(), br#"{"mobile":"+4915112345678"}"#.to_vec())]
+        }
+        _ => Vec::new(),
+    };
+    Incoming {
+        key: InboxKey { source: "/test".to_owned(), id: id.to_owned() },
+        account: account(debtor),
+        stamp: Stamp { at, id: id.to_owned() },
+        fact,
+        secrets,
+        recorded_at: None,
+    }
+}
+
+pub fn profile() -> Fact {
+    Fact::DebtorUpdated {
+        profile: DebtorProfile {
+            kind: DebtorKind::Consumer,
+            language: "de".to_owned(),
+            country: "DE".to_owned(),
+            region: None,
+            timezone: None,
+            reachable: vec![Channel::Sms],
+            prefers: Vec::new(),
+            pays_with: Vec::new(),
+            hours: None,
+            sms_consent: Some(true),
+            vulnerable: false,
+            address_researched: false,
+            represented: false,
+            attributes: Default::default(),
+        },
+    }
+}
+
+pub fn euros(cents: i64) -> Money {
+    Money::new(Decimal::new(cents, 2), Currency::EUR)
+}
+
+pub fn issued(invoice: &str, cents: i64) -> Fact {
+    Fact::InvoiceIssued {
+        invoice: Invoice {
+            invoice: invoice.parse().unwrap(),
+            issued_on: jiff::civil::date(2026, 3, 1),
+            due_on: DUE,
+            amount: euros(cents),
+            contract_on: None,
+            contract_object_known: false,
+            contract_rate: None,
+            received_on: None,
+            due_date_agreed: true,
+            late_payment_notice: false,
+            supply: Supply::GoodsServices,
+            consumer_credit: false,
+        },
+    }
+}
+
+pub fn paid(payment: &str, cents: i64) -> Fact {
+    Fact::PaymentReceived {
+        payment: payment.parse().unwrap(),
+        booked_on: jiff::civil::date(2026, 3, 20),
+        amount: euros(cents),
+        method: "transfer".to_owned(),
+        invoice: None,
+    }
+}
+
+/// Looks again and again until it is so.
+pub async fn eventually(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !look().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Random numbers that a seed gives again (SplitMix64).
+pub struct Dice(u64);
+
+impl Dice {
+    /// With the seed in KULANZ_SEED, or a new one; it is printed, and shown where a test fails.
+    pub fn new(what: &str) -> Self {
+        let given = std::env::var("KULANZ_SEED").ok().map(|seed| seed.parse().unwrap());
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let seed = given.unwrap_or(now as u64);
+        println!("{what}: KULANZ_SEED={seed}");
+        Self(seed)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+}

@@ -1,0 +1,232 @@
+//! Work under way: what it needs to be decided again where another instance was faster, and what
+//! its caller hears once all of it is durable.
+
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
+
+use kulanz_domain::{
+    Command,
+    ids::{AccountId, NoticeId},
+};
+use kulanz_store::{InboxKey, Outcome};
+use tokio::sync::oneshot;
+
+use super::Extra;
+use crate::{Done, ExecuteError, Fault, Incoming, Receipt, UNMATCHED};
+
+/// How often work is decided anew because another instance was faster: each time that one got on.
+const ATTEMPTS: u32 = 20;
+
+pub(crate) enum Work {
+    Record {
+        items: Vec<Incoming>,
+        reply: oneshot::Sender<Result<Vec<Receipt>, Fault>>,
+    },
+    Execute {
+        account: AccountId,
+        command: Option<Box<Command>>,
+        cause: String,
+        extra: Extra,
+        reply: oneshot::Sender<Result<Done, ExecuteError>>,
+    },
+    /// Look at these accounts: their wake-ups are due.
+    Decide {
+        accounts: Vec<AccountId>,
+        reply: oneshot::Sender<Result<usize, Fault>>,
+    },
+}
+
+/// What became of an inbound event so far.
+pub(super) enum Item {
+    /// It is yet to be decided.
+    Todo,
+    /// It is recorded on its own account; the one that a payment was assigned to was lost.
+    Halfway,
+    /// This is what its sender hears once the batch is durable.
+    Decided(Receipt),
+    /// This is what its sender hears, whatever else is lost.
+    Durable(Receipt),
+}
+
+/// What work led to.
+pub(super) enum Found {
+    /// It is yet to be decided.
+    Todo,
+    Record(Vec<Item>),
+    Execute(Result<Done, ExecuteError>),
+    /// Accounts that are yet to be looked at, of so many.
+    Decide(HashSet<AccountId>, usize),
+}
+
+/// Work, and what it led to.
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) found: Found,
+    attempt: u32,
+}
+
+/// What a batch lost to other instances.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// Of what was done to these accounts nothing took effect.
+    pub(super) accounts: HashSet<AccountId>,
+    /// Inbound events that were to be recorded with them.
+    pub(super) keys: HashSet<InboxKey>,
+    /// Attempts at messages that are another's by now: who made them is not to try again.
+    not_held: HashSet<NoticeId>,
+}
+
+impl Lost {
+    /// What did not take effect of a batch with these inbound events.
+    pub(super) fn of(
+        names: Vec<AccountId>,
+        outcomes: Vec<Outcome>,
+        keys: &HashMap<InboxKey, AccountId>,
+    ) -> Self {
+        let mut lost = Self::default();
+        for (account, outcome) in names.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Committed { .. } => continue,
+                Outcome::Conflict | Outcome::AlreadyRecorded(_) => {}
+                Outcome::NotHeld(notice) => drop(lost.not_held.insert(notice)),
+            }
+            lost.accounts.insert(account);
+        }
+        let of_lost = keys.iter().filter(|(_, account)| lost.accounts.contains(*account));
+        lost.keys = of_lost.map(|(key, _)| key.clone()).collect();
+        lost
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+}
+
+impl From<Work> for Job {
+    fn from(work: Work) -> Self {
+        Self { work, found: Found::Todo, attempt: 0 }
+    }
+}
+
+impl Job {
+    pub(super) fn size(&self) -> usize {
+        match &self.work {
+            Work::Record { items, .. } => items.len(),
+            Work::Execute { .. } => 1,
+            Work::Decide { accounts, .. } => accounts.len(),
+        }
+    }
+
+    /// Takes back what rests on something that was lost, to be decided again.
+    pub(super) fn strike(&mut self, lost: &Lost) {
+        match (&self.work, &mut self.found) {
+            (Work::Record { items, .. }, Found::Record(found)) => {
+                for (item, found) in items.iter().zip(found) {
+                    strike_item(item, found, lost);
+                }
+            }
+            (Work::Execute { account, extra, .. }, found) if lost.accounts.contains(account) => {
+                let overtaken = extra.held.iter().any(|held| lost.not_held.contains(&held.notice));
+                *found = match overtaken {
+                    true => Found::Execute(Err(ExecuteError::Failed(Fault::Overtaken))),
+                    false => Found::Todo,
+                };
+            }
+            (Work::Decide { accounts, .. }, Found::Decide(again, _)) => {
+                let struck = accounts.iter().filter(|account| lost.accounts.contains(*account));
+                again.extend(struck.cloned());
+            }
+            _ => {}
+        }
+    }
+
+    /// What was decided is durable: nothing that is lost later changes that.
+    pub(super) fn keep(&mut self) {
+        if let Found::Record(items) = &mut self.found {
+            for item in items {
+                *item = match mem::replace(item, Item::Todo) {
+                    Item::Decided(receipt) => Item::Durable(receipt),
+                    other => other,
+                };
+            }
+        }
+    }
+
+    /// Whether some of it is yet to be decided.
+    pub(super) fn is_todo(&self) -> bool {
+        match &self.found {
+            Found::Todo => true,
+            Found::Record(items) => {
+                items.iter().any(|item| matches!(item, Item::Todo | Item::Halfway))
+            }
+            Found::Execute(_) => false,
+            Found::Decide(again, _) => !again.is_empty(),
+        }
+    }
+
+    /// The same once more, unless it was tried too often: then its caller hears so.
+    pub(super) fn again(mut self) -> Option<Self> {
+        self.attempt += 1;
+        if self.attempt < ATTEMPTS {
+            return Some(self);
+        }
+        match &mut self.found {
+            found @ Found::Todo => *found = Found::Execute(Err(Fault::Conflict.into())),
+            Found::Record(items) => {
+                for item in items {
+                    if let Item::Todo | Item::Halfway = item {
+                        *item = Item::Durable(Receipt::Faulted(Fault::Conflict.to_string()));
+                    }
+                }
+            }
+            // Whatever is due still is found again.
+            Found::Decide(again, _) => again.clear(),
+            Found::Execute(_) => {}
+        }
+        self.answer();
+        None
+    }
+
+    /// Tells the caller. One that went away no longer wants to hear it; the work is durable all
+    /// the same.
+    pub(super) fn answer(self) {
+        match (self.work, self.found) {
+            (Work::Record { reply, .. }, Found::Record(items)) => {
+                let told = items.into_iter().map(|item| match item {
+                    Item::Decided(receipt) | Item::Durable(receipt) => receipt,
+                    Item::Todo | Item::Halfway => Receipt::Faulted(Fault::Conflict.to_string()),
+                });
+                drop(reply.send(Ok(told.collect())));
+            }
+            (Work::Execute { reply, .. }, Found::Execute(done)) => drop(reply.send(done)),
+            (Work::Decide { reply, .. }, Found::Decide(_, count)) => drop(reply.send(Ok(count))),
+            (work, _) => Self::from(work).fail(&Fault::Conflict),
+        }
+    }
+
+    /// Tells the caller that nothing of it took effect, or that nobody knows.
+    pub(super) fn fail(self, fault: &Fault) {
+        match self.work {
+            Work::Record { reply, .. } => drop(reply.send(Err(fault.copy()))),
+            Work::Execute { reply, .. } => drop(reply.send(Err(fault.copy().into()))),
+            Work::Decide { reply, .. } => drop(reply.send(Err(fault.copy()))),
+        }
+    }
+}
+
+fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
+    let Item::Decided(receipt) = found else { return };
+    let own = lost.accounts.contains(&item.account);
+    // What happens to a payment that waits to be assigned may concern another account too.
+    let shared = item.account.debtor.as_str() == UNMATCHED && !lost.is_empty();
+    let same = *receipt == Receipt::Duplicate && lost.keys.contains(&item.key);
+    match receipt {
+        _ if own || same => *found = Item::Todo,
+        Receipt::Accepted if shared => *found = Item::Halfway,
+        Receipt::UnknownCreditor(_) | Receipt::Faulted(_) => {}
+        Receipt::Refused(_) | Receipt::Duplicate if shared => *found = Item::Todo,
+        _ => {}
+    }
+}

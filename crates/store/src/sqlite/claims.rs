@@ -1,0 +1,106 @@
+//! Who sends which message. One process has the folder, so that claims matter only between its
+//! own parts; they are kept as everywhere, so that all stores do the same.
+
+use jiff::Timestamp;
+use kulanz_domain::ids::{CreditorId, NoticeId};
+use rusqlite::{Connection, params};
+
+use super::code::{self, SqliteRow};
+use crate::{Claim, Held, OutboxRow, StoreError};
+
+/// The machine's time, as the database tells it.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+
+/// Queued messages that are due become `Sending`; only then are they handed out.
+pub(super) fn take(
+    connection: &Connection,
+    creditor: &CreditorId,
+    now: Timestamp,
+    limit: u32,
+    claim: &Claim,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut due = connection.prepare_cached(
+        // The planner would rather read all that is queued, however much of it waits.
+        "SELECT number FROM outbox INDEXED BY outbox_queue
+         WHERE state = 'queued' AND of_creditor = ?3 AND next_at <= ?1
+         ORDER BY next_at, number LIMIT ?2",
+    )?;
+    let numbers = due
+        .query_map(params![code::moment(now), limit, creditor.as_str()], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    let mut take = connection.prepare_cached(&format!(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = ?2,
+         holder = ?3, leased_until = {NOW} + ?4 WHERE number = ?1"
+    ))?;
+    for number in &numbers {
+        take.execute(params![number, code::moment(now), claim.holder, micros(claim)])?;
+    }
+    read(connection, &numbers)
+}
+
+/// Messages that nobody goes on with.
+pub(super) fn take_abandoned(
+    connection: &Connection,
+    limit: u32,
+    claim: &Claim,
+) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut left = connection.prepare_cached(&format!(
+        "SELECT number FROM outbox WHERE state = 'sending'
+         AND (holder IS NULL OR holder = ?1 OR leased_until IS NULL OR leased_until <= {NOW})
+         ORDER BY number LIMIT ?2"
+    ))?;
+    let numbers = left
+        .query_map(params![claim.holder, limit], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    let mut take = connection.prepare_cached(&format!(
+        "UPDATE outbox SET holder = ?2, leased_until = {NOW} + ?3 WHERE number = ?1"
+    ))?;
+    for number in &numbers {
+        take.execute(params![number, claim.holder, micros(claim)])?;
+    }
+    read(connection, &numbers)
+}
+
+/// Whether each of `notices` is still the holder's.
+pub(super) fn renew(
+    connection: &Connection,
+    notices: &[NoticeId],
+    claim: &Claim,
+) -> Result<Vec<bool>, StoreError> {
+    let mut renew = connection.prepare_cached(&format!(
+        "UPDATE outbox SET leased_until = {NOW} + ?3
+         WHERE notice = ?1 AND state = 'sending' AND holder = ?2"
+    ))?;
+    let renewed = notices.iter().map(|notice| {
+        Ok(renew.execute(params![notice.as_str(), claim.holder, micros(claim)])? > 0)
+    });
+    renewed.collect()
+}
+
+/// Whether an attempt is under way still.
+pub(super) fn is_held(connection: &Connection, held: &Held) -> Result<bool, StoreError> {
+    let mut find = connection.prepare_cached(
+        "SELECT 1 FROM outbox
+         WHERE notice = ?1 AND state = 'sending' AND holder = ?2 AND attempts = ?3",
+    )?;
+    Ok(find.exists(params![held.notice.as_str(), held.holder, held.attempt])?)
+}
+
+fn micros(claim: &Claim) -> i64 {
+    i64::from(claim.seconds) * 1_000_000
+}
+
+fn read(connection: &Connection, numbers: &[i64]) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut read = connection.prepare_cached(
+        "SELECT outbox.*, creditor, debtor FROM outbox
+         JOIN accounts ON accounts.number = outbox.account WHERE outbox.number = ?1",
+    )?;
+    let mut taken = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let mut rows = read.query([number])?;
+        if let Some(row) = rows.next()? {
+            taken.push(crate::code::outbox_row(&SqliteRow(row))?);
+        }
+    }
+    Ok(taken)
+}
