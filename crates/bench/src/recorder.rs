@@ -61,13 +61,13 @@ passed_on! {
     fn next_wake(partitions: Partitions) -> Option<Timestamp>;
     fn accounts(creditor: Option<CreditorId>, after: Option<AccountId>, limit: u32) -> Vec<AccountId>;
     fn secrets(account: AccountId, slots: Vec<String>) -> Vec<Secret>;
-    fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32, claim: Claim) -> Vec<OutboxRow>;
+    fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32, lease: Lease) -> Vec<OutboxRow>;
     fn due_creditors(now: Timestamp) -> Vec<CreditorId>;
     fn departures(creditor: CreditorId, decided_after: Option<Timestamp>, spans: Vec<(Timestamp, Timestamp)>) -> Vec<u64>;
     fn queued_count(creditor: CreditorId, decided_until: Option<Timestamp>, due: Option<Timestamp>) -> u64;
     fn queued(creditor: CreditorId, limit: u32) -> Vec<(OutboxRow, Option<String>)>;
-    fn take_abandoned(limit: u32, claim: Claim) -> Vec<OutboxRow>;
-    fn renew_claim(notices: Vec<NoticeId>, claim: Claim) -> Vec<bool>;
+    fn take_abandoned(limit: u32, lease: Lease) -> Vec<OutboxRow>;
+    fn renew_lease(notices: Vec<NoticeId>, lease: Lease) -> Vec<bool>;
     fn outbox(state: Option<OutboxState>, limit: u32) -> Vec<OutboxRow>;
     fn outbox_row(notice: NoticeId) -> Option<OutboxRow>;
     fn erasures() -> Vec<AccountId>;

@@ -6,14 +6,14 @@
 //! leave. Where a process dies in between, another one finds the row in `Sending`: through a gateway
 //! that knows our key it is tried again, otherwise it is parked as unknown.
 //!
-//! A message is claimed while it is worked on, for a minute at a time. Whatever is written of an
-//! attempt, before its bytes leave and after, is written only where the claim is still ours; that
+//! Whoever takes a message has a lease on it, for a minute at a time. Whatever is written of an
+//! attempt, before its bytes leave and after, is written only where the lease is still ours; that
 //! the gateway took it is the exception, since that is true whoever has the message by now.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -35,14 +35,16 @@ use kulanz_domain::{
     policy::Rules,
 };
 use kulanz_engine::brake::{self, Gate};
-use kulanz_engine::store::{
-    Claim, Held, OutboxChange, OutboxRow, OutboxState, Paylink, StoreError,
-};
+use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
+
+mod lease;
+
+use lease::{Renewed, unless_overtaken};
 
 use crate::{
     backoff::Backoff,
@@ -57,16 +59,11 @@ use crate::{
 
 /// Messages that are on their way at the same time.
 const AT_ONCE: u32 = 16;
-/// Messages of others that are taken over at once.
-const LEFT_AT_ONCE: u32 = 100;
-/// For how long a message is claimed. Then whoever had it is taken for dead. While a gateway takes
-/// its time, the claim is renewed four times in that time.
-const CLAIM: Duration = Duration::from_secs(60);
+/// For how long a message is taken. Then whoever had it is taken for dead. While a gateway takes
+/// its time, the lease is renewed four times in that time.
+const LEASE: Duration = Duration::from_secs(60);
 /// How often it is looked for messages that nobody goes on with.
 const LOOK: Duration = Duration::from_secs(10);
-/// For how long, and how often, the store is asked to take down what became of a message.
-const PATIENCE: Duration = Duration::from_secs(60);
-const AGAIN: Duration = Duration::from_millis(500);
 /// How long a paylink opens its page.
 const LINK_DAYS: i64 = 120;
 
@@ -90,7 +87,7 @@ pub struct Dispatcher {
     gate: Gate,
     /// Which creditor comes first: each in its turn.
     turn: AtomicUsize,
-    claim: Duration,
+    lease: Duration,
 }
 
 /// Why a message could not be brought to its end. The row stays as it is.
@@ -106,7 +103,7 @@ pub enum DispatchError {
     #[error("the account refuses: {0}")]
     Refused(String),
     /// It took so long that another instance may go on with the message.
-    #[error("the claim on the message ran out before it left")]
+    #[error("the lease on the message ran out before it left")]
     Late,
 }
 
@@ -144,14 +141,14 @@ impl Dispatcher {
         base_url: String,
     ) -> Self {
         let (texts, gate, turn) = (RwLock::default(), Gate::default(), AtomicUsize::new(0));
-        let (backoff, claim) = (Backoff::default(), CLAIM);
-        Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn, claim }
+        let (backoff, lease) = (Backoff::default(), LEASE);
+        Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn, lease }
     }
 
-    /// The same, with another time after which an instance that claimed a message and does not say
+    /// The same, with another time after which an instance that took a message and does not say
     /// that it is still there is taken for dead; a minute by default.
-    pub const fn with_claim(mut self, claim: Duration) -> Self {
-        self.claim = claim;
+    pub const fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
         self
     }
 
@@ -159,51 +156,6 @@ impl Dispatcher {
     pub fn add_texts(&self, policy: &str, version: u32, templates: Arc<Templates>) {
         let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
         texts.insert((policy.to_owned(), version), templates);
-    }
-
-    /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
-    /// `Sending`: it is tried again where that is safe, through a gateway that knows our key or
-    /// since it had not been made yet, and parked as unknown where it is not. Not to be called
-    /// while messages of this dispatcher are under way.
-    pub async fn recover(&self) -> Result<usize, DispatchError> {
-        let mut count = 0;
-        loop {
-            let left = self.engine.store().take_abandoned(LEFT_AT_ONCE, self.claim()).await?;
-            if left.is_empty() {
-                return Ok(count);
-            }
-            for row in &left {
-                count += 1;
-                let known = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
-                let done = if known || self.never_made(row).await? {
-                    let detail = Some("interrupted; trying again is safe".to_owned());
-                    let now = self.engine.clock().now();
-                    let held = self.held(row);
-                    self.engine.try_later(&row.account, held, now, detail).await.map_err(Into::into)
-                } else {
-                    warn!(notice = %row.notice, "interrupted attempt: outcome unknown");
-                    self.park(row, true, "interrupted while sending").await
-                };
-                unless_overtaken(row, done)?;
-            }
-        }
-    }
-
-    fn claim(&self) -> Claim {
-        let seconds = u32::try_from(self.claim.as_secs()).unwrap_or(u32::MAX);
-        Claim { holder: self.engine.instance().to_owned(), seconds }
-    }
-
-    fn held(&self, row: &OutboxRow) -> Held {
-        let (notice, holder) = (row.notice.clone(), self.engine.instance().to_owned());
-        Held { notice, holder, attempt: row.attempts }
-    }
-
-    /// The message is kept right before its bytes leave: where it is not kept, none have left.
-    async fn never_made(&self, row: &OutboxRow) -> Result<bool, DispatchError> {
-        let slot = format!("notice/{}", row.notice);
-        let kept = self.engine.store().secrets(row.account.clone(), vec![slot]).await?;
-        Ok(kept.is_empty())
     }
 
     /// Sends a fresh link for an expired one, at the debtor's own request, to the address on file.
@@ -271,15 +223,16 @@ impl Dispatcher {
         // Those that wait for their turn stay ours for as long as that takes.
         let errors = tokio::select! {
             errors = join_all(under_way) => errors,
-            () = self.renew_claims(&rows, &since) => Vec::new(),
+            () = self.renew_leases(&rows, &since) => Vec::new(),
         };
         errors.into_iter().flatten().next().map_or(Ok(rows.len()), Err)
     }
 
-    /// Takes as many messages as may leave at once and as each creditor's brake allows. Other
-    /// instances do the same at this moment: what is on its way counts once it is taken, so that
-    /// no more leave above a limit than the others took between our count and our take, at most
-    /// one part of what was left (see [`Gate`]) each.
+    /// Takes as many messages as may leave at once and as each creditor's brake allows. Others
+    /// may do the same at this moment: what is on its way counts from its take on, for all. So
+    /// above a limit leaves at most what the other instances take between our count and our take:
+    /// each a part of what was left (see [`Gate`]) or what a person let through, at most
+    /// `AT_ONCE`.
     async fn take(&self) -> Result<Vec<OutboxRow>, DispatchError> {
         let (store, now) = (self.engine.store(), self.engine.clock().now());
         let mut due = store.due_creditors(now).await?;
@@ -298,7 +251,7 @@ impl Dispatcher {
             let room = self.gate.room(&self.engine, &brakes, &creditor, now).await?;
             if room > 0 {
                 let limit = free.min(room);
-                let taken = store.take_outbox(creditor.clone(), now, limit, self.claim()).await?;
+                let taken = store.take_outbox(creditor.clone(), now, limit, self.lease()).await?;
                 self.gate.took(&creditor, taken.len());
                 rows.extend(taken);
             }
@@ -316,20 +269,6 @@ impl Dispatcher {
             }
         }
         errors
-    }
-
-    /// Says again and again that the messages are ours, for ever.
-    async fn renew_claims(&self, rows: &[OutboxRow], since: &Renewed) {
-        let notices: Vec<NoticeId> = rows.iter().map(|row| row.notice.clone()).collect();
-        loop {
-            tokio::time::sleep(self.claim / 4).await;
-            let begun = Instant::now();
-            match self.engine.store().renew_claim(notices.clone(), self.claim()).await {
-                // Those that are at their end are nobody's any more.
-                Ok(_) => since.set(begun),
-                Err(error) => warn!(%error, "the claim on messages cannot be renewed"),
-            }
-        }
     }
 
     async fn deliver(&self, row: &OutboxRow, since: &Renewed) -> Result<(), DispatchError> {
@@ -364,7 +303,7 @@ impl Dispatcher {
             return self.park(row, false, "no sender for this channel").await;
         };
         // Whoever was stopped for so long between two lines may not be the only one any more.
-        if since.is_over(self.claim) {
+        if since.is_over(self.lease) {
             return Err(DispatchError::Late);
         }
         let begun = Instant::now();
@@ -382,24 +321,6 @@ impl Dispatcher {
             }
             Err(SendError::Refused { reason, .. }) => self.park(row, false, &reason).await,
             Err(SendError::Unknown { reason }) => self.park(row, true, &reason).await,
-        }
-    }
-
-    /// The gateway took the message. Where the store is away at that moment it is waited for: who
-    /// looks at the message later could not know any more.
-    async fn confirm(&self, row: &OutboxRow, at: Timestamp) -> Result<(), DispatchError> {
-        let begun = Instant::now();
-        loop {
-            let (notice, rules) = (row.notice.clone(), self.rules(&row.account)?);
-            let command = Command::ConfirmSent { notice, at, rules };
-            match self.engine.execute(&row.account, command, "delivery").await {
-                Ok(_) => return Ok(()),
-                Err(ExecuteError::Failed(fault)) if begun.elapsed() < PATIENCE => {
-                    warn!(notice = %row.notice, %fault, "that it was sent is not recorded yet");
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Err(other) => return Err(other.into()),
-            }
         }
     }
 
@@ -583,34 +504,6 @@ impl Dispatcher {
         let templates = Arc::new(Templates::compile(texts).map_err(|_| missing())?);
         self.add_texts(policy, version, Arc::clone(&templates));
         Ok(templates)
-    }
-}
-
-/// What another instance has taken over is no error: it is in good hands.
-fn unless_overtaken(row: &OutboxRow, end: Result<(), DispatchError>) -> Result<(), DispatchError> {
-    match end {
-        Err(DispatchError::Engine(Fault::Overtaken)) => {
-            warn!(notice = %row.notice, "another instance goes on with this message");
-            Ok(())
-        }
-        other => other,
-    }
-}
-
-/// When the claim was last known to be ours, by the machine's own steady time.
-struct Renewed(Mutex<Instant>);
-
-impl Renewed {
-    fn now() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-
-    fn set(&self, at: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    }
-
-    fn is_over(&self, claim: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= claim
     }
 }
 

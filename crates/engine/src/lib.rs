@@ -274,8 +274,8 @@ impl Engine {
         Self { store, vault, clock, rules, work, instance, own, serving, committed }
     }
 
-    /// Names this engine among all that work on the same data: the holder of its leases and
-    /// claims. No other ever has the same.
+    /// Names this engine among all that work on the same data: the holder of its leases. No other
+    /// ever has the same.
     pub fn instance(&self) -> &str {
         &self.instance
     }

@@ -141,25 +141,25 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes up to `limit` queued messages of a creditor that are due at `now`, earliest first:
     /// they become `Sending`, their attempts count up, durably, before any byte leaves. They are
-    /// the claim's holder's for as long as it renews the claim.
+    /// the lease's holder's for as long as it renews the lease.
     async fn take_outbox(
         &self,
         creditor: CreditorId,
         now: Timestamp,
         limit: u32,
-        claim: Claim,
+        lease: Lease,
     ) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Takes over up to `limit` messages in `Sending` that nobody goes on with: those whose claim
+    /// Takes over up to `limit` messages in `Sending` that nobody goes on with: those whose lease
     /// ran out by the database's clock, and the holder's own, which it has to have let go of.
-    /// They are the claim's holder's from then on; whoever had them can change them no more.
-    async fn take_abandoned(&self, limit: u32, claim: Claim) -> Result<Vec<OutboxRow>, StoreError>;
+    /// They are the lease's holder's from then on; whoever had them can change them no more.
+    async fn take_abandoned(&self, limit: u32, lease: Lease) -> Result<Vec<OutboxRow>, StoreError>;
 
-    /// Renews the claim on messages in `Sending`; whether each is still the holder's.
-    async fn renew_claim(
+    /// Renews the lease on messages in `Sending`; whether each is still the holder's.
+    async fn renew_lease(
         &self,
         notices: Vec<NoticeId>,
-        claim: Claim,
+        lease: Lease,
     ) -> Result<Vec<bool>, StoreError>;
 
     /// Creditors of whom a queued message is due at `now`, in the order of their ids. Asks little,

@@ -106,7 +106,7 @@ pub struct OutboxRow {
 
 /// Who sends messages, and for how long it says so each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct Lease {
     /// The instance.
     pub holder: String,
     /// From now on, by the database's clock.
@@ -185,7 +185,7 @@ pub struct BookRow {
 /// Read model: one row a claim, in minor units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRow {
-    /// Claim.
+    /// Lease.
     pub invoice: InvoiceId,
     /// Currency.
     pub currency: Currency,

@@ -12,7 +12,7 @@ use kulanz_domain::{
 use kulanz_engine::{
     brake::{self, NotPulled},
     store::{
-        Claim,
+        Lease,
         OutboxState::{Queued, Sending, Suppressed},
     },
 };
@@ -88,10 +88,10 @@ async fn a_crash_between_two_messages_counts_none_of_them_twice() {
     let mut house = House::new([Some(limits(20, 0, 0)), None]);
     house.debtors("shop", 0, 30, DUE).await;
     // Taken, and the process ends before anything else happens.
-    let claim = Claim { holder: "dead".to_owned(), seconds: 60 };
+    let lease = Lease { holder: "dead".to_owned(), seconds: 60 };
     let (shop, now) = (CreditorId::new("shop").unwrap(), house.clock.now());
     assert_eq!(
-        house.store().take_outbox(shop.clone(), now, 7, claim.clone()).await.unwrap().len(),
+        house.store().take_outbox(shop.clone(), now, 7, lease.clone()).await.unwrap().len(),
         7
     );
     assert_eq!(house.count("shop", Sending).await, 7);
@@ -100,7 +100,7 @@ async fn a_crash_between_two_messages_counts_none_of_them_twice() {
     assert_eq!((house.sent("shop").await, house.count("shop", Queued).await), (20, 10));
     // Pulled: what is taken without having left waits again.
     house.let_through("shop", 2).await;
-    assert_eq!(house.store().take_outbox(shop, now, 2, claim).await.unwrap().len(), 2);
+    assert_eq!(house.store().take_outbox(shop, now, 2, lease).await.unwrap().len(), 2);
     let house = house.restart().await;
     assert_eq!((house.sent("shop").await, house.count("shop", Queued).await), (20, 10));
     house.run().await;

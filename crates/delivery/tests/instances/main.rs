@@ -1,5 +1,5 @@
 //! Several engines with their dispatchers on one PostgreSQL database, as several processes are.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[path = "../../../../tests/tools/postgres.rs"]
 mod server;

@@ -167,7 +167,7 @@ impl Instance {
             [(Channel::Sms, Arc::clone(gateway) as Arc<dyn Sender>)].into();
         let url = "https://pay.example".to_owned();
         let dispatcher =
-            Dispatcher::new(engine.clone(), heads, senders, url).with_claim(Duration::from_secs(5));
+            Dispatcher::new(engine.clone(), heads, senders, url).with_lease(Duration::from_secs(5));
         let key = TextKey {
             text: "reminder".to_owned(),
             language: "de".to_owned(),

@@ -5,29 +5,29 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::rows::*;
 use crate::{
-    Append, Claim, Held, OutboxChange, OutboxRow, OutboxState, Outcome, Partitions, Share, Store,
+    Append, Held, Lease, OutboxChange, OutboxRow, OutboxState, Outcome, Partitions, Share, Store,
     Wake,
 };
 
-/// A claim that ran out as soon as it was made.
-fn gone(holder: &str) -> Claim {
-    Claim { holder: holder.to_owned(), seconds: 0 }
+/// A lease that ran out as soon as it was made.
+fn gone(holder: &str) -> Lease {
+    Lease { holder: holder.to_owned(), seconds: 0 }
 }
 
 async fn one_message(store: &dyn Store) {
     commit(store, messages(&[message("shop/d1", "N-1", at(0))])).await;
 }
 
-/// Only who took a message goes on with it, for as long as the claim is renewed; a holder's own
+/// Only who took a message goes on with it, for as long as the lease is renewed; a holder's own
 /// is left to nobody but itself.
-pub async fn a_claimed_message_is_nobody_elses(open: impl AsyncFn() -> Arc<dyn Store>) {
+pub async fn a_message_under_a_lease_is_nobody_elses(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;
     one_message(&*store).await;
     assert_eq!(store.take_outbox(creditor("shop"), at(1), 9, gone("a")).await.unwrap().len(), 1);
     let ids = |names: &[&str]| names.iter().map(|name| notice_id(name)).collect::<Vec<_>>();
     let both = ids(&["N-1", "N-2"]);
-    assert_eq!(store.renew_claim(both.clone(), by("b")).await.unwrap(), [false, false]);
-    assert_eq!(store.renew_claim(both, by("a")).await.unwrap(), [true, false]);
+    assert_eq!(store.renew_lease(both.clone(), by("b")).await.unwrap(), [false, false]);
+    assert_eq!(store.renew_lease(both, by("a")).await.unwrap(), [true, false]);
     assert_eq!(store.take_abandoned(9, by("b")).await.unwrap(), []);
     assert_eq!(store.take_outbox(creditor("shop"), at(99), 9, by("b")).await.unwrap(), []);
     let own = store.take_abandoned(9, by("a")).await.unwrap();
@@ -64,12 +64,12 @@ pub async fn an_abandoned_message_is_taken_over_by_one(open: impl AsyncFn() -> A
     assert!(taken.iter().all(|row| row.state == OutboxState::Sending && row.attempts == 1));
     taken.extend(store.take_abandoned(99, by("d")).await.unwrap());
     assert_eq!(taken.len(), 30);
-    let renewed = store.renew_claim(vec![notice_id("N-7")], by("dead")).await.unwrap();
+    let renewed = store.renew_lease(vec![notice_id("N-7")], by("dead")).await.unwrap();
     assert_eq!(renewed, [false]);
 }
 
-/// The claims of a process that ended are nobody's once they ran out, also for who opens next.
-pub async fn a_claim_that_ran_out_is_gone_after_opening_again(
+/// The leases of a process that ended are nobody's once they ran out, also for who opens next.
+pub async fn a_lease_that_ran_out_is_gone_after_opening_again(
     open: impl AsyncFn() -> Arc<dyn Store>,
 ) {
     let store = open().await;

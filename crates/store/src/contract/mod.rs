@@ -80,9 +80,9 @@ macro_rules! contract_tests {
             a_lease_has_one_holder_until_it_is_given_up
             a_lease_that_ran_out_is_taken_by_another
             of_many_who_want_a_lease_one_has_it
-            a_claimed_message_is_nobody_elses
+            a_message_under_a_lease_is_nobody_elses
             an_abandoned_message_is_taken_over_by_one
-            a_claim_that_ran_out_is_gone_after_opening_again
+            a_lease_that_ran_out_is_gone_after_opening_again
             an_attempt_that_was_taken_over_changes_nothing
             wake_ups_are_taken_by_whose_they_are_and_overdue_ones_by_anybody
             a_look_tells_what_was_recorded_and_where_accounts_stand

@@ -8,7 +8,7 @@ use kulanz_domain::{
 };
 
 use crate::{
-    Append, BookRow, Claim, ClaimRow, InboxKey, KeyChange, NewEvent, NoticeRow, OutboxChange,
+    Append, BookRow, ClaimRow, InboxKey, KeyChange, Lease, NewEvent, NoticeRow, OutboxChange,
     OutboxRow, OutboxState, Outcome, Paylink, Secret, Store, Views, Wake, WorkRow,
 };
 
@@ -24,9 +24,9 @@ pub(crate) fn notice_id(id: &str) -> NoticeId {
     id.parse().unwrap()
 }
 
-/// A claim that outlasts the test.
-pub(crate) fn by(holder: &str) -> Claim {
-    Claim { holder: holder.to_owned(), seconds: 600 }
+/// A lease that outlasts the test.
+pub(crate) fn by(holder: &str) -> Lease {
+    Lease { holder: holder.to_owned(), seconds: 600 }
 }
 
 pub(crate) fn invoice_id(id: &str) -> InvoiceId {

@@ -10,7 +10,6 @@
 //! itself says so ([`PostgresStore::open_alone`]), and the two keep each other out.
 
 mod batch;
-mod claims;
 mod code;
 mod config;
 mod desk;
@@ -20,6 +19,7 @@ mod queue;
 mod read;
 mod rows;
 mod schema;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -39,7 +39,7 @@ use tokio::sync::Mutex;
 pub use config::PostgresConfig;
 
 use crate::{
-    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow,
+    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, Lease, NoticeRow,
     OutboxRow, OutboxState, Outcome, Partitions, Paylink, PlacementRow, PolicyRow, RequestRow,
     Secret, Share, Store, StoreError, StoredEvent, TokenRow, Views, WorkRow, code as decode,
 };
@@ -233,9 +233,9 @@ impl Store for PostgresStore {
         creditor: CreditorId,
         now: Timestamp,
         limit: u32,
-        claim: Claim,
+        lease: Lease,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let taken = self.writing().await?.one(claims::take(&creditor, now, limit, &claim)).await?;
+        let taken = self.writing().await?.one(sending::take(&creditor, now, limit, &lease)).await?;
         all(taken, decode::outbox_row)
     }
 
@@ -269,17 +269,17 @@ impl Store for PostgresStore {
         queue::queued(&self.pool, &creditor, limit).await
     }
 
-    async fn take_abandoned(&self, limit: u32, claim: Claim) -> Result<Vec<OutboxRow>, StoreError> {
-        let taken = self.writing().await?.one(claims::take_abandoned(limit, &claim)).await?;
+    async fn take_abandoned(&self, limit: u32, lease: Lease) -> Result<Vec<OutboxRow>, StoreError> {
+        let taken = self.writing().await?.one(sending::take_abandoned(limit, &lease)).await?;
         all(taken, decode::outbox_row)
     }
 
-    async fn renew_claim(
+    async fn renew_lease(
         &self,
         notices: Vec<NoticeId>,
-        claim: Claim,
+        lease: Lease,
     ) -> Result<Vec<bool>, StoreError> {
-        let renewed = self.writing().await?.one(claims::renew(&notices, &claim)).await?;
+        let renewed = self.writing().await?.one(sending::renew(&notices, &lease)).await?;
         let renewed: Vec<NoticeId> = all(renewed, |row| row.parsed("notice"))?;
         Ok(notices.iter().map(|notice| renewed.contains(notice)).collect())
     }

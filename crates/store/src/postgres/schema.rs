@@ -13,7 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0002_brake.sql"),
     include_str!("../../migrations/postgres/0003_leases.sql"),
     include_str!("../../migrations/postgres/0004_requests.sql"),
-    include_str!("../../migrations/postgres/0005_claimed_messages.sql"),
+    include_str!("../../migrations/postgres/0005_leased_messages.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.

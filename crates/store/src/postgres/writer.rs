@@ -10,10 +10,10 @@ use tokio_postgres::Row;
 
 use super::{
     batch::{Batch, Holds, Known, Sorted},
-    claims,
     error::Failed,
     pool::{Pool, Session, Step, step},
     rows::{self, Round},
+    sending,
 };
 use crate::{Append, Outcome, StoreError};
 use std::sync::Arc;
@@ -147,7 +147,7 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
         steps.push(step!(TAKEN, keys));
     }
     if !held.is_empty() {
-        steps.push(claims::held(&held));
+        steps.push(sending::held(&held));
     }
     let mut answers = session.all(steps).await?.into_iter();
     let mut known = Known::default();

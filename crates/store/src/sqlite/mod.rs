@@ -7,13 +7,13 @@
 //! folder is locked for one. Others may read beside it ([`SqliteStore::open_read_only`]).
 
 mod bare;
-mod claims;
 mod code;
 mod desk;
 mod lease;
 mod queue;
 mod read;
 mod schema;
+mod sending;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 pub use bare::bare_insert;
 
 use crate::{
-    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, NoticeRow,
+    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, Lease, NoticeRow,
     OutboxRow, OutboxState, Outcome, Partitions, Paylink, PlacementRow, PolicyRow, RequestRow,
     Secret, Share, Store, StoreError, StoredEvent, TokenRow, Views, WorkRow,
 };
@@ -232,9 +232,9 @@ impl Store for SqliteStore {
         creditor: CreditorId,
         now: Timestamp,
         limit: u32,
-        claim: Claim,
+        lease: Lease,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        self.write(move |writer| claims::take(writer.connection, &creditor, now, limit, &claim))
+        self.write(move |writer| sending::take(writer.connection, &creditor, now, limit, &lease))
             .await
     }
 
@@ -269,16 +269,16 @@ impl Store for SqliteStore {
         self.read(move |connection| queue::queued(connection, &creditor, limit)).await
     }
 
-    async fn take_abandoned(&self, limit: u32, claim: Claim) -> Result<Vec<OutboxRow>, StoreError> {
-        self.write(move |writer| claims::take_abandoned(writer.connection, limit, &claim)).await
+    async fn take_abandoned(&self, limit: u32, lease: Lease) -> Result<Vec<OutboxRow>, StoreError> {
+        self.write(move |writer| sending::take_abandoned(writer.connection, limit, &lease)).await
     }
 
-    async fn renew_claim(
+    async fn renew_lease(
         &self,
         notices: Vec<NoticeId>,
-        claim: Claim,
+        lease: Lease,
     ) -> Result<Vec<bool>, StoreError> {
-        self.write(move |writer| claims::renew(writer.connection, &notices, &claim)).await
+        self.write(move |writer| sending::renew(writer.connection, &notices, &lease)).await
     }
 
     async fn outbox(

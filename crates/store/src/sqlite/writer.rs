@@ -4,9 +4,8 @@ use kulanz_domain::ids::AccountId;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{
-    claims,
     code::{self, InboxHash},
-    sql,
+    sending, sql,
     views::ViewWriter,
 };
 use crate::{
@@ -137,7 +136,7 @@ impl<'c> Writer<'c> {
             return Ok(Outcome::Conflict);
         }
         for held in &append.held {
-            if !claims::is_held(self.connection, held)? {
+            if !sending::is_held(self.connection, held)? {
                 return Ok(Outcome::NotHeld(held.notice.clone()));
             }
         }

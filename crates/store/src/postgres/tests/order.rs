@@ -275,7 +275,7 @@ async fn statements_that_name_their_rows_follow_indexes_from_the_first_row_on() 
         store.take_outbox(creditor("shop"), at(9), 10, by("one")).await.unwrap();
         store.take_abandoned(10, by("one")).await.unwrap();
         let notice = crate::contract::rows::notice_id("N-1");
-        store.renew_claim(vec![notice], by("one")).await.unwrap();
+        store.renew_lease(vec![notice], by("one")).await.unwrap();
     }
     drop(store);
     assert_eq!(whole_reads(&own).await, before);

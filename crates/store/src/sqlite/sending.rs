@@ -1,4 +1,4 @@
-//! Who sends which message. One process has the folder, so that claims matter only between its
+//! Who sends which message. One process has the folder, so that leases matter only between its
 //! own parts; they are kept as everywhere, so that all stores do the same.
 
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use kulanz_domain::ids::{CreditorId, NoticeId};
 use rusqlite::{Connection, params};
 
 use super::code::{self, SqliteRow};
-use crate::{Claim, Held, OutboxRow, StoreError};
+use crate::{Held, Lease, OutboxRow, StoreError};
 
 /// The machine's time, as the database tells it.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
@@ -17,7 +17,7 @@ pub(super) fn take(
     creditor: &CreditorId,
     now: Timestamp,
     limit: u32,
-    claim: &Claim,
+    lease: &Lease,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut due = connection.prepare_cached(
         // The planner would rather read all that is queued, however much of it waits.
@@ -33,7 +33,7 @@ pub(super) fn take(
          holder = ?3, leased_until = {NOW} + ?4 WHERE number = ?1"
     ))?;
     for number in &numbers {
-        take.execute(params![number, code::moment(now), claim.holder, micros(claim)])?;
+        take.execute(params![number, code::moment(now), lease.holder, micros(lease)])?;
     }
     read(connection, &numbers)
 }
@@ -42,7 +42,7 @@ pub(super) fn take(
 pub(super) fn take_abandoned(
     connection: &Connection,
     limit: u32,
-    claim: &Claim,
+    lease: &Lease,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut left = connection.prepare_cached(&format!(
         "SELECT number FROM outbox WHERE state = 'sending'
@@ -50,13 +50,13 @@ pub(super) fn take_abandoned(
          ORDER BY number LIMIT ?2"
     ))?;
     let numbers = left
-        .query_map(params![claim.holder, limit], |row| row.get(0))?
+        .query_map(params![lease.holder, limit], |row| row.get(0))?
         .collect::<Result<Vec<i64>, _>>()?;
     let mut take = connection.prepare_cached(&format!(
         "UPDATE outbox SET holder = ?2, leased_until = {NOW} + ?3 WHERE number = ?1"
     ))?;
     for number in &numbers {
-        take.execute(params![number, claim.holder, micros(claim)])?;
+        take.execute(params![number, lease.holder, micros(lease)])?;
     }
     read(connection, &numbers)
 }
@@ -65,14 +65,14 @@ pub(super) fn take_abandoned(
 pub(super) fn renew(
     connection: &Connection,
     notices: &[NoticeId],
-    claim: &Claim,
+    lease: &Lease,
 ) -> Result<Vec<bool>, StoreError> {
     let mut renew = connection.prepare_cached(&format!(
         "UPDATE outbox SET leased_until = {NOW} + ?3
          WHERE notice = ?1 AND state = 'sending' AND holder = ?2"
     ))?;
     let renewed = notices.iter().map(|notice| {
-        Ok(renew.execute(params![notice.as_str(), claim.holder, micros(claim)])? > 0)
+        Ok(renew.execute(params![notice.as_str(), lease.holder, micros(lease)])? > 0)
     });
     renewed.collect()
 }
@@ -86,8 +86,8 @@ pub(super) fn is_held(connection: &Connection, held: &Held) -> Result<bool, Stor
     Ok(find.exists(params![held.notice.as_str(), held.holder, held.attempt])?)
 }
 
-fn micros(claim: &Claim) -> i64 {
-    i64::from(claim.seconds) * 1_000_000
+fn micros(lease: &Lease) -> i64 {
+    i64::from(lease.seconds) * 1_000_000
 }
 
 fn read(connection: &Connection, numbers: &[i64]) -> Result<Vec<OutboxRow>, StoreError> {

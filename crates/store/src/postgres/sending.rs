@@ -7,14 +7,14 @@ use super::{
     code::{moment, text},
     pool::{Step, step},
 };
-use crate::{Claim, Held};
+use crate::{Held, Lease};
 
 /// Queued messages that are due become `Sending`; only then are they handed out.
 pub(super) fn take<'v>(
     creditor: &'v CreditorId,
     now: Timestamp,
     limit: u32,
-    claim: &'v Claim,
+    lease: &'v Lease,
 ) -> Step<'v> {
     // What another one takes at this moment is passed over.
     step!(
@@ -30,14 +30,14 @@ pub(super) fn take<'v>(
          ORDER BY next_at, taken.number",
         moment(now),
         i64::from(limit),
-        text(&claim.holder),
-        i64::from(claim.seconds),
+        text(&lease.holder),
+        i64::from(lease.seconds),
         creditor.as_str(),
     )
 }
 
 /// Messages that nobody goes on with.
-pub(super) fn take_abandoned(limit: u32, claim: &Claim) -> Step<'_> {
+pub(super) fn take_abandoned(limit: u32, lease: &Lease) -> Step<'_> {
     step!(
         "WITH abandoned AS (
              SELECT number FROM outbox WHERE state = 'sending' AND (holder IS NULL OR holder = $2
@@ -51,21 +51,21 @@ pub(super) fn take_abandoned(limit: u32, claim: &Claim) -> Step<'_> {
          SELECT taken.*, creditor, debtor FROM taken JOIN accounts ON accounts.number = account
          ORDER BY taken.number",
         i64::from(limit),
-        text(&claim.holder),
-        i64::from(claim.seconds),
+        text(&lease.holder),
+        i64::from(lease.seconds),
     )
 }
 
 /// Answers with the messages that are still the holder's.
-pub(super) fn renew<'v>(notices: &'v [NoticeId], claim: &'v Claim) -> Step<'v> {
+pub(super) fn renew<'v>(notices: &'v [NoticeId], lease: &'v Lease) -> Step<'v> {
     step!(
         "UPDATE outbox SET leased_until = clock_timestamp() + $3::bigint * interval '1 second'
          FROM unnest($1::text[]) AS asked(notice)
          WHERE outbox.notice = asked.notice COLLATE \"C\" AND state = 'sending' AND holder = $2
          RETURNING outbox.notice",
         notices.iter().map(|notice| notice.as_str()).collect::<Vec<_>>(),
-        text(&claim.holder),
-        i64::from(claim.seconds),
+        text(&lease.holder),
+        i64::from(lease.seconds),
     )
 }
 

@@ -1,0 +1,137 @@
+//! Whose a message is: the lease that whoever sends it renews, what becomes of messages whose holder
+//! died, and what the holder still writes of them.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kulanz_domain::{Command, ids::NoticeId};
+use kulanz_engine::{
+    ExecuteError, Fault,
+    store::{Held, Lease, OutboxRow},
+};
+use tracing::warn;
+
+use super::{DispatchError, Dispatcher};
+
+/// Messages of others that are taken over at once.
+const LEFT_AT_ONCE: u32 = 100;
+/// For how long, and how often, the store is asked to take down what became of a message.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(500);
+
+impl Dispatcher {
+    /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
+    /// `Sending`: it is tried again where that is safe, through a gateway that knows our key or
+    /// since it had not been made yet, and parked as unknown where it is not. Not to be called
+    /// while messages of this dispatcher are under way.
+    pub async fn recover(&self) -> Result<usize, DispatchError> {
+        let mut count = 0;
+        loop {
+            let left = self.engine.store().take_abandoned(LEFT_AT_ONCE, self.lease()).await?;
+            if left.is_empty() {
+                return Ok(count);
+            }
+            for row in &left {
+                count += 1;
+                let known = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
+                let done = if known || self.never_made(row).await? {
+                    let detail = Some("interrupted; trying again is safe".to_owned());
+                    let now = self.engine.clock().now();
+                    let held = self.held(row);
+                    self.engine.try_later(&row.account, held, now, detail).await.map_err(Into::into)
+                } else {
+                    warn!(notice = %row.notice, "interrupted attempt: outcome unknown");
+                    self.park(row, true, "interrupted while sending").await
+                };
+                unless_overtaken(row, done)?;
+            }
+        }
+    }
+
+    pub(super) fn lease(&self) -> Lease {
+        let seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
+        Lease { holder: self.engine.instance().to_owned(), seconds }
+    }
+
+    pub(super) fn held(&self, row: &OutboxRow) -> Held {
+        let (notice, holder) = (row.notice.clone(), self.engine.instance().to_owned());
+        Held { notice, holder, attempt: row.attempts }
+    }
+
+    /// The message is kept right before its bytes leave: where it is not kept, none have left.
+    async fn never_made(&self, row: &OutboxRow) -> Result<bool, DispatchError> {
+        let slot = format!("notice/{}", row.notice);
+        let kept = self.engine.store().secrets(row.account.clone(), vec![slot]).await?;
+        Ok(kept.is_empty())
+    }
+
+    /// Says again and again that the messages are ours, for ever.
+    pub(super) async fn renew_leases(&self, rows: &[OutboxRow], since: &Renewed) {
+        let notices: Vec<NoticeId> = rows.iter().map(|row| row.notice.clone()).collect();
+        loop {
+            tokio::time::sleep(self.lease / 4).await;
+            let begun = Instant::now();
+            match self.engine.store().renew_lease(notices.clone(), self.lease()).await {
+                // Those that are at their end are nobody's any more.
+                Ok(_) => since.set(begun),
+                Err(error) => warn!(%error, "the lease on messages cannot be renewed"),
+            }
+        }
+    }
+
+    /// The gateway took the message. Where the store is away at that moment it is waited for: who
+    /// looks at the message later could not know any more.
+    pub(super) async fn confirm(
+        &self,
+        row: &OutboxRow,
+        at: Timestamp,
+    ) -> Result<(), DispatchError> {
+        let begun = Instant::now();
+        loop {
+            let (notice, rules) = (row.notice.clone(), self.rules(&row.account)?);
+            let command = Command::ConfirmSent { notice, at, rules };
+            match self.engine.execute(&row.account, command, "delivery").await {
+                Ok(_) => return Ok(()),
+                Err(ExecuteError::Failed(fault)) if begun.elapsed() < PATIENCE => {
+                    warn!(notice = %row.notice, %fault, "that it was sent is not recorded yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+    }
+}
+
+/// What another instance has taken over is no error: it is in good hands.
+pub(super) fn unless_overtaken(
+    row: &OutboxRow,
+    end: Result<(), DispatchError>,
+) -> Result<(), DispatchError> {
+    match end {
+        Err(DispatchError::Engine(Fault::Overtaken)) => {
+            warn!(notice = %row.notice, "another instance goes on with this message");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// When the lease was last known to be ours, by the machine's own steady time.
+pub(super) struct Renewed(Mutex<Instant>);
+
+impl Renewed {
+    pub(super) fn now() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    fn set(&self, at: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    pub(super) fn is_over(&self, lease: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= lease
+    }
+}
