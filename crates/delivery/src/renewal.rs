@@ -19,8 +19,8 @@ use thiserror::Error;
 
 use crate::{
     dispatcher::{Letterhead, Person},
-    render::{MessageContext, RenderError, Templates, TextKey, TextSource},
-    senders::{Outgoing, SendError, Sender},
+    render::{Content, MessageContext, RenderError, Templates, TextKey, TextSource},
+    senders::{Outgoing, Recipient, SendError, Sender},
 };
 
 /// One answer in this time.
@@ -78,7 +78,9 @@ impl Renewal<'_> {
         let id = &expired.account;
         let now = self.engine.clock().now();
         let mark = format!("renewed/{id}");
-        if self.answered(&mark, now).await? {
+        let store = self.engine.store();
+        let last = store.meta(mark.clone()).await.map_err(Fault::from)?;
+        if answered(last.as_deref(), now) {
             return Ok(());
         }
         let loaded = self.engine.load(id).await?.ok_or(RenewalError::NoAddress)?;
@@ -116,19 +118,39 @@ impl Renewal<'_> {
         let content = self.texts.render(&key(language, channel), &context)?;
         let short: String = token_id(&link);
         let notice = NoticeId::new(&short).map_err(|e| Fault::Other(e.to_string()))?;
-        self.keep(id, link).await?;
-        let from = self.head.origin.clone();
-        let message = Outgoing { to, from, content, reference: short, date: now };
-        sender.send(&message, &notice).await?;
-        self.engine.store().put_meta(mark, Some(now.to_string())).await.map_err(Fault::from)?;
+        // Of several instances that are asked at once one answers.
+        let own = Some(now.to_string());
+        let first = store.swap_meta(mark.clone(), last.clone(), own.clone()).await;
+        if !first.map_err(Fault::from)? {
+            return Ok(());
+        }
+        let sent = self.keep_and_send(id, link, sender.as_ref(), content, to, notice, now).await;
+        if sent.is_err() {
+            // Asking again at once may help.
+            store.swap_meta(mark, own, last).await.map_err(Fault::from)?;
+        }
+        sent?;
         tracing::info!(account = %id, "a fresh link was sent");
         Ok(())
     }
 
-    async fn answered(&self, mark: &str, now: Timestamp) -> Result<bool, Fault> {
-        let last = self.engine.store().meta(mark.to_owned()).await?;
-        let last = last.and_then(|text| text.parse::<Timestamp>().ok());
-        Ok(last.is_some_and(|last| now.duration_since(last) < PAUSE))
+    #[allow(clippy::too_many_arguments)] // what a message is made of
+    async fn keep_and_send(
+        &self,
+        id: &AccountId,
+        link: Paylink,
+        sender: &dyn Sender,
+        content: Content,
+        to: Recipient,
+        notice: NoticeId,
+        now: Timestamp,
+    ) -> Result<(), RenewalError> {
+        self.keep(id, link).await?;
+        let from = self.head.origin.clone();
+        let reference = notice.to_string();
+        let message = Outgoing { to, from, content, reference, date: now };
+        sender.send(&message, &notice).await?;
+        Ok(())
     }
 
     async fn keep(&self, id: &AccountId, link: Paylink) -> Result<(), RenewalError> {
@@ -139,6 +161,11 @@ impl Renewal<'_> {
             Err(ExecuteError::Refused(_)) => Err(RenewalError::NoAddress),
         }
     }
+}
+
+fn answered(last: Option<&str>, now: Timestamp) -> bool {
+    let last = last.and_then(|text| text.parse::<Timestamp>().ok());
+    last.is_some_and(|last| now.duration_since(last) < PAUSE)
 }
 
 /// An id for the gateway that tells nothing of the token.

@@ -44,6 +44,7 @@ pub struct AccountKey([u8; 32]);
 pub struct Vault {
     master: XChaCha20Poly1305,
     service: AccountKey,
+    fingerprint: [u8; 16],
 }
 
 impl std::fmt::Debug for AccountKey {
@@ -70,7 +71,21 @@ impl Vault {
     pub fn new(master: [u8; 32]) -> Self {
         let service =
             Sha256::new_with_prefix(master).chain_update(b"kulanz service key").finalize();
-        Self { master: XChaCha20Poly1305::new(&master.into()), service: AccountKey(service.into()) }
+        let mark = Sha256::new_with_prefix(master)
+            .chain_update(b"kulanz master key fingerprint")
+            .finalize();
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&mark[..16]);
+        Self {
+            master: XChaCha20Poly1305::new(&master.into()),
+            service: AccountKey(service.into()),
+            fingerprint,
+        }
+    }
+
+    /// Tells the master key from others, and nothing of it.
+    pub const fn fingerprint(&self) -> &[u8; 16] {
+        &self.fingerprint
     }
 
     /// Reads the master key from `path`, 64 hex digits; makes it, readable by its owner alone,
@@ -173,6 +188,8 @@ mod tests {
         let vault = Vault::new([7; 32]);
         let account: AccountId = "lindenmoor/K-1".parse().unwrap();
         let (key, wrapped) = vault.new_key(&account).unwrap();
+        assert_eq!(vault.fingerprint(), Vault::new([7; 32]).fingerprint());
+        assert_ne!(vault.fingerprint(), Vault::new([8; 32]).fingerprint());
         let sealed = key.seal("debtor", b"Ada").unwrap();
         assert!(!sealed.windows(3).any(|w| w == b"Ada"));
         let again = vault.unwrap_key(&account, &wrapped).unwrap();

@@ -22,6 +22,7 @@ use crate::{
     explain::must,
     house::{Places, machine_day, vault},
     http::shown,
+    settings::Settings,
 };
 
 /// An account as it lies in the store.
@@ -49,7 +50,9 @@ pub async fn secrets(
     opened: &Opened,
 ) -> Result<BTreeMap<String, Value>> {
     let Some(wrapped) = &opened.head.key else { return Ok(BTreeMap::new()) };
-    let key = vault(&places.data, &*opened.store).await?.unwrap_key(id, wrapped)?;
+    let key = vault(&places.data, &Settings::read(&places.config)?, &*opened.store)
+        .await?
+        .unwrap_key(id, wrapped)?;
     let mut plain = BTreeMap::new();
     for secret in opened.store.secrets(id.clone(), Vec::new()).await? {
         let bytes = key.open(&format!("{id}/{}", secret.slot), &secret.sealed)?;

@@ -556,7 +556,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             }
             Letters::Show { number } => {
                 let store = data::read(&places).await?;
-                letters::show(&*store, &places.data, number).await?;
+                letters::show(&*store, &places, number).await?;
             }
             Letters::Retry { number, by } => {
                 order(&places, Order::RetryDeadLetters { number }, by).await?;

@@ -15,9 +15,27 @@ use crate::{house::Places, settings::Settings};
 /// The embedded database within the data folder.
 pub const EMBEDDED: &str = "kulanz.db";
 
-/// Opens the data for writing, for this process alone.
+/// Opens the data for writing: an embedded store for this process alone, a database beside other
+/// instances.
 pub async fn open(data: &Path, settings: &Settings) -> Result<Arc<dyn Store>> {
-    let opened = try_open(data, settings).await?;
+    opened(try_open(data, settings, false).await?, data, settings)
+}
+
+/// Opens the data for this process alone.
+pub async fn open_alone(data: &Path, settings: &Settings) -> Result<Arc<dyn Store>> {
+    opened(try_open(data, settings, true).await?, data, settings)
+}
+
+/// Whether several processes may work on the data at once.
+pub fn is_shared(places: &Places) -> Result<bool> {
+    Ok(Settings::read(&places.config)?.database.is_some())
+}
+
+fn opened(
+    opened: std::result::Result<Arc<dyn Store>, StoreError>,
+    data: &Path,
+    settings: &Settings,
+) -> Result<Arc<dyn Store>> {
     opened.map_err(|error| match error {
         StoreError::InUse => {
             anyhow::anyhow!(
@@ -81,6 +99,7 @@ pub fn place(data: &Path, settings: &Settings) -> String {
 async fn try_open(
     data: &Path,
     settings: &Settings,
+    alone: bool,
 ) -> Result<std::result::Result<Arc<dyn Store>, StoreError>> {
     let Some(config) = config(settings)? else {
         return Ok(SqliteStore::open(data).map(|store| Arc::new(store) as Arc<dyn Store>));
@@ -91,7 +110,10 @@ async fn try_open(
         let embedded = data.join(EMBEDDED);
         tracing::warn!(embedded = %embedded.display(), "left alone: the data are in PostgreSQL");
     }
-    let opened = PostgresStore::open_alone(config).await;
+    let opened = match alone {
+        true => PostgresStore::open_alone(config).await,
+        false => PostgresStore::open_shared(config).await,
+    };
     Ok(opened.map(|store| Arc::new(store) as Arc<dyn Store>))
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     book, brake, data,
     house::{Places, count, load_policies, machine_day},
-    in_force, kafka,
+    in_force, instances, kafka,
     law::rates::Installed,
     progress,
     settings::Settings,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Computes the read side again.
 pub async fn rebuild(places: &Places, as_json: bool) -> Result<()> {
-    let store = data::open(&places.data, &Settings::read(&places.config)?).await?;
+    let store = data::open_alone(&places.data, &Settings::read(&places.config)?).await?;
     let (accounts, _) = store.book(None).await?;
     let bar = progress::things(accounts, "accounts");
     let rebuilt = rebuild::rebuild(&*store, |done| bar.set_position(done)).await?;
@@ -78,20 +78,7 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
     match data::read(places).await {
         Err(error) => note("data", Err(error)),
         Ok(store) => {
-            let key = places.data.join("master.key");
-            note(
-                "master key",
-                match key.is_file() {
-                    true => {
-                        Vault::open_or_make(&key).map(|_| "readable".to_owned()).map_err(Into::into)
-                    }
-                    false => Err(anyhow::anyhow!(
-                        "{} is missing: nothing sealed can be read without it. Restore it from where \
-                     you keep a copy",
-                        key.display()
-                    )),
-                },
-            );
+            note("master key", master_key(places, &*store).await);
             note("policies in force", in_force(&*store).await);
             let where_they_are = Settings::read(&places.config)
                 .map(|settings| data::place(&places.data, &settings))
@@ -127,6 +114,24 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
         }
     }
     Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whether the master key is there and is that of the data.
+async fn master_key(places: &Places, store: &dyn Store) -> Result<String> {
+    let key = Settings::read(&places.config)?.master_key(&places.data);
+    if !key.is_file() {
+        anyhow::bail!(
+            "{} is missing: nothing sealed can be read without it. Restore it from where you keep a \
+             copy",
+            key.display()
+        );
+    }
+    let vault = Vault::open_or_make(&key)?;
+    match instances::same_key(store, &vault, &key).await {
+        // Nobody has kept it in mind yet, and whoever only looks does not.
+        Err(error) if !error.is::<kulanz_store::StoreError>() => Err(error),
+        _ => Ok("readable".to_owned()),
+    }
 }
 
 /// What the data say is in force, which the folder need not agree with.

@@ -42,6 +42,27 @@ fn listed(house: &House) -> Result<Vec<AccountId>> {
     lines.map(|line| line.parse().with_context(|| path.display().to_string())).collect()
 }
 
+/// Takes the erasures that any instance made over into the list, now and every hour: whichever
+/// of them starts first on a restored copy applies them again.
+pub async fn keep(house: std::sync::Arc<House>) {
+    loop {
+        let kept = async {
+            let listed: std::collections::HashSet<AccountId> =
+                listed(&house)?.into_iter().collect();
+            for account in house.engine.store().erasures().await? {
+                if !listed.contains(&account) {
+                    note(&house, &account)?;
+                }
+            }
+            anyhow::Ok(())
+        };
+        if let Err(error) = kept.await {
+            tracing::error!(error = format!("{error:#}"), "the list of erasures cannot be kept");
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    }
+}
+
 /// Destroys again the keys of all listed accounts that still have one.
 pub async fn apply(house: &House) -> Result<()> {
     for account in listed(house)? {

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use crate::{
     house::House,
+    instances,
     orders::{Outcome, rules, told},
 };
 
@@ -54,8 +55,15 @@ pub async fn release(
     let mut outcome = told(engine.execute(account, command, &cause).await)?;
     let kinds = &outcome.events;
     if kinds.iter().any(|kind| kind == "PlacementReleased") {
-        let folder = deliver(house, account, placement).await?;
-        outcome.said.push(format!("{placement} is released: {}", folder.display()));
+        match writes(house).await? {
+            true => {
+                let folder = deliver(house, account, placement).await?;
+                outcome.said.push(format!("{placement} is released: {}", folder.display()));
+            }
+            false => outcome.said.push(format!(
+                "{placement} is released; the instance that hands over writes its folder"
+            )),
+        }
     } else {
         outcome.said.push(format!("{person} agreed to {placement}; a second person has to"));
     }
@@ -64,10 +72,7 @@ pub async fn release(
 
 /// The folder of an agency's placements: below the data folder unless the settings say otherwise.
 fn root(house: &House, agency: &AgencyId, creditor: &CreditorId) -> Result<PathBuf> {
-    let base = match &house.settings.handoff {
-        Some(folder) => house.places.data.join(folder),
-        None => house.places.data.clone(),
-    };
+    let base = instances::placements(house);
     let file = house.loaded.creditors.get(creditor).context("the creditor's file is gone")?;
     let agency = file.agencies.iter().find(|known| known.id == *agency);
     let agency = agency.context("the agency is not in the creditor's file any more")?;
@@ -165,10 +170,26 @@ pub async fn deliver_released(house: &House) -> Result<()> {
     Ok(())
 }
 
+/// Whether this instance writes folders: one does, and has the folder that they go into.
+async fn writes(house: &House) -> Result<bool> {
+    Ok(instances::has_the_folder(house).await? && house.engine.leads(instances::HANDOFF).await?)
+}
+
 /// Looks for folders and recalls to write, for ever.
 pub async fn run(house: Arc<House>) {
+    let mut told = false;
     loop {
-        if let Err(error) = deliver_released(&house).await {
+        let turn = async {
+            if !instances::has_the_folder(&house).await? {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!("{}", instances::not_the_folder(&house));
+                }
+                return Ok(());
+            }
+            let led = house.engine.leading(instances::HANDOFF, deliver_released(&house)).await?;
+            led.unwrap_or(Ok(()))
+        };
+        if let Err(error) = turn.await {
             tracing::error!(error = format!("{error:#}"), "placements cannot be written");
         }
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;

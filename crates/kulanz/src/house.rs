@@ -21,6 +21,7 @@ use kulanz_store::Store;
 use crate::{
     data,
     in_force::{self, Take},
+    instances,
     law::rates::Installed,
     settings::Settings,
 };
@@ -100,21 +101,10 @@ impl Warned for Diagnostic {
     }
 }
 
-/// The master key of a data folder. Made only where nothing is sealed yet: a new one would open
-/// nothing of what is there, and hide that the old one is missing.
-pub async fn vault(data: &Path, store: &dyn Store) -> Result<Arc<Vault>> {
-    let path = data.join("master.key");
-    if !path.exists() {
-        let accounts = store.accounts(None, None, 1).await?;
-        if !accounts.is_empty() || !store.dead_letters(false, 1).await?.is_empty() {
-            bail!(
-                "{} is missing: nothing sealed can be read without it. Restore it from where you \
-                 keep a copy",
-                path.display()
-            );
-        }
-    }
-    Ok(Arc::new(Vault::open_or_make(&path)?))
+/// The master key. Made only where nothing is sealed yet: a new one would open nothing of what is
+/// there, and hide that the old one is missing. One that did not seal what is there is refused.
+pub async fn vault(data: &Path, settings: &Settings, store: &dyn Store) -> Result<Arc<Vault>> {
+    Ok(Arc::new(instances::vault(&settings.master_key(data), store).await?))
 }
 
 impl House {
@@ -134,7 +124,8 @@ impl House {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
         let folder = load_policies(&places.config, today)?;
         let store = data::open(&places.data, &settings).await?;
-        let vault = vault(&places.data, &*store).await?;
+        let vault = vault(&places.data, &settings, &*store).await?;
+        instances::same_key(&*store, &vault, &settings.master_key(&places.data)).await?;
         let take = match mode {
             Mode::Serving => Take::Folder,
             Mode::Recording => Take::Nothing,
@@ -147,7 +138,7 @@ impl House {
         for policy in &settled.loaded.policies {
             in_force::register(&*store, policy, clock.now()).await?;
         }
-        in_force::write(&*store, &settled.slots).await?;
+        in_force::write(&*store, settled.before.as_deref(), &settled.slots).await?;
         settled.said.iter().for_each(|sentence| tracing::warn!("{sentence}"));
         let loaded = Arc::new(settled.loaded);
         let base_rates = Installed::read(&places.data)?;

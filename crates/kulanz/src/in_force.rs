@@ -54,16 +54,34 @@ pub fn slot(creditor: &CreditorId, currency: &str) -> String {
 
 /// What the data say is in force.
 pub async fn read(store: &dyn Store) -> Result<Slots> {
-    match store.meta(KEY.to_owned()).await? {
-        Some(text) => serde_json::from_str(&text).context("what is in force cannot be read"),
+    parse(store.meta(KEY.to_owned()).await?.as_deref())
+}
+
+/// The same with the text that [`write()`] wants to hear again.
+pub async fn read_to_change(store: &dyn Store) -> Result<(Option<String>, Slots)> {
+    let text = store.meta(KEY.to_owned()).await?;
+    let slots = parse(text.as_deref())?;
+    Ok((text, slots))
+}
+
+fn parse(text: Option<&str>) -> Result<Slots> {
+    match text {
+        Some(text) => serde_json::from_str(text).context("what is in force cannot be read"),
         None => Ok(Slots::new()),
     }
 }
 
-/// Keeps what is in force.
-pub async fn write(store: &dyn Store, slots: &Slots) -> Result<()> {
+/// Keeps what is in force, unless another instance has changed it since `before` was read.
+pub async fn write(store: &dyn Store, before: Option<&str>, slots: &Slots) -> Result<()> {
     let text = serde_json::to_string(slots)?;
-    Ok(store.put_meta(KEY.to_owned(), Some(text)).await?)
+    if before == Some(text.as_str()) {
+        return Ok(());
+    }
+    let before = before.map(str::to_owned);
+    if !store.swap_meta(KEY.to_owned(), before, Some(text)).await? {
+        bail!("another instance changed what is in force at this moment: try again");
+    }
+    Ok(())
 }
 
 /// Whether a start of the server takes over what the folder has, where nothing was applied.
@@ -82,6 +100,8 @@ pub struct Settled {
     pub loaded: Loaded,
     /// By creditor and currency.
     pub slots: Slots,
+    /// What the data said before.
+    pub before: Option<String>,
     /// Sentences about files that are not in force, and about those that have just come into it.
     pub said: Vec<String>,
 }
@@ -93,7 +113,7 @@ pub async fn settle(
     now: Timestamp,
     take: Take,
 ) -> Result<Settled> {
-    let before = read(store).await?;
+    let (text, before) = read_to_change(store).await?;
     let (mut slots, mut said, mut policies) = (Slots::new(), Vec::new(), Vec::new());
     let mut all = BTreeMap::new();
     for (creditor, rules) in &loaded.rules {
@@ -120,6 +140,9 @@ pub async fn settle(
                 }
                 (before, None) => {
                     if let Some(before) = before {
+                        if store.is_shared() {
+                            not_older(folder, before)?;
+                        }
                         said.push(taken_over(folder, before));
                     }
                     (Arc::clone(policy), of_folder(folder, now))
@@ -157,7 +180,7 @@ pub async fn settle(
     let folder = std::mem::take(&mut loaded.policies).into_iter();
     policies.extend(folder.filter(|policy| in_force(policy) || !applied(policy)));
     let loaded = Loaded { rules: all, policies, ..loaded };
-    Ok(Settled { loaded, slots, said })
+    Ok(Settled { loaded, slots, before: text, said })
 }
 
 /// The policy of the folder that its rules chose.
@@ -209,6 +232,23 @@ fn taken_over(folder: &LoadedPolicy, before: &InForce) -> String {
         "policy {} version {} is in force since this start, in place of {} version {}",
         reference.name, reference.version, before.policy, before.version
     )
+}
+
+/// Refuses a folder that is behind the data: of several instances one would bring back what the
+/// others have left.
+fn not_older(folder: &LoadedPolicy, before: &InForce) -> Result<()> {
+    let reference = &folder.policy.reference;
+    if before.policy == reference.name.as_str() && reference.version < before.version {
+        bail!(
+            "{} has version {} of {}, and version {} is in force: bring the folder up to date. To go \
+             back to what it was, give it a new version",
+            folder.dir.display(),
+            reference.version,
+            reference.name,
+            before.version
+        );
+    }
+    Ok(())
 }
 
 /// A policy as it was registered.

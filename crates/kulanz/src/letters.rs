@@ -1,6 +1,6 @@
 //! Dead letters: what came in and could not be taken, kept sealed until a person decides.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use anyhow::{Result, bail};
 use kulanz_store::{DeadLetter, Store};
@@ -8,8 +8,9 @@ use kulanz_wire::DecodeOptions;
 use serde_json::json;
 
 use crate::{
-    house::{self, House, count, harmless},
+    house::{self, House, Places, count, harmless},
     intake,
+    settings::Settings,
 };
 
 const MOST: u32 = 100_000;
@@ -94,12 +95,13 @@ fn row(letter: &DeadLetter) -> serde_json::Value {
 }
 
 /// Prints one dead letter with its original bytes.
-pub async fn show(store: &dyn Store, data: &Path, number: u64) -> Result<()> {
+pub async fn show(store: &dyn Store, places: &Places, number: u64) -> Result<()> {
     let letters = store.dead_letters(false, MOST).await?;
     let Some(letter) = letters.into_iter().find(|letter| letter.number == number) else {
         bail!("no dead letter {number}");
     };
-    let vault = house::vault(data, store).await?;
+    let settings = Settings::read(&places.config)?;
+    let vault = house::vault(&places.data, &settings, store).await?;
     let key = match &letter.account {
         None => Some(vault.service_key().clone()),
         Some(account) => {

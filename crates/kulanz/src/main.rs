@@ -19,6 +19,7 @@ mod house;
 mod http;
 mod import;
 mod in_force;
+mod instances;
 mod intake;
 mod junit;
 mod kafka;

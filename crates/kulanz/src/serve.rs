@@ -75,6 +75,11 @@ impl Running {
         let router = health::router(server.clone())
             .merge(http::router(server))
             .merge(kulanz_pages::router(pages));
+        if house.engine.serve_rules(&house.fingerprint).await? {
+            tracing::warn!(
+                "other rules were served before: an instance that has them decides no more"
+            );
+        }
         let kafka = kafka::Running::start(&house).await?;
         Ok(Self { house, dispatcher, address, listener, router, webhooks, kafka })
     }
@@ -91,7 +96,8 @@ impl Running {
             tracing::warn!(recovered, "messages of an interrupted process were looked at");
         }
         let file = self.house.places.data.join(ADDRESS_FILE);
-        write_address(&file, &self.url())?;
+        let address = self.url();
+        write_address(&file, &address)?;
         let engine = self.house.engine.clone();
         let wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
         let again = tokio::spawn(look_again(Arc::clone(&self.house)));
@@ -101,6 +107,8 @@ impl Running {
         let messages = tokio::spawn(async move { dispatcher.run(told).await });
         let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
         let webhooks = tokio::spawn(webhooks::run(Arc::clone(&self.house), self.webhooks));
+        let outdated = tokio::spawn(tell_outdated(self.house.engine.outdated()));
+        let erased = tokio::spawn(crate::erasures::keep(Arc::clone(&self.house)));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
         if let Some(kafka) = self.kafka {
@@ -111,12 +119,14 @@ impl Running {
         handoffs.abort();
         watched.abort();
         webhooks.abort();
+        outdated.abort();
+        erased.abort();
         // A message that is half out would be of unknown outcome: what is under way ends first.
         stop.send_replace(true);
         if tokio::time::timeout(LAST_MESSAGES, messages).await.is_err() {
             tracing::warn!("messages were still on their way when the server ended");
         }
-        std::fs::remove_file(&file).with_context(|| file.display().to_string())?;
+        remove_address(&file, &address)?;
         served.context("the server ended")
     }
 }
@@ -124,8 +134,19 @@ impl Running {
 /// Looks at all accounts where the rules are others than those served last. Takes its time; what
 /// becomes due meanwhile is decided by the new rules all the same.
 async fn look_again(house: Arc<House>) {
+    let engine = &house.engine;
     loop {
-        match house.engine.look_again(&house.fingerprint, LOOKS_A_SECOND).await {
+        let looked = engine.look_again(&house.fingerprint, LOOKS_A_SECOND);
+        // One does it; others see to it that somebody has.
+        let looked = match engine.leading("look_again", looked).await {
+            Ok(Some(looked)) => looked,
+            Ok(None) => {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                continue;
+            }
+            Err(fault) => Err(fault),
+        };
+        match looked {
             Ok(0) => return,
             Ok(accounts) => {
                 tracing::info!(accounts, "the rules had changed: all accounts were looked at");
@@ -143,6 +164,32 @@ fn write_address(file: &Path, url: &str) -> Result<()> {
     let address = Address { url: url.to_owned() };
     std::fs::write(file, serde_json::to_string(&address)?)
         .with_context(|| file.display().to_string())
+}
+
+/// Leaves the address of another instance that shares the folder.
+fn remove_address(file: &Path, url: &str) -> Result<()> {
+    let kept = std::fs::read_to_string(file).ok();
+    let kept: Option<Address> = kept.and_then(|text| serde_json::from_str(&text).ok());
+    match kept {
+        Some(address) if address.url == url => {
+            std::fs::remove_file(file).with_context(|| file.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says so, once, when another instance serves other rules.
+async fn tell_outdated(mut outdated: tokio::sync::watch::Receiver<bool>) {
+    while outdated.wait_for(|outdated| *outdated).await.is_ok() {
+        tracing::error!(
+            "another instance serves other rules (policies, creditors, base rates, gateways or \
+             release) since it was started: this one records events and shows pages, and decides \
+             and sends nothing. Bring its files up to date and start it anew"
+        );
+        if outdated.wait_for(|outdated| !*outdated).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn stopped() {

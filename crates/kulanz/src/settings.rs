@@ -27,6 +27,9 @@ pub struct Settings {
     pub database: Option<String>,
     /// Password of the user in `database`, where the server wants one.
     pub database_password: Option<Secret>,
+    /// File with the master key, below the data folder unless absolute; `master.key` where left
+    /// out. All instances on one database have the same.
+    pub master_key_file: Option<PathBuf>,
     /// Folder into which placements are written, below the data folder unless absolute.
     pub handoff: Option<PathBuf>,
     /// Kafka cluster that carries events in and out, beside HTTP and files.
@@ -113,6 +116,11 @@ impl Settings {
             kafka.check().with_context(|| format!("{} is wrong", path.display()))?;
         }
         Ok(settings)
+    }
+
+    /// Where the master key is.
+    pub fn master_key(&self, data: &Path) -> PathBuf {
+        data.join(self.master_key_file.as_deref().unwrap_or(Path::new("master.key")))
     }
 
     /// No message leaves the machine: test pages and the sandbox provider may be offered.

@@ -180,7 +180,7 @@ pub(crate) async fn start(State(app): State<Arc<App>>, at: At, ask: Ask, body: B
         }
         let visit = Visit::open(&app, &token, &ask).await?;
         let fields = Fields::read(body)?;
-        let _guard = app.lock(&visit.id).await;
+        let _guard = app.lock(&visit.id).await?;
         // Read again: somebody else may have held the lock.
         let visit = Visit::open(&app, &token, &ask).await?;
         let checkout = match visit.form_version("card", &fields) {

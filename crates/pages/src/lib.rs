@@ -8,14 +8,21 @@
 //! [`router`] is to be served with `into_make_service_with_connect_info::<SocketAddr>()`, so that
 //! the limit on forms counts by address as well as by link.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use axum::{
     Router, extract::DefaultBodyLimit, middleware::map_response, response::Response, routing::get,
 };
 use kulanz_domain::ids::{AccountId, AgencyId, CreditorId};
 use kulanz_engine::Engine;
-use kulanz_store::Paylink;
+use kulanz_store::{Paylink, StoreError};
 
 mod apology;
 mod case;
@@ -42,6 +49,10 @@ pub use transfer::{Reference, reference};
 const LARGEST_FORM: usize = 32 * 1024;
 /// Payments of one account are started and settled one after the other.
 const LOCKS: usize = 64;
+/// For how long another instance waits at most for one that died while it did so, and how.
+const HELD_SECONDS: u32 = 10;
+const BETWEEN: std::time::Duration = std::time::Duration::from_millis(50);
+const ASKS: u32 = 240;
 
 /// What pages, but no decision, need to know of a creditor. All texts as people write them.
 #[derive(Debug, Clone, Default)]
@@ -132,13 +143,47 @@ pub(crate) struct App {
     pub pages: Pages,
     pub limiter: guard::Limiter,
     locks: Vec<tokio::sync::Mutex<()>>,
+    turn: AtomicU64,
 }
 
 impl App {
-    /// Held while a payment of the account is started or settled.
-    pub(crate) async fn lock(&self, account: &AccountId) -> tokio::sync::MutexGuard<'_, ()> {
-        let partition = usize::from(kulanz_engine::partition(account)) % LOCKS;
-        self.locks[partition].lock().await
+    /// Held while a payment of the account is started or settled, here and by other instances.
+    pub(crate) async fn lock(&self, account: &AccountId) -> Result<Held<'_>, StoreError> {
+        let partition = kulanz_engine::partition(account);
+        let here = self.locks[usize::from(partition) % LOCKS].lock().await;
+        let engine = &self.pages.engine;
+        if !engine.store().is_shared() {
+            return Ok(Held { _here: here, elsewhere: None });
+        }
+        let name = format!("payments/{partition}");
+        // Another one each time, so that giving it up late frees nobody else's.
+        let holder = format!("{}/{}", engine.instance(), self.turn.fetch_add(1, Ordering::Relaxed));
+        // Whoever has it is quick, or dead and soon known to be.
+        for _ in 0..ASKS {
+            if engine.store().lease(name.clone(), holder.clone(), HELD_SECONDS).await? {
+                return Ok(Held { _here: here, elsewhere: Some((engine, name, holder)) });
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+        Err(StoreError::InUse)
+    }
+}
+
+/// Frees the account's payments when it is dropped.
+pub(crate) struct Held<'a> {
+    _here: tokio::sync::MutexGuard<'a, ()>,
+    elsewhere: Option<(&'a Engine, String, String)>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some((engine, name, holder)) = self.elsewhere.take() {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                // Where it cannot be given up, it runs out.
+                let _ = engine.store().lease(name, holder, 0).await;
+            });
+        }
     }
 }
 
@@ -148,7 +193,8 @@ pub fn router(pages: Pages) -> Router {
     let policy = guard::policy(&pages.base_url);
     let dev_mode = pages.dev_mode;
     let locks = (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect();
-    let app = Arc::new(App { pages, limiter: guard::Limiter::default(), locks });
+    let app =
+        Arc::new(App { pages, limiter: guard::Limiter::default(), locks, turn: AtomicU64::new(0) });
     let mut router = Router::new()
         .route("/p/{token}", get(overview::show))
         .route("/p/{token}/{exit}", get(exits::show).post(exits::send))

@@ -74,7 +74,7 @@ pub(crate) async fn decide(
             ask.query.insert("lang".to_owned(), fields.one("lang").to_owned());
         }
         let visit = Visit::open(&app, &token, &ask).await?;
-        let guard = app.lock(&visit.id).await;
+        let guard = app.lock(&visit.id).await?;
         let visit = Visit::open(&app, &token, &ask).await?;
         let row = row_of(&app, &checkout, &visit.id).await?;
         if row.state == OPEN {

@@ -16,6 +16,7 @@ mod fuzz;
 mod histories;
 mod http;
 mod import;
+mod instances;
 mod kafka;
 mod law;
 mod orders;

@@ -92,11 +92,12 @@ fn what_was_accepted_is_there_after_the_program_was_killed() {
     assert_eq!(house.json(&["book"])["currencies"]["EUR"]["outstanding"], "100.00");
     house.run(&["account", "hold", "atelier/K-1", "--reason", "called", "--as", "ada"]).well();
     assert!(house.kinds("atelier/K-1").contains(&"HoldPlaced".to_owned()));
-    // Another installation with the same database would be a second one that serves it.
+    // Another installation with the same database needs the same key.
     let second = Installation::new();
     fs::copy(house.config().join("kulanz.yaml"), second.config().join("kulanz.yaml")).unwrap();
     let refused = second.run(&["serve", "--listen", "127.0.0.1:0"]);
-    refused.refused(&["is in use", "another `kulanz`"]);
+    refused.refused(&["master.key is missing"]);
+    house.run(&["rebuild"]).refused(&["is in use", "another `kulanz`"]);
     served.stop();
     let copied = second.run(&["serve", "--listen", "127.0.0.1:0"]);
     copied.refused(&["master.key is missing"]);

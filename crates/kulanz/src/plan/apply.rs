@@ -165,7 +165,7 @@ pub async fn put_in_force(house: &House, applied: Applied, person: &str) -> Resu
     if let Some(from) = policy.valid_from.filter(|from| *from > day_in(now, &zone)) {
         bail!("policy {name} version {version} is valid from {from}: apply it then");
     }
-    let mut slots = in_force::read(&**store).await?;
+    let (before, mut slots) = in_force::read_to_change(&**store).await?;
     let place = slot(&creditor, currency.code());
     let held = slots.get(&place).map(|record| &record.hash);
     if held != replaces.as_ref() {
@@ -176,7 +176,7 @@ pub async fn put_in_force(house: &House, applied: Applied, person: &str) -> Resu
     let by = format!("{person}, plan {plan}");
     let record = InForce { policy: name.clone(), version, hash, since: now, applied_by: Some(by) };
     slots.insert(place, record);
-    in_force::write(&**store, &slots).await?;
+    in_force::write(&**store, before.as_deref(), &slots).await?;
     tracing::info!(policy = %name, version, plan, "a policy was put in force");
     let said = vec![format!(
         "policy {name} version {version} is in force for {creditor} in {} from the next start of \
