@@ -43,6 +43,10 @@ impl Engine {
         loop {
             let page = self.store.accounts(None, after.clone(), at_once).await?;
             let Some(last) = page.last().cloned() else { break };
+            if !self.is_in_force().await? {
+                // Whoever serves other rules by now looks by those.
+                return Ok(count);
+            }
             count += page.len() as u64;
             let (reply, answer) = oneshot::channel();
             self.send(Work::Decide { accounts: page, reply }).await?;

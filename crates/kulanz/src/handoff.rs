@@ -180,6 +180,9 @@ pub async fn run(house: Arc<House>) {
     let mut told = false;
     loop {
         let turn = async {
+            if !house.engine.is_in_force().await? {
+                return Ok(());
+            }
             if !instances::has_the_folder(&house).await? {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!("{}", instances::not_the_folder(&house));

@@ -122,7 +122,7 @@ impl House {
         mode: Mode,
     ) -> Result<Self> {
         let today = clock.now().to_zoned(TimeZone::UTC).date();
-        let folder = load_policies(&places.config, today)?;
+        let mut folder = load_policies(&places.config, today)?;
         let store = data::open(&places.data, &settings).await?;
         let vault = vault(&places.data, &settings, &*store).await?;
         instances::same_key(&*store, &vault, &settings.master_key(&places.data)).await?;
@@ -130,15 +130,21 @@ impl House {
             Mode::Serving => Take::Folder,
             Mode::Recording => Take::Nothing,
         };
-        let settled = in_force::settle(&*store, folder, clock.now(), take).await?;
-        // A version is registered for ever: none whose texts cannot be sent.
-        for policy in &settled.loaded.policies {
-            sendable(&settled.loaded, policy)?;
-        }
-        for policy in &settled.loaded.policies {
-            in_force::register(&*store, policy, clock.now()).await?;
-        }
-        in_force::write(&*store, settled.before.as_deref(), &settled.slots).await?;
+        let settled = loop {
+            let settled = in_force::settle(&*store, folder, clock.now(), take).await?;
+            // A version is registered for ever: none whose texts cannot be sent.
+            for policy in &settled.loaded.policies {
+                sendable(&settled.loaded, policy)?;
+            }
+            for policy in &settled.loaded.policies {
+                in_force::register(&*store, policy, clock.now()).await?;
+            }
+            if in_force::write(&*store, settled.before.as_deref(), &settled.slots).await? {
+                break settled;
+            }
+            // Another instance that starts at this moment was faster.
+            folder = load_policies(&places.config, today)?;
+        };
         settled.said.iter().for_each(|sentence| tracing::warn!("{sentence}"));
         let loaded = Arc::new(settled.loaded);
         let base_rates = Installed::read(&places.data)?;

@@ -71,17 +71,15 @@ fn parse(text: Option<&str>) -> Result<Slots> {
     }
 }
 
-/// Keeps what is in force, unless another instance has changed it since `before` was read.
-pub async fn write(store: &dyn Store, before: Option<&str>, slots: &Slots) -> Result<()> {
+/// Keeps what is in force, unless another instance has changed it since `before` was read;
+/// whether that went well.
+pub async fn write(store: &dyn Store, before: Option<&str>, slots: &Slots) -> Result<bool> {
     let text = serde_json::to_string(slots)?;
     if before == Some(text.as_str()) {
-        return Ok(());
+        return Ok(true);
     }
     let before = before.map(str::to_owned);
-    if !store.swap_meta(KEY.to_owned(), before, Some(text)).await? {
-        bail!("another instance changed what is in force at this moment: try again");
-    }
-    Ok(())
+    Ok(store.swap_meta(KEY.to_owned(), before, Some(text)).await?)
 }
 
 /// Whether a start of the server takes over what the folder has, where nothing was applied.

@@ -176,7 +176,9 @@ pub async fn put_in_force(house: &House, applied: Applied, person: &str) -> Resu
     let by = format!("{person}, plan {plan}");
     let record = InForce { policy: name.clone(), version, hash, since: now, applied_by: Some(by) };
     slots.insert(place, record);
-    in_force::write(&**store, before.as_deref(), &slots).await?;
+    if !in_force::write(&**store, before.as_deref(), &slots).await? {
+        bail!("another instance changed what is in force at this moment; plan again");
+    }
     tracing::info!(policy = %name, version, plan, "a policy was put in force");
     let said = vec![format!(
         "policy {name} version {version} is in force for {creditor} in {} from the next start of \
