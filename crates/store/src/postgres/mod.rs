@@ -39,7 +39,7 @@ use tokio::sync::Mutex;
 pub use config::PostgresConfig;
 
 use crate::{
-    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, Lease, NoticeRow,
+    Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, Lease, NoticeRow,
     OutboxRow, OutboxState, Outcome, Partitions, Paylink, PlacementRow, PolicyRow, RequestRow,
     Secret, Share, Store, StoreError, StoredEvent, TokenRow, Views, WorkRow, code as decode,
 };

@@ -34,7 +34,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 pub use bare::bare_insert;
 
 use crate::{
-    Append, BookRow, CheckoutRow, Claim, ClaimRow, DeadLetter, Head, InboxKey, Lease, NoticeRow,
+    Append, BookRow, CheckoutRow, ClaimRow, DeadLetter, Head, InboxKey, Lease, NoticeRow,
     OutboxRow, OutboxState, Outcome, Partitions, Paylink, PlacementRow, PolicyRow, RequestRow,
     Secret, Share, Store, StoreError, StoredEvent, TokenRow, Views, WorkRow,
 };
