@@ -1,5 +1,6 @@
-//! Outbound events: what of the log goes out, and in which form. `schemas/events/out` describes
-//! it. Names of persons who work with Kulanz stay inside, as does everything that is sealed.
+//! What of the log goes out on which topic: events of accounts in the form that all outside hear
+//! ([`outbound`](crate::outbound)), and what agencies have to hear of them
+//! (`schemas/placement-order.schema.json`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,12 +18,6 @@ use serde_json::{Map, Value, json};
 
 use super::topics::{ACCOUNTS, PLACEMENT_ORDERS};
 
-/// The `source` of all that we say.
-pub const SOURCE: &str = "kulanz";
-
-/// Members of events that name persons who work with Kulanz.
-const PERSONS: [&str; 2] = ["by", "owner"];
-
 /// A record to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -34,34 +29,10 @@ pub struct Record {
     pub value: String,
 }
 
-/// `InvoiceIssued` as `kulanz.account.invoice_issued.v1`.
-pub fn type_of(kind: &str) -> String {
-    let mut word = String::with_capacity(kind.len() + 8);
-    for letter in kind.chars() {
-        if letter.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_lowercase());
-    }
-    format!("kulanz.account.{word}.v1")
-}
-
 /// An event of the log as it goes out; its `id` is its place in the log.
 pub fn account_event(stored: &StoredEvent) -> Result<Record> {
-    let mut content: Value = serde_json::from_str(&stored.payload)
-        .with_context(|| format!("event {} cannot be read", stored.position))?;
-    let mut event = content.get_mut(&stored.kind).map_or(Value::Null, Value::take);
-    if let Some(members) = event.as_object_mut() {
-        PERSONS.iter().for_each(|name| drop(members.remove(*name)));
-    }
-    let data = json!({ "version": stored.version, "cause": cause(&stored.cause), "event": event });
-    let id = stored.position.to_string();
-    Ok(record(ACCOUNTS, stored, &type_of(&stored.kind), id, data))
-}
-
-/// What was behind an event: an inbound event's `source#id`, or who of ours without a name.
-fn cause(cause: &str) -> &str {
-    if cause.starts_with("person:") { "person" } else { cause }
+    let value = crate::outbound::cloud_event(stored)?.to_string();
+    Ok(Record { topic: ACCOUNTS, key: stored.account.to_string(), value })
 }
 
 fn record(
@@ -79,7 +50,7 @@ fn record(
         whole.extend(members);
     }
     let value = json!({
-        "specversion": "1.0", "id": id, "source": SOURCE, "type": kind,
+        "specversion": "1.0", "id": id, "source": crate::outbound::SOURCE, "type": kind,
         "subject": account.to_string(), "time": stored.recorded_at.to_string(),
         "datacontenttype": "application/json", "data": whole,
     });
@@ -187,40 +158,6 @@ fn paid(claims: &[InvoiceId], parts: &[Allocation]) -> Option<Value> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn an_event_goes_out_without_the_names_of_those_who_work_here() {
-        let stored = StoredEvent {
-            position: 17,
-            account: "shop/K-1".parse().unwrap(),
-            version: 3,
-            kind: "ClaimAdmitted".to_owned(),
-            payload: r#"{"ClaimAdmitted":{"invoice":"R-1","by":"Ada"}}"#.to_owned(),
-            recorded_at: "2026-03-01T08:00:00Z".parse().unwrap(),
-            cause: "person:Ada".to_owned(),
-        };
-        let record = account_event(&stored).unwrap();
-        assert!(!record.value.contains("Ada"), "{}", record.value);
-        let event: Value = serde_json::from_str(&record.value).unwrap();
-        assert_eq!((record.key.as_str(), &event["id"]), ("shop/K-1", &json!("17")));
-        assert_eq!(event["type"], "kulanz.account.claim_admitted.v1");
-        assert_eq!(
-            event["data"],
-            json!({ "creditor": "shop", "debtor": "K-1", "version": 3, "cause": "person",
-                    "event": { "invoice": "R-1" } })
-        );
-    }
-
-    #[test]
-    fn every_kind_of_event_is_published() {
-        let source = include_str!("../../../domain/src/event/kind.rs");
-        let kinds = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
-        let types: Vec<String> = kinds.map(type_of).collect();
-        let schema = include_str!("../../../../schemas/events/out/account.v1.json");
-        let schema: Value = serde_json::from_str(schema).unwrap();
-        assert!(types.len() > 50, "the kinds are not found any more");
-        assert_eq!(schema["properties"]["type"]["enum"], json!(types));
-    }
 
     fn stored(version: u64, kind: &str, content: Value) -> StoredEvent {
         StoredEvent {
