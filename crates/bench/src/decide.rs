@@ -245,8 +245,8 @@ impl Warm {
         Ok(at(TODAY)?.checked_add(SignedDuration::from_hours(hours))?)
     }
 
-    /// Says what each round has to find. Accounts that come from their stored form, with nothing kept,
-    /// and conditions that are asked for each day have to lead to the same decisions.
+    /// Says what each round has to find. Accounts that come from their stored form, with nothing
+    /// kept, and conditions that are asked for each day have to lead to the same decisions.
     fn look_closely(&mut self) -> Result<()> {
         let asked = Arc::new(AtomicU64::new(0));
         let counting = counting(&self.rules, &asked, true)?;

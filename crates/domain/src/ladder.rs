@@ -4,7 +4,8 @@
 //! not block later ones: they count from the latest step that happened, or from the day on which
 //! the skipped one would have been due. A handoff alone insists on the very step it names. No
 //! step comes before a deadline that the debtor was told has passed, and a payment had time to
-//! arrive; steps that send nothing keep to that too. Steps that were held up keep their distance from one another.
+//! arrive; steps that send nothing keep to that too. Steps that were held up keep their distance
+//! from one another.
 
 use std::{cell::OnceCell, sync::Arc};
 

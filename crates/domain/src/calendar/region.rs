@@ -96,7 +96,8 @@ impl Region {
         }
     }
 
-    /// A German state, `NW` or `DE-NW`. Each deadline asks for it: texts are not compared one by one.
+    /// A German state, `NW` or `DE-NW`. Each deadline asks for it: texts are not compared one by
+    /// one.
     fn state(text: &str) -> Option<Self> {
         Some(match text.strip_prefix("DE-").unwrap_or(text).as_bytes() {
             b"BW" => Self::DeBw,

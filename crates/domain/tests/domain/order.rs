@@ -521,7 +521,8 @@ proptest! {
         prop_assert_eq!(but_for_rates(straight), but_for_rates(other));
     }
 
-    /// A story looks at this after each command. Here after each event, in whatever order they come.
+    /// A story looks at this after each command. Here after each event, in whatever order they
+    /// come.
     #[test]
     fn books_are_handed_on_until_something_touches_them(
         history in history(), keys in keys(), deeds in deeds(), interest in any::<bool>(),

@@ -149,7 +149,7 @@ impl Ground<'_> {
             return Ok(None);
         }
         if let Some(rules) = self.rules.filter(|_| !case.debts.is_empty()) {
-            self.play(&mut case, &places, (id, account, version), rules)?;
+            self.play(&mut case, &places, (id, account, version), &rules.of(id))?;
         }
         Ok(Some(case))
     }
