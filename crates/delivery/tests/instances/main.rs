@@ -230,7 +230,7 @@ async fn a_refusal_rests_on_what_is_so_and_not_on_what_was_in_memory() {
     let one = Instance::new(&url, NO_SKEW, &gateway).await;
     let other = Instance::new(&url, NO_SKEW, &gateway).await;
     let promise = async |instance: &Instance, name: &str| {
-        let rules = instance.engine.rules(&"shop".parse().unwrap()).unwrap();
+        let rules = instance.engine.rules(&account("D1")).unwrap();
         let command = Command::Promise {
             promise: name.parse().unwrap(),
             until: jiff::civil::date(2026, 4, 2),
