@@ -110,6 +110,7 @@ impl ConsumerContext for Group {
         if !matches!(rebalance, Rebalance::Assign(_)) {
             // `range` takes all partitions away before it gives new ones.
             self.finish(consumer);
+            self.intake.takes(|_, _| false);
         }
     }
 
@@ -118,6 +119,8 @@ impl ConsumerContext for Group {
             tracing::info!(partitions = partitions.count(), "partitions of Kafka were assigned");
             // What others did meanwhile is not known here.
             self.intake.forget_letters();
+            self.intake
+                .takes(|topic, partition| partitions.find_partition(topic, partition).is_some());
             self.lock().paused = false;
         }
     }

@@ -6,9 +6,9 @@
 //! only once the cluster has all of a batch: what it had before a crash comes twice, with the same
 //! id.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use kulanz_store::{DeadLetter, Store};
 use rdkafka::{
     Message,
@@ -35,13 +35,13 @@ const LOOK: Duration = Duration::from_secs(1);
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest dead letter that is written with its value.
 const LARGEST_DEAD_LETTER: usize = 900 * 1024;
-/// How long an instance that is not heard of keeps the right to write.
-const LEASE: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+/// How often an instance that does not write looks whether it may.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Where in the log the next batch begins, among what is kept with the data.
 pub const POSITION: &str = "kafka/accounts/position";
-/// Which instance writes, and until when.
-pub const WRITER: &str = "kafka/accounts/writer";
+/// The lease of the instance that writes: two would mix up the order of an account's events.
+const WRITER: &str = "kafka/accounts";
 
 /// A producer, and what it heard.
 pub struct Outlet {
@@ -163,83 +163,63 @@ impl Outlet {
     }
 }
 
-/// Writes the log to Kafka until `told` to stop. Faults are waited out.
+/// Writes the log to Kafka, where this instance is the one that does, until `told` to stop. Faults
+/// are waited out.
 pub async fn run(house: Arc<House>, settings: KafkaSettings, mut told: watch::Receiver<Told>) {
-    let me = me();
-    let mut pause = Duration::from_secs(1);
+    let shortest = Duration::from_secs(1);
+    let mut pause = shortest;
     loop {
-        let written = tokio::select! {
-            written = write(&house, &settings, &me) => written,
+        let wait = tokio::select! {
+            led = house.engine.leading(WRITER, write(&house, &settings)) => {
+                match led.map_err(anyhow::Error::from).and_then(Option::transpose) {
+                    Ok(None) => {
+                        pause = shortest;
+                        TURN
+                    }
+                    Ok(Some(never)) => match never {},
+                    Err(error) => {
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            "account events cannot be written to Kafka; they wait and are tried \
+                             again"
+                        );
+                        let longer = (pause * 2).min(Duration::from_secs(30));
+                        std::mem::replace(&mut pause, longer)
+                    }
+                }
+            }
             _ = told.wait_for(|told| *told == Told::Stop) => break,
         };
-        if let Err(error) = written {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "account events cannot be written to Kafka; they wait and are tried again"
-            );
-        }
         tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(30)),
+            () = tokio::time::sleep(wait) => {}
             _ = told.wait_for(|told| *told == Told::Stop) => break,
         }
     }
-    let store = house.engine.store();
-    if let Ok(Some(text)) = store.meta(WRITER.to_owned()).await
-        && text.starts_with(&format!("{me} "))
-        && let Err(error) = store.put_meta(WRITER.to_owned(), None).await
-    {
+    // Another one need not wait until it runs out; where it is another's, nothing happens.
+    let (store, me) = (house.engine.store(), house.engine.instance().to_owned());
+    if let Err(error) = store.lease(WRITER.to_owned(), me, 0).await {
         tracing::warn!(%error, "the right to write to Kafka lapses by itself");
     }
 }
 
-/// This process, told from others.
-fn me() -> String {
-    let started = jiff::Timestamp::now().as_nanosecond();
-    format!("{}-{started:x}", std::process::id())
-}
-
-/// Whether this instance is the one that writes, from now on for [`LEASE`]. Two instances would
-/// mix up the order of an account's events. Whoever holds it, holds it on; one that is not heard
-/// of any more loses it.
-///
-/// The store has no compare-and-set for such rows, and one process serves a database at a time
-/// ([`Store`] is opened alone): this is for an orderly change of hands.
-async fn may_write(store: &dyn Store, me: &str, now: jiff::Timestamp) -> Result<bool> {
-    let row = store.meta(WRITER.to_owned()).await?;
-    if let Some((holder, until)) = row.as_deref().and_then(|row| row.split_once(' ')) {
-        let lapsed = until.parse::<jiff::Timestamp>().is_ok_and(|until| until < now);
-        if holder != me && !lapsed {
-            return Ok(false);
-        }
-    }
-    let until = now.saturating_add(LEASE).unwrap_or(now);
-    store.put_meta(WRITER.to_owned(), Some(format!("{me} {until}"))).await?;
-    let row = store.meta(WRITER.to_owned()).await?;
-    Ok(row.is_some_and(|row| row.starts_with(&format!("{me} "))))
-}
-
 /// How far the log was written.
 pub async fn position(store: &dyn Store) -> Result<u64> {
-    let text = store.meta(POSITION.to_owned()).await?;
+    parsed(store.meta(POSITION.to_owned()).await?.as_deref())
+}
+
+fn parsed(text: Option<&str>) -> Result<u64> {
     text.map_or(Ok(0), |text| text.parse().with_context(|| format!("{POSITION}: {text}")))
 }
 
-async fn write(house: &House, settings: &KafkaSettings, me: &str) -> Result<()> {
+/// Goes on until something fails.
+async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
     // A new one after every fault: what it may still hold in its queue must not overtake.
     let outlet = Outlet::new(settings)?;
     let engine = &house.engine;
     let store = &**engine.store();
-    let mut held_until = jiff::Timestamp::MIN;
     loop {
-        let now = jiff::Timestamp::now();
-        if held_until <= now {
-            if !may_write(store, me, now).await? {
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                continue;
-            }
-            held_until = now.saturating_add(LEASE / 3)?;
-        }
-        let from = position(store).await?;
+        let before = store.meta(POSITION.to_owned()).await?;
+        let from = parsed(before.as_deref())?;
         let events = store.events_after(from, BATCH).await?;
         let Some(last) = events.last().map(|event| event.position) else {
             engine.changed(LOOK).await;
@@ -257,7 +237,10 @@ async fn write(house: &House, settings: &KafkaSettings, me: &str) -> Result<()> 
         for delivery in deliveries {
             outlet.delivered(delivery).await?;
         }
-        store.put_meta(POSITION.to_owned(), Some(last.to_string())).await?;
+        // Whoever was stopped for longer than its lease must not bring back where another one is.
+        if !store.swap_meta(POSITION.to_owned(), before, Some(last.to_string())).await? {
+            bail!("another instance writes to Kafka as well");
+        }
     }
 }
 

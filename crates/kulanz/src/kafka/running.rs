@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use kulanz_engine::Fault;
-use kulanz_store::{DeadLetter, StoreError};
+use kulanz_store::{DeadLetter, Partitions, StoreError};
 use kulanz_wire::DecodeOptions;
 use rdkafka::{
     consumer::{BaseConsumer, Consumer},
@@ -222,6 +222,15 @@ impl Intake {
         Ok(ours.map(|letter| (letter.origin, letter.number)).collect())
     }
 
+    /// Takes the wake-ups of the accounts whose invoices come to this instance, so that mostly one
+    /// decides for an account. `has` says which partitions of a topic those are. What nobody has at
+    /// a moment is taken a little later, by any instance.
+    pub fn takes(&self, has: impl Fn(&str, i32) -> bool) {
+        let topic = topics::full(topics::INVOICES, &self.settings);
+        let own = share(self.settings.partitions, |partition| has(&topic, partition));
+        self.house.engine.take_over(own);
+    }
+
     /// Looks at the store's dead letters anew next time.
     pub fn forget_letters(&self) {
         *self.lock() = None;
@@ -232,6 +241,12 @@ impl Intake {
     }
 }
 
+/// Our partitions that lie on those of a topic with so many. A cluster may have fewer than we, a
+/// divisor: an account's partition there is the remainder of ours.
+fn share(of: u16, has: impl Fn(i32) -> bool) -> Partitions {
+    Partitions::ALL.numbers().filter(|number| has(i32::from(number % of))).collect()
+}
+
 /// Whether a fault is the store's and not the record's: it is waited out, however long.
 fn is_outage(error: &anyhow::Error) -> bool {
     let fault = error.downcast_ref::<Fault>();
@@ -240,4 +255,31 @@ fn is_outage(error: &anyhow::Error) -> bool {
         Some(Fault::Store(_) | Fault::Full | Fault::Conflict | Fault::Lost | Fault::Stopped)
     );
     stores || error.is::<StoreError>()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use kulanz_engine::{murmur2, partition};
+
+    use super::*;
+
+    #[test]
+    fn an_accounts_wake_ups_are_taken_where_its_invoices_come() {
+        for of in [1_u16, 4, 32, 64] {
+            let shares: Vec<Partitions> =
+                (0..i32::from(of)).map(|own| share(of, |partition| partition == own)).collect();
+            for number in 0..500 {
+                let account = format!("atelier/K-{number}");
+                // As Kafka's own partitioner does.
+                let there = (murmur2(account.as_bytes()) & 0x7fff_ffff) % u32::from(of);
+                let ours = partition(&account.parse().unwrap());
+                let takers = (0..u32::from(of)).filter(|at| shares[*at as usize].contains(ours));
+                assert_eq!(takers.collect::<Vec<_>>(), [there], "{account} of {of}");
+            }
+        }
+        assert_eq!(share(64, |_| false), Partitions::NONE);
+        assert_eq!(share(4, |_| true), Partitions::ALL);
+    }
 }

@@ -24,6 +24,8 @@ pub struct Topic {
 
 /// Facts about debtors: carries personal data, so 7 days and never compacted.
 pub const DEBTORS: &str = "kulanz.debtors";
+/// Claims: whoever has a partition of it takes the wake-ups of the accounts there.
+pub const INVOICES: &str = "kulanz.invoices";
 /// Every event of every account.
 pub const ACCOUNTS: &str = "kulanz.accounts";
 /// What agencies are asked to do.
@@ -38,7 +40,7 @@ const fn topic(name: &'static str, flow: Flow, retention_days: Option<u32>) -> T
 /// All of them, inbound ones first.
 pub const ALL: [Topic; 8] = [
     topic(DEBTORS, Flow::In, Some(7)),
-    topic("kulanz.invoices", Flow::In, Some(30)),
+    topic(INVOICES, Flow::In, Some(30)),
     topic("kulanz.payments", Flow::In, Some(30)),
     topic("kulanz.reminders", Flow::In, Some(30)),
     topic("kulanz.placements", Flow::In, Some(30)),

@@ -1,6 +1,7 @@
 //! Kafka, in and out: the program against a broker, with a client of its own on the other side.
 
 mod inbound;
+mod instances;
 mod outbound;
 mod topics;
 

@@ -119,7 +119,7 @@ pub fn tells_of(house: &Installation, topics: &Topics, account: &str) {
 
 /// The first of each version comes in the order of versions; what comes twice comes as a run.
 #[track_caller]
-fn in_order(topics: &Topics) {
+pub fn in_order(topics: &Topics) {
     let mut last: BTreeMap<String, i64> = BTreeMap::new();
     let mut places: BTreeMap<String, i32> = BTreeMap::new();
     for record in topics.read("kulanz.accounts") {
