@@ -44,7 +44,7 @@ use tracing::{error, info, warn};
 
 mod lease;
 
-use lease::{Renewed, unless_overtaken};
+use lease::{Renewed, may_have_left, remembering, unless_overtaken};
 
 use crate::{
     backoff::Backoff,
@@ -276,9 +276,13 @@ impl Dispatcher {
         match self.engine.recheck(account, notice).await? {
             Recheck::Send => {}
             Recheck::Later(at) => {
-                let detail = Some("may not be contacted now".to_owned());
+                let detail = Some(remembering(row, "may not be contacted now".to_owned()));
                 measures::ended(row.channel, "later");
                 return Ok(self.engine.try_later(account, self.held(row), at, detail).await?);
+            }
+            // The gateway may have it already: nobody can say that it was not sent.
+            Recheck::Suppress(_) if may_have_left(row) => {
+                return self.park(row, true, "interrupted, and no longer right to send").await;
             }
             Recheck::Suppress(reason) => {
                 info!(%account, %notice, ?reason, "not sent");
@@ -363,6 +367,7 @@ impl Dispatcher {
                 measures::ended(row.channel, "again");
                 let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
                 let next = at.saturating_add(wait).unwrap_or(at);
+                let reason = remembering(row, reason);
                 Ok(self.engine.try_later(&row.account, self.held(row), next, Some(reason)).await?)
             }
             None => self.park(row, false, &reason).await,

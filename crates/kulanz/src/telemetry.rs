@@ -23,9 +23,7 @@ use prometheus::{Registry, TextEncoder};
 use serde::{Deserialize, Serialize};
 use tracing_opentelemetry::{MetricsLayer, OpenTelemetrySpanExt};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, filter_fn},
-    layer::SubscriberExt,
+    EnvFilter, Layer, filter::filter_fn, fmt::writer::MakeWriterExt, layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
@@ -177,15 +175,13 @@ where
 {
     let filter = EnvFilter::try_from_env("KULANZ_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let text = format == LogFormat::Text;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // Libraries show what they work on at their lower levels, a template engine the debtor's name.
-    let ours = filter_fn(|event| {
-        event.target().starts_with("kulanz") || *event.level() <= tracing::Level::WARN
-    });
+    // At the writer, where no combination of layers gets round it.
+    let ours: fn(&tracing::Metadata<'_>) -> bool =
+        |event| event.target().starts_with("kulanz") || *event.level() <= tracing::Level::WARN;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr.with_filter(ours));
     match text {
-        true => {
-            layer.with_ansi(std::io::stderr().is_terminal()).with_filter(filter.and(ours)).boxed()
-        }
-        false => layer.json().with_filter(filter.and(ours)).boxed(),
+        true => layer.with_ansi(std::io::stderr().is_terminal()).with_filter(filter).boxed(),
+        false => layer.json().with_filter(filter).boxed(),
     }
 }

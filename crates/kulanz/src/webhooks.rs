@@ -78,16 +78,22 @@ struct Sender {
 
 impl Sender {
     async fn run(self) {
+        let what = format!("webhooks/{}", self.endpoint.name);
         loop {
-            // A fault of the store forgets what was not written down: it is read again.
-            match self.work().await {
-                Ok(never) => match never {},
-                Err(error) => {
-                    let webhook = &self.endpoint.name;
-                    tracing::error!(webhook, error = format!("{error:#}"), "a webhook waits");
+            // Of several instances one sends to an endpoint: two would mix up the order. A fault of
+            // the store forgets what was not written down: it is read again.
+            let error = match self.house.engine.leading(&what, self.work()).await {
+                Ok(Some(Ok(never))) => match never {},
+                Ok(Some(Err(error))) => error,
+                Ok(None) => {
                     tokio::time::sleep(FAULT).await;
+                    continue;
                 }
-            }
+                Err(fault) => fault.into(),
+            };
+            let webhook = &self.endpoint.name;
+            tracing::error!(webhook, error = format!("{error:#}"), "a webhook waits");
+            tokio::time::sleep(FAULT).await;
         }
     }
 

@@ -149,8 +149,8 @@ fn who_may_not_release_is_told_and_nothing_happens() {
     let other = house.token("otto", "clerk", Some("kontor"));
     let server = house.serve();
     let by = |token: &str| house.run(&[&release[..], &["--token", token]].concat());
-    by(&reader).refused(&["role"]);
-    by(&other).refused(&["otto may not do this"]);
+    by(&reader).refused(&["the token of rob is for `read`"]);
+    by(&other).refused(&["the token of otto speaks for one creditor"]);
     assert!(brake(&house)["pulled"].is_object());
     by(&clerk).well();
     comes_to(&house, &all, [("sent", 2), ("queued", 0)]);

@@ -21,6 +21,19 @@ const LEFT_AT_ONCE: u32 = 100;
 /// For how long, and how often, the store is asked to take down what became of a message.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(500);
+/// How the row of a message begins that an interrupted attempt may have sent: it is tried again
+/// under its key, and never told as not sent.
+const MAY_HAVE_LEFT: &str = "interrupted; it may have left, and is tried again under its key";
+
+/// Whether an attempt before this one was interrupted after the message was made.
+pub(super) fn may_have_left(row: &OutboxRow) -> bool {
+    row.detail.as_deref().is_some_and(|detail| detail.starts_with(MAY_HAVE_LEFT))
+}
+
+/// What the row says after an attempt: that it may have left is not forgotten.
+pub(super) fn remembering(row: &OutboxRow, detail: String) -> String {
+    if may_have_left(row) { format!("{MAY_HAVE_LEFT}: {detail}") } else { detail }
+}
 
 impl Dispatcher {
     /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
@@ -37,8 +50,12 @@ impl Dispatcher {
             for row in &left {
                 count += 1;
                 let known = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
-                let done = if known || self.never_made(row).await? {
-                    let detail = Some("interrupted; trying again is safe".to_owned());
+                let never_made = self.never_made(row).await?;
+                let done = if known || never_made {
+                    let detail = Some(match never_made && !may_have_left(row) {
+                        true => "interrupted before it was made".to_owned(),
+                        false => MAY_HAVE_LEFT.to_owned(),
+                    });
                     let now = self.engine.clock().now();
                     let held = self.held(row);
                     self.engine.try_later(&row.account, held, now, detail).await.map_err(Into::into)

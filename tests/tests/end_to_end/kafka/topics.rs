@@ -178,5 +178,5 @@ fn a_token_of_an_identity_provider_opens_the_cluster() {
     super::outbound::tells_the_log(&house, &topics);
     served.stop();
     house.file("secret", "falsch");
-    house.run(&["topics", "check"]).refused(&["no token of `kulanz`", "401"]);
+    house.run(&["topics", "check"]).refused(&["no token of `kulanz`", "kafka.security.oauth"]);
 }
