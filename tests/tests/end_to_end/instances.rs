@@ -184,7 +184,7 @@ fn instances_that_are_killed_again_and_again_lose_nothing_and_tell_nobody_twice(
         taken.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect();
     // What the gateway took is known as sent. Where the account had paid by the time that somebody
     // looked at a killed server's message, nobody can say; then a person is asked.
-    let of = |state: &str| rows.iter().filter(move |row| row.1 == state).map(|row| row.0);
+    let of = |state: &'static str| rows.iter().filter(move |row| row.1 == state).map(|row| row.0);
     let told: BTreeSet<&String> = sent.iter().copied().chain(of("unknown")).collect();
     let keys_taken: BTreeSet<&String> = keys.iter().collect();
     assert!(sent.is_subset(&keys_taken), "sent, and taken by the gateway");
