@@ -154,7 +154,7 @@ fn page(limit: Option<u32>) -> Result<u32, Refused> {
 
 /// The day in the creditor's zone.
 fn today(server: &Server, id: &AccountId, now: Timestamp) -> jiff::civil::Date {
-    match server.house.engine.rules(&id) {
+    match server.house.engine.rules(id) {
         Some(rules) => day_in(now, &rules.creditor.zone),
         None => now.to_zoned(TimeZone::UTC).date(),
     }
