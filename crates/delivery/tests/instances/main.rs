@@ -388,6 +388,34 @@ async fn a_message_of_an_instance_that_lives_is_left_to_it_and_that_of_a_dead_on
     }
 }
 
+/// The gateway may have what a dead instance was sending: whoever has paid meanwhile is not written to
+/// again, and nobody says that the message was not sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_left_is_never_told_as_not_sent() {
+    let (url, gateway) = (server::database(), Gateway::new(true));
+    let one = Instance::new(&url, NO_SKEW, &gateway).await;
+    let other = Instance::new(&url, NO_SKEW, &gateway).await;
+    let sending = taken_and_hanging(&one, &gateway).await;
+    sending.abort();
+    gateway.hangs.store(false, Ordering::SeqCst);
+    let payments = (0..4).map(|number| {
+        let payment = format!("P-{number}");
+        told(&payment, &format!("D{number}"), paid(&payment, 5_000))
+    });
+    other.engine.record(payments.collect()).await.unwrap();
+    let mut recovered = 0;
+    eventually("all are taken over", async || {
+        recovered += other.dispatcher.recover().await.unwrap();
+        recovered == 10
+    })
+    .await;
+    other.dispatcher.run_once().await.unwrap();
+    let count = async |state| other.store().outbox(Some(state), 99).await.unwrap().len();
+    assert_eq!(count(OutboxState::Sent).await, 6);
+    assert_eq!(count(OutboxState::Unknown).await, 4);
+    assert_eq!(count(OutboxState::Suppressed).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_that_are_not_served_any_more_decide_and_send_nothing() {
     let (url, gateway) = (server::database(), Gateway::new(true));
