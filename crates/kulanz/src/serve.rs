@@ -29,6 +29,9 @@ pub const ADDRESS_FILE: &str = "server.json";
 /// How long messages under way are waited for: a little longer than a gateway by default.
 const LAST_MESSAGES: Duration = Duration::from_secs(75);
 
+/// How long requests under way are waited for.
+const LAST_REQUESTS: Duration = Duration::from_secs(10);
+
 /// Accounts that are looked at in a second after the rules changed.
 const LOOKS_A_SECOND: u32 = 2000;
 
@@ -110,7 +113,16 @@ impl Running {
         let outdated = tokio::spawn(tell_outdated(self.house.engine.outdated()));
         let erased = tokio::spawn(crate::erasures::keep(Arc::clone(&self.house)));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(self.listener, service).with_graceful_shutdown(stopped()).await;
+        let serving = axum::serve(self.listener, service).with_graceful_shutdown(stopped());
+        // Whoever holds a connection open does not hold the server up.
+        let waited_out = async {
+            stopped().await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        };
+        let served = tokio::select! {
+            served = serving.into_future() => served,
+            () = waited_out => Ok(()),
+        };
         if let Some(kafka) = self.kafka {
             kafka.stop().await;
         }
