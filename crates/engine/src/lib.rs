@@ -251,6 +251,22 @@ fn instance_id() -> String {
     format!("{}-{random:016x}", std::process::id())
 }
 
+/// Events that the ledger has, and has not answered yet.
+#[derive(Debug)]
+pub struct HandedOver {
+    answer: oneshot::Receiver<Result<Vec<Receipt>, Fault>>,
+    committed: Arc<Notify>,
+}
+
+impl HandedOver {
+    /// A receipt for each event, in their order. Durable on return.
+    pub async fn receipts(self) -> Result<Vec<Receipt>, Fault> {
+        let receipts = self.answer.await.map_err(|_| Fault::Stopped)??;
+        self.committed.notify_waiters();
+        Ok(receipts)
+    }
+}
+
 impl Engine {
     /// Starts the ledger on the current tokio runtime.
     pub fn start(
@@ -318,11 +334,15 @@ impl Engine {
 
     /// Records inbound events; a receipt each, in their order. Durable on return.
     pub async fn record(&self, items: Vec<Incoming>) -> Result<Vec<Receipt>, Fault> {
+        self.hand_over(items).await?.receipts().await
+    }
+
+    /// The first half of [`Engine::record`]: on return the events have their place in the order in
+    /// which all of them are recorded, and nothing is durable yet.
+    pub async fn hand_over(&self, items: Vec<Incoming>) -> Result<HandedOver, Fault> {
         let (reply, answer) = oneshot::channel();
         self.send(Work::Record { items, reply }).await?;
-        let receipts = answer.await.map_err(|_| Fault::Stopped)??;
-        self.committed.notify_waiters();
-        Ok(receipts)
+        Ok(HandedOver { answer, committed: Arc::clone(&self.committed) })
     }
 
     /// Executes a command on an account. `cause` names the person or part behind it.

@@ -9,6 +9,7 @@ use kulanz_store::{DeadLetter, InboxKey};
 use kulanz_wire::{Inbound, Rejection};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::oneshot;
 use tracing::{Level, Span, event};
 
 use crate::telemetry::{METRIC, continue_trace};
@@ -97,7 +98,7 @@ impl Counts {
 /// Records what was decoded and keeps the rest as dead letters. An error is a fault of ours: send
 /// all of it again, whatever was recorded is a duplicate then.
 pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answer>> {
-    let (mut answers, lost) = record(engine, &arrived).await?;
+    let (mut answers, lost) = record(engine, &arrived, Turn::default()).await?;
     if lost.is_empty() {
         return Ok(answers);
     }
@@ -111,11 +112,35 @@ pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answ
     Ok(answers)
 }
 
+/// A place in a row: whoever has it waits until the one before has handed its events over, and
+/// lets the next one go when it has done so, or is gone.
+#[derive(Debug, Default)]
+pub struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    next: Option<oneshot::Sender<()>>,
+}
+
+impl Turn {
+    /// The turn after all that were made from `last`, and the end of the row from then on.
+    pub fn after(last: Self) -> (Self, Self) {
+        let (next, before) = oneshot::channel();
+        (Self { next: Some(next), ..last }, Self { before: Some(before), next: None })
+    }
+
+    async fn comes(&mut self) {
+        if let Some(before) = self.before.take() {
+            // Gone is as good as done.
+            let _ = before.await;
+        }
+    }
+}
+
 /// Records what was decoded; the rest as dead letters that the caller has to keep, each with its
-/// place among what arrived.
+/// place among what arrived. The engine gets it when its `turn` has come.
 pub async fn record(
     engine: &Engine,
     arrived: &[Arrived<'_>],
+    mut turn: Turn,
 ) -> Result<(Vec<Answer>, Vec<(usize, DeadLetter)>)> {
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(arrived.len());
     let mut items = Vec::new();
@@ -139,7 +164,15 @@ pub async fn record(
             }
         }
     }
-    let receipts = if items.is_empty() { Vec::new() } else { engine.record(items).await? };
+    turn.comes().await;
+    let receipts = match items.is_empty() {
+        true => Vec::new(),
+        false => {
+            let handed_over = engine.hand_over(items).await?;
+            drop(turn);
+            handed_over.receipts().await?
+        }
+    };
     for (at, receipt) in places.into_iter().zip(receipts) {
         let Ok(inbound) = &arrived[at].decoded else { continue };
         let (status, problem) = match receipt {

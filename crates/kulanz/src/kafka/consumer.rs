@@ -1,15 +1,17 @@
-//! Events in. One thread polls, collects records into batches and hands them to the engine, one
-//! batch at a time, so that an account's events stay in their order; it collects the next while
-//! the engine records one. Offsets are stored once their records are durable, and librdkafka
-//! commits them within a second.
+//! Events in. One thread polls, collects records into batches and hands them to the engine. Up to
+//! [`AHEAD`] batches are under way: one is decoded while another is decided and a third one
+//! written. They reach the engine in their order, so that an account's events stay in theirs.
+//! Offsets are stored in that order too, once their records are durable, and librdkafka commits
+//! them within a second.
 //!
-//! Where the store does not answer, the batch stays here, the partitions are paused and the batch
-//! is tried again, with pauses that grow; the group goes on counting us as alive. Partitions that
+//! Where the store does not answer, the batches stay here, the partitions are paused and the
+//! batches are tried again, the first one first, with pauses that grow; the group goes on counting
+//! us as alive. Partitions that
 //! are taken away are given up once what is under way is durable, or after [`LAST_RECORDS`]; what
 //! is not by then comes again to whoever has them next.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -29,9 +31,12 @@ use rdkafka::{
 use tokio::task::JoinHandle;
 
 use super::{connection::Ears, running::Intake};
+use crate::intake::Turn;
 
 /// Records recorded at once.
 const BATCH: usize = 1000;
+/// Batches under way at most.
+const AHEAD: usize = 3;
 /// Bytes of records recorded at once: a few large ones must not fill the memory.
 const BATCH_BYTES: usize = 4 << 20;
 /// How long a batch may take before the partitions are paused, so that polling can go on.
@@ -68,13 +73,31 @@ struct Flight {
     begun: Instant,
     attempts: u32,
     again_at: Instant,
+    done: bool,
+}
+
+impl Flight {
+    fn failed(&mut self, error: &anyhow::Error) {
+        self.attempts += 1;
+        let pause = Duration::from_millis(200) * 2_u32.pow(self.attempts.min(8));
+        self.again_at = Instant::now() + pause.min(LONGEST_PAUSE);
+        tracing::error!(
+            error = format!("{error:#}"),
+            records = self.records.len(),
+            attempts = self.attempts,
+            "records from Kafka cannot be recorded; they wait and are tried again"
+        );
+    }
 }
 
 #[derive(Default)]
 struct Batches {
     held: Vec<OwnedMessage>,
     bytes: usize,
-    flight: Option<Flight>,
+    /// In the order in which they were polled.
+    flights: VecDeque<Flight>,
+    /// Handed to the engine by the last of them: its successor's turn.
+    turn: Turn,
     paused: bool,
 }
 
@@ -145,16 +168,17 @@ impl Group {
             let wait = {
                 let mut batches = group.lock();
                 group.advance(consumer, &mut batches);
-                match (&batches.flight, batches.is_full()) {
+                match (batches.flights.is_empty(), batches.is_full()) {
                     // Nothing more is taken; polling goes on only because it is paused.
-                    (Some(_), true) if !batches.paused => None,
-                    (Some(_), _) => Some(Duration::from_millis(5)),
-                    (None, _) if batches.held.is_empty() => Some(Duration::from_millis(100)),
-                    (None, _) => Some(Duration::ZERO),
+                    (false, true) if !batches.paused => None,
+                    (false, _) => Some(Duration::from_millis(5)),
+                    (true, _) if batches.held.is_empty() => Some(Duration::from_millis(100)),
+                    (true, _) => Some(Duration::ZERO),
                 }
             };
             let Some(wait) = wait else {
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_millis(1));
+                group.launch(&mut group.lock());
                 continue;
             };
             match consumer.poll(wait) {
@@ -179,68 +203,72 @@ impl Group {
         tracing::warn!("records cannot be fetched at the moment: {explained:#}");
     }
 
-    /// Hands what is held to the engine, unless a batch is under way.
+    /// Hands what is held to the engine: a full batch as long as few are under way, a smaller one
+    /// where none is.
     fn launch(&self, batches: &mut Batches) {
-        if batches.flight.is_some() || batches.held.is_empty() {
+        let most = if batches.is_full() { AHEAD } else { 1 };
+        let failed = batches.flights.iter().any(|flight| flight.attempts > 0);
+        if batches.held.is_empty() || batches.flights.len() >= most || failed {
             return;
         }
         let records = Arc::new(std::mem::take(&mut batches.held));
         batches.bytes = 0;
         let now = Instant::now();
-        let work = self.work(&records, 0);
-        batches.flight =
-            Some(Flight { records, work: Some(work), begun: now, attempts: 0, again_at: now });
+        let (turn, next) = Turn::after(std::mem::take(&mut batches.turn));
+        batches.turn = next;
+        let work = self.work(&records, 0, turn);
+        let flight =
+            Flight { records, work: Some(work), begun: now, attempts: 0, again_at: now, done: false };
+        batches.flights.push_back(flight);
     }
 
-    fn work(&self, records: &Arc<Vec<OwnedMessage>>, attempts: u32) -> JoinHandle<Result<()>> {
+    fn work(
+        &self,
+        records: &Arc<Vec<OwnedMessage>>,
+        attempts: u32,
+        turn: Turn,
+    ) -> JoinHandle<Result<()>> {
         let (intake, records) = (Arc::clone(&self.intake), Arc::clone(records));
-        self.runtime.spawn(async move { intake.take(&records, attempts).await })
+        self.runtime.spawn(async move { intake.take(&records, attempts, turn).await })
     }
 
-    /// Looks after the batch under way: stores its offsets, or tries it again.
+    /// Looks after the batches under way: stores the offsets of those that are done, the first
+    /// one first, or tries again. Once one has failed, all others end before that; what failed
+    /// goes one after the other from then on.
     fn advance(&self, consumer: &BaseConsumer<Self>, batches: &mut Batches) {
-        let Some(flight) = batches.flight.as_mut() else {
-            if batches.paused {
-                set_paused(consumer, batches, false);
-            }
-            return;
-        };
-        match flight.work.take() {
-            Some(work) if work.is_finished() => {
+        for flight in &mut batches.flights {
+            if flight.work.as_ref().is_some_and(JoinHandle::is_finished)
+                && let Some(work) = flight.work.take()
+            {
                 let done = self.runtime.block_on(work);
                 match done.map_err(anyhow::Error::from).and_then(|taken| taken) {
-                    Ok(()) => {
-                        store_offsets(consumer, &flight.records);
-                        if flight.attempts > 0 {
-                            tracing::info!("records from Kafka are recorded again");
-                        }
-                        batches.flight = None;
-                        return;
-                    }
-                    Err(error) => {
-                        flight.attempts += 1;
-                        let pause = Duration::from_millis(200) * 2_u32.pow(flight.attempts.min(8));
-                        let pause = pause.min(LONGEST_PAUSE);
-                        flight.again_at = Instant::now() + pause;
-                        tracing::error!(
-                            error = format!("{error:#}"),
-                            records = flight.records.len(),
-                            attempts = flight.attempts,
-                            "records from Kafka cannot be recorded; they wait and are tried again"
-                        );
-                    }
+                    Ok(()) => flight.done = true,
+                    Err(error) => flight.failed(&error),
                 }
             }
-            Some(work) => flight.work = Some(work),
-            None if Instant::now() >= flight.again_at => {
-                flight.work = Some(self.work(&flight.records, flight.attempts));
-            }
-            None => {}
         }
-        let stuck = flight.attempts > 0 || flight.begun.elapsed() > SLOW;
+        while let Some(flight) = batches.flights.pop_front_if(|flight| flight.done) {
+            store_offsets(consumer, &flight.records);
+            if flight.attempts > 0 {
+                tracing::info!("records from Kafka are recorded again");
+            }
+        }
+        let now = Instant::now();
+        let quiet = batches.flights.iter().all(|flight| flight.work.is_none());
+        let stuck = batches
+            .flights
+            .front()
+            .is_some_and(|first| first.attempts > 0 || first.begun.elapsed() > SLOW);
+        if let Some(first) = batches.flights.front_mut()
+            && quiet
+            && now >= first.again_at
+        {
+            first.begun = now;
+            first.work = Some(self.work(&first.records, first.attempts, Turn::default()));
+        }
         // Again and again: an assignment that came meanwhile is not paused.
-        if stuck && !batches.paused {
-            set_paused(consumer, batches, true);
+        if stuck != batches.paused {
+            set_paused(consumer, batches, stuck);
         }
     }
 
@@ -251,12 +279,12 @@ impl Group {
         loop {
             self.launch(&mut batches);
             self.advance(consumer, &mut batches);
-            if batches.flight.is_none() && batches.held.is_empty() {
+            if batches.flights.is_empty() && batches.held.is_empty() {
                 break;
             }
             if Instant::now() > until {
-                let under_way = batches.flight.take().map_or(0, |flight| flight.records.len());
-                let records = under_way + batches.held.len();
+                let under_way = batches.flights.drain(..).map(|flight| flight.records.len());
+                let records = under_way.sum::<usize>() + batches.held.len();
                 batches.held.clear();
                 batches.bytes = 0;
                 tracing::warn!(records, "records from Kafka were given up; they come again");

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     house::{House, harmless},
-    intake::{self, Arrived},
+    intake::{self, Arrived, Turn},
 };
 
 /// Tries of a whole batch before its records are taken one by one.
@@ -145,9 +145,10 @@ pub struct Intake {
 impl Intake {
     /// Takes a batch; durable on return. An error is a fault of ours: all of it has to be taken
     /// again. After some tries records go one by one, so that one that always fails holds up none.
-    pub async fn take(&self, batch: &[OwnedMessage], attempts: u32) -> Result<()> {
+    /// It is handed to the engine when its `turn` has come.
+    pub async fn take(&self, batch: &[OwnedMessage], attempts: u32, turn: Turn) -> Result<()> {
         if attempts < TOGETHER {
-            return self.together(batch).await;
+            return self.together(batch, turn).await;
         }
         for record in batch {
             self.alone(record).await?;
@@ -155,9 +156,9 @@ impl Intake {
         Ok(())
     }
 
-    async fn together(&self, batch: &[OwnedMessage]) -> Result<()> {
+    async fn together(&self, batch: &[OwnedMessage], turn: Turn) -> Result<()> {
         let arrived = self.arrived(batch);
-        let (_, letters) = intake::record(&self.house.engine, &arrived).await?;
+        let (_, letters) = intake::record(&self.house.engine, &arrived, turn).await?;
         let letters: Vec<_> =
             letters.into_iter().map(|(at, letter)| (&batch[at], letter)).collect();
         self.keep(letters).await
@@ -172,7 +173,7 @@ impl Intake {
     async fn alone(&self, record: &OwnedMessage) -> Result<()> {
         let mut failed = None;
         for attempt in 1..=ALONE {
-            match self.together(std::slice::from_ref(record)).await {
+            match self.together(std::slice::from_ref(record), Turn::default()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_outage(&error) => return Err(error),
                 Err(error) => failed = Some(error),
