@@ -29,6 +29,14 @@ const MOVE_HEADS_AND_WAKES: &str = "UPDATE accounts
     FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS moved(number, version, wake_at)
     WHERE accounts.number = moved.number";
 
+const MOVE_EXPECTED: &str = "UPDATE accounts SET version = moved.version,
+    wake_at = CASE WHEN moved.keep THEN accounts.wake_at ELSE moved.wake_at END
+    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bool[], $6::timestamptz[])
+    AS moved(creditor, debtor, expected, version, keep, wake_at)
+    WHERE accounts.creditor = moved.creditor COLLATE \"C\"
+    AND accounts.debtor = moved.debtor COLLATE \"C\" AND accounts.version = moved.expected
+    RETURNING accounts.number, accounts.creditor, accounts.debtor, accounts.version";
+
 const ADD_EVENTS: &str = "INSERT INTO events
     (position, account, version, kind, payload, recorded_at, cause)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[],
@@ -97,6 +105,31 @@ pub(super) fn new_heads<'b>(new: &[&Holds<'b>]) -> Step<'b> {
     )
 }
 
+/// Moves the heads of accounts that are there from the versions that are expected; answers with
+/// those that were so, as they are then.
+pub(super) fn move_heads<'b>(moved: &[&Holds<'b>]) -> Step<'b> {
+    let accounts = || moved.iter().map(|holds| &holds.append.account);
+    let wake = |holds: &&Holds<'_>| match holds.append.wake {
+        Wake::At(at) => Some(not_before(at)),
+        Wake::Keep | Wake::Never => None,
+    };
+    step!(
+        MOVE_EXPECTED,
+        accounts().map(|account| account.creditor.as_str()).collect::<Vec<_>>(),
+        accounts().map(|account| account.debtor.as_str()).collect::<Vec<_>>(),
+        moved.iter().map(|holds| holds.append.expected_version as i64).collect::<Vec<_>>(),
+        moved.iter().map(|holds| holds.version() as i64).collect::<Vec<_>>(),
+        moved.iter().map(|holds| holds.append.wake == Wake::Keep).collect::<Vec<_>>(),
+        moved.iter().map(wake).collect::<Vec<_>>(),
+    )
+}
+
+/// Puts inbox keys, in an order that is everybody's.
+pub(super) fn remember(mut keys: Vec<&[u8]>) -> Step<'_> {
+    keys.sort_unstable();
+    step!(REMEMBER, keys)
+}
+
 /// Appends of different accounts with what they need of the database.
 pub(super) struct Round<'b> {
     appends: Vec<(&'b Holds<'b>, i64)>,
@@ -123,8 +156,15 @@ impl<'b> Round<'b> {
     pub(super) fn steps(&self) -> Vec<Checked<'b>> {
         let mut steps = Vec::new();
         self.heads(&mut steps);
-        self.events(&mut steps);
         self.inbox(&mut steps);
+        steps.extend(self.steps_after_heads());
+        steps
+    }
+
+    /// The same without heads and inbox keys.
+    pub(super) fn steps_after_heads(&self) -> Vec<Checked<'b>> {
+        let mut steps = Vec::new();
+        self.events(&mut steps);
         self.snapshots(&mut steps);
         self.keys(&mut steps);
         self.secrets(&mut steps);
@@ -198,11 +238,10 @@ impl<'b> Round<'b> {
     }
 
     fn inbox(&self, steps: &mut Vec<Checked<'b>>) {
-        let mut keys: Vec<&[u8]> =
+        let keys: Vec<&[u8]> =
             self.appends.iter().flat_map(|(holds, _)| holds.inbox).map(|key| &key[..]).collect();
-        keys.sort_unstable();
         if !keys.is_empty() {
-            steps.push((step!(REMEMBER, keys), None));
+            steps.push((remember(keys), None));
         }
     }
 

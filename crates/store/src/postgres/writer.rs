@@ -1,6 +1,9 @@
-//! Writes batches: one transaction each, four times to the server and back. First the heads are
-//! locked, in the order of the accounts, so that no two batches wait for each other; then places
-//! in the global order are taken; then all rows go out at once, a statement a table; then COMMIT.
+//! Writes batches: one transaction each, four times to the server and back. A batch is tried in the
+//! belief that nobody is in its way: its heads are moved from the versions that it expects, in the
+//! order of the accounts, its inbox keys are put, and places in the global order are taken; then
+//! all other rows go out at once, a statement a table; then COMMIT. Where a head was not as
+//! expected or a key was there, nothing of it counts and the batch is sorted out: the heads
+//! are locked first and say, with the keys that are taken, who loses.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -56,10 +59,20 @@ pub(super) async fn commit(
 ) -> Result<Vec<Outcome>, StoreError> {
     let batch = Batch::new(appends);
     let mut attempt = 1;
+    let mut in_the_way = !batch.may_go_straight();
     loop {
         let mut session = pool.lend().await?;
-        let ready = match prepare(&mut session, &batch).await {
-            Ok(ready) => ready,
+        let prepared = match in_the_way {
+            false => straight(&mut session, &batch).await,
+            true => prepare(&mut session, &batch).await.map(Some),
+        };
+        in_the_way = true;
+        let ready = match prepared {
+            Ok(Some(ready)) => ready,
+            Ok(None) => {
+                session.roll_back().await;
+                continue;
+            }
             Err(failed) => {
                 session.roll_back().await;
                 drop(session);
@@ -94,6 +107,57 @@ struct Ready {
     transaction: String,
 }
 
+/// A batch of which every append holds; `None` where one does not.
+async fn straight(session: &mut Session, batch: &Batch) -> Result<Option<Ready>, Failed> {
+    session.begin(BEGIN).await?;
+    let Some(sorted) = batch.as_if_all_held() else { return Ok(None) };
+    let round = sorted.rounds.first().map_or(&[][..], Vec::as_slice);
+    let (new, moved): (Vec<_>, Vec<_>) = round.iter().partition(|holds| holds.new);
+    let mut steps = vec![step!(WHO), rows::move_heads(&moved), rows::new_heads(&new)];
+    steps.push(rows::remember(batch.inbox()));
+    let wanted = blocks(&sorted);
+    if wanted > 0 {
+        // Only now: readers wait from here on.
+        steps.push(step!(HOLD_MARK, MARK));
+        steps.push(step!(BLOCKS, wanted));
+    }
+    let mut answers = session.all(steps).await?.into_iter();
+    let transaction = answers.next().and_then(|rows| rows.first().map(|row| row.get(0)));
+    let mut known = Known::default();
+    for wanted in [moved.len(), new.len()] {
+        let heads = answers.next().unwrap_or_default();
+        if heads.len() != wanted {
+            return Ok(None);
+        }
+        add_heads(&mut known, heads)?;
+    }
+    let blocks = answers.nth(2).unwrap_or_default();
+    let blocks: Vec<i64> = blocks.iter().map(|row| row.get(0)).collect();
+    let (firsts, outcomes) = places(&batch.appends, &sorted, &blocks);
+    let round = Round::new(round, &known.heads, &firsts)?;
+    write_rows(session, round.steps_after_heads()).await?;
+    Ok(Some(Ready { outcomes, transaction: transaction.unwrap_or_default() }))
+}
+
+/// Blocks of positions for the events of a batch.
+fn blocks(sorted: &Sorted<'_>) -> i64 {
+    let events: usize = sorted.rounds.iter().flatten().map(|holds| holds.append.events.len()).sum();
+    (events as u64).div_ceil(BLOCK) as i64
+}
+
+async fn write_rows(session: &mut Session, steps: Vec<rows::Checked<'_>>) -> Result<(), Failed> {
+    let (steps, expected): (Vec<Step<'_>>, Vec<_>) = steps.into_iter().unzip();
+    let answers = session.all(steps).await?;
+    for (rows, expected) in answers.iter().zip(expected) {
+        if let Some((count, wrong)) = expected
+            && rows.len() != count
+        {
+            return Err(StoreError::Misused(wrong).into());
+        }
+    }
+    Ok(())
+}
+
 async fn prepare(session: &mut Session, batch: &Batch) -> Result<Ready, Failed> {
     session.begin(BEGIN).await?;
     let mut known = look(session, batch).await?;
@@ -104,32 +168,24 @@ async fn prepare(session: &mut Session, batch: &Batch) -> Result<Ready, Failed> 
     if !new.is_empty() {
         steps.push(rows::new_heads(&new));
     }
-    let events: usize = sorted.rounds.iter().flatten().map(|holds| holds.append.events.len()).sum();
-    if events > 0 {
+    let wanted = blocks(&sorted);
+    if wanted > 0 {
         steps.push(step!(HOLD_MARK, MARK));
-        steps.push(step!(BLOCKS, (events as u64).div_ceil(BLOCK) as i64));
+        steps.push(step!(BLOCKS, wanted));
     }
     let mut answers = session.all(steps).await?.into_iter();
     let transaction = answers.next().and_then(|rows| rows.first().map(|row| row.get(0)));
     if !new.is_empty() {
         add_heads(&mut known, answers.next().unwrap_or_default())?;
     }
-    let blocks: Vec<i64> = match events {
+    let blocks: Vec<i64> = match wanted {
         0 => Vec::new(),
         _ => answers.nth(1).unwrap_or_default().iter().map(|row| row.get(0)).collect(),
     };
     let (firsts, outcomes) = places(&batch.appends, &sorted, &blocks);
     for round in &sorted.rounds {
         let round = Round::new(round, &known.heads, &firsts)?;
-        let (steps, expected): (Vec<Step<'_>>, Vec<_>) = round.steps().into_iter().unzip();
-        let answers = session.all(steps).await?;
-        for (rows, expected) in answers.iter().zip(expected) {
-            if let Some((count, wrong)) = expected
-                && rows.len() != count
-            {
-                return Err(StoreError::Misused(wrong).into());
-            }
-        }
+        write_rows(session, round.steps()).await?;
     }
     let transaction = transaction.unwrap_or_default();
     Ok(Ready { outcomes, transaction })

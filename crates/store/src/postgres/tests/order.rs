@@ -5,38 +5,40 @@ use std::collections::HashSet;
 use super::*;
 use crate::{
     Wake,
-    contract::rows::{append, commit, creditor, key, messages},
+    OutboxChange,
+    contract::rows::{append, at, commit, creditor, key, message, messages},
 };
 
 /// A batch of the store's own that has its places in the global order and cannot go on: somebody
-/// else is about to record its inbox key.
+/// else is about to put its message.
 struct Slow {
     /// Lets it go on when it ends its transaction.
     other: Client,
-    commit: tokio::task::JoinHandle<Vec<Outcome>>,
+    commit: tokio::task::JoinHandle<Result<Vec<Outcome>, StoreError>>,
 }
 
 impl Slow {
     async fn begin(store: &Arc<PostgresStore>, url: &str, account: &str) -> Self {
         let other = client(url).await;
-        let inbox = key("bank", account);
-        let hash = crate::code::inbox_hash(&inbox);
+        let put = "INSERT INTO outbox (notice, account, channel, state, attempts, next_at,
+            decided_at, changed_at) VALUES ($1, 0, 'email', 'sent', 1, now(), now(), now())";
+        let notice = account.replace('/', "-");
         other.batch_execute("BEGIN").await.unwrap();
-        other.execute("INSERT INTO inbox VALUES ($1)", &[&&hash[..]]).await.unwrap();
-        let (own, batch) =
-            (Arc::clone(store), Append { inbox: vec![inbox], ..append(account, 0, &["late"]) });
+        other.execute(put, &[&notice]).await.unwrap();
+        let outbox = vec![OutboxChange::Put(message(account, &notice, at(0)))];
+        let (own, batch) = (Arc::clone(store), Append { outbox, ..append(account, 0, &["late"]) });
         let waiting = waiting(&other).await;
-        let commit = tokio::spawn(async move { own.commit(vec![batch]).await.unwrap() });
+        let commit = tokio::spawn(async move { own.commit(vec![batch]).await });
         while self::waiting(&other).await == waiting {
             tokio::task::yield_now().await;
         }
         Self { other, commit }
     }
 
-    /// Lets it go on, the key being free or not.
-    async fn end(self, how: &str) -> Outcome {
+    /// Lets it go on, the message being there or not.
+    async fn end(self, how: &str) -> Result<Outcome, StoreError> {
         self.other.batch_execute(how).await.unwrap();
-        self.commit.await.unwrap().remove(0)
+        self.commit.await.unwrap().map(|mut outcomes| outcomes.remove(0))
     }
 }
 
@@ -77,15 +79,15 @@ async fn no_reader_skips_an_event_that_commits_after_later_ones() {
     poll(&*store, &mut seen).await;
     assert_eq!(seen.len(), 2, "a reader passed a transaction that is still open");
 
-    let Outcome::Committed { last_position: late } = slow.end("ROLLBACK").await else {
-        panic!("its key was free")
+    let Ok(Outcome::Committed { last_position: late }) = slow.end("ROLLBACK").await else {
+        panic!("nobody had put its message")
     };
     poll(&*store, &mut seen).await;
     assert_eq!((seen.len(), seen.get(2)), (4, Some(&late)), "{seen:?}");
 
     // What is given up leaves a hole and holds nobody up.
     let lost = slower.end("COMMIT").await;
-    assert_eq!(lost, Outcome::AlreadyRecorded(key("bank", "shop/slower")));
+    assert!(matches!(lost, Err(StoreError::Misused(_))), "{lost:?}");
     poll(&*store, &mut seen).await;
     assert_eq!(seen.len(), 6);
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
