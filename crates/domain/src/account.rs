@@ -41,12 +41,12 @@ pub struct Account {
     /// Holds, ended ones included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<HoldId, Hold>,
-    /// Claims.
+    /// Claims. In boxes, as payments are: a map keeps room for more of them than there are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub claims: BTreeMap<InvoiceId, Claim>,
+    pub claims: BTreeMap<InvoiceId, Box<Claim>>,
     /// Payments.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub payments: BTreeMap<PaymentId, Payment>,
+    pub payments: BTreeMap<PaymentId, Box<Payment>>,
     /// Messages of ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notices: BTreeMap<NoticeId, Notice>,
@@ -357,7 +357,7 @@ pub enum PlacementState {
 impl Account {
     /// Currencies of the issued claims and of the money that came, in the order of their codes.
     pub fn currencies(&self) -> Vec<Currency> {
-        let claims = self.claims.values().filter_map(Claim::currency);
+        let claims = self.claims.values().filter_map(|claim| claim.currency());
         let money = self.payments.values().filter_map(|p| Some(p.received.as_ref()?.amount));
         let mut all: Vec<Currency> = Vec::with_capacity(1);
         for currency in claims.chain(money.map(|money| money.currency)) {

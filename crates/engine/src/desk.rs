@@ -32,7 +32,8 @@ pub(crate) struct Desk(Arc<Mutex<Inner>>);
 
 pub(crate) struct Inner {
     vault: Arc<Vault>,
-    hot: HashMap<AccountId, Hot>,
+    /// In boxes: a table keeps room for more of them than there are.
+    hot: HashMap<AccountId, Box<Hot>>,
     batch: BTreeMap<AccountId, Open>,
     /// Time and cause of the command that is being handled.
     pub now: Timestamp,
@@ -200,7 +201,7 @@ impl Inner {
                 version: 0,
                 key: None,
                 bytes_since_snapshot: 0,
-                written: Written::default(),
+                written: Written::nothing(),
                 last_turn: self.turn,
             },
             Some(head) => Hot {
@@ -212,7 +213,7 @@ impl Inner {
                 last_turn: self.turn,
             },
         };
-        self.hot.insert(id.clone(), hot);
+        self.hot.insert(id.clone(), Box::new(hot));
         Ok(())
     }
 
@@ -332,6 +333,7 @@ impl Inner {
             }
             let views = (!open.events.is_empty())
                 .then(|| views::of(&account, &hot.account, &mut hot.written));
+            hot.account.let_go_of_books();
             appends.push(Append {
                 partition: partition(&account),
                 account,

@@ -45,7 +45,7 @@ pub(crate) use job::Work;
 /// Most facts and commands in a batch.
 const BATCH: usize = 1000;
 /// Accounts kept in memory.
-const HOT: usize = 60_000;
+const HOT: usize = 120_000;
 
 /// Beside a command's events, in the same transaction.
 #[derive(Debug, Clone, Default)]

@@ -178,7 +178,7 @@ impl Course {
         let open = |claim: &kulanz_domain::claim::Claim| {
             claim.invoice.is_some() && claim.settled_on.is_none()
         };
-        if !account.claims.values().any(open) {
+        if !account.claims.values().any(|claim| open(claim)) {
             return Ok(());
         }
         part.open += 1;

@@ -403,7 +403,7 @@ impl Work for Player {
         let open = |claim: &kulanz_domain::claim::Claim| {
             claim.invoice.is_some() && claim.settled_on.is_none()
         };
-        if !account.claims.values().any(open) {
+        if !account.claims.values().any(|claim| open(claim)) {
             return Ok(());
         }
         let ground = self.shared.ground(self.span, Some(&self.rules));

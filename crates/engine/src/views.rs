@@ -2,8 +2,8 @@
 //! whether they are written beside the events or by a rebuild.
 
 use std::{
-    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
+    mem,
 };
 
 use jiff::Timestamp;
@@ -27,26 +27,56 @@ pub fn minor_units(amount: Decimal, currency: Currency) -> i64 {
     (amount * factor).trunc().to_i64().unwrap_or(i64::MAX)
 }
 
-/// What was written before, so that only rows that changed are written again.
+/// What was written before, so that only rows that changed are written again: hashes of rows by
+/// hashes of their names. A few bytes a row: there is one for each account in memory.
 #[derive(Debug, Default, Clone)]
-pub struct Written(HashMap<String, u64>);
+pub struct Written {
+    /// Sorted.
+    rows: Vec<(u64, u64)>,
+    /// Whether all rows that the store has are known.
+    known: bool,
+    /// Whether there were work items.
+    work: bool,
+    /// In which there were books.
+    currencies: Vec<Currency>,
+}
 
 impl Written {
-    fn changed(&mut self, key: String, row: &impl std::fmt::Debug) -> bool {
-        let mut hasher = DefaultHasher::new();
-        format!("{row:?}").hash(&mut hasher);
-        let hash = hasher.finish();
-        self.0.insert(key, hash) != Some(hash)
+    /// Of an account that has no rows yet.
+    pub fn nothing() -> Self {
+        Self { known: true, ..Self::default() }
+    }
+
+    fn changed(&mut self, name: (&str, &str), row: &impl Hash) -> bool {
+        let hash = |of: &dyn Fn(&mut DefaultHasher)| {
+            let mut hasher = DefaultHasher::new();
+            of(&mut hasher);
+            hasher.finish()
+        };
+        let (name, row) = (hash(&|hasher| name.hash(hasher)), hash(&|hasher| row.hash(hasher)));
+        match self.rows.binary_search_by_key(&name, |known| known.0) {
+            Ok(at) => mem::replace(&mut self.rows[at].1, row) != row,
+            Err(at) => {
+                self.rows.insert(at, (name, row));
+                true
+            }
+        }
     }
 }
 
-/// All rows of `account`; of claims and notices those that differ from what was `written`.
+/// The rows of `account` that differ from what was `written`, and what else has to be said.
 pub fn of(id: &AccountId, account: &Account, written: &mut Written) -> Views {
     let mut views = all(id, account);
-    if views.claims.len() + views.notices.len() > 4 {
-        views.claims.retain(|row| written.changed(format!("c{}", row.invoice), row));
-        views.notices.retain(|row| written.changed(format!("n{}", row.notice), row));
-    }
+    views.claims.retain(|row| written.changed(("claim", row.invoice.as_str()), row));
+    views.notices.retain(|row| written.changed(("notice", row.notice.as_str()), row));
+    let currencies: Vec<Currency> = views.books.iter().map(|book| book.currency).collect();
+    let book_goes = written.currencies.iter().any(|before| !currencies.contains(before));
+    let work = !views.work.is_empty();
+    views.nothing_goes = written.known && !written.work && !work && !book_goes;
+    let all = !views.nothing_goes;
+    let changed = |row: &BookRow| written.changed(("book", row.currency.code()), row) || all;
+    views.books.retain(changed);
+    (written.known, written.work, written.currencies) = (true, work, currencies);
     views
 }
 

@@ -109,7 +109,7 @@ async fn readers(places: &Places) -> Result<Readers> {
                 let open = |claim: &Claim| {
                     claim.currency() == Some(currency) && claim.settled_on.is_none()
                 };
-                if account.claims.values().any(open) {
+                if account.claims.values().any(|claim| open(claim)) {
                     let whose = (id.creditor.clone(), currency.code());
                     let of = readers.entry(whose).or_default();
                     *of.entry(debtor.language.clone()).or_default() += 1;

@@ -160,7 +160,7 @@ pub struct Paylink {
 }
 
 /// Read model: one row for each account and currency, in minor units (cents).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BookRow {
     /// Currency of the row.
     pub currency: Currency,
@@ -183,7 +183,7 @@ pub struct BookRow {
 }
 
 /// Read model: one row a claim, in minor units.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClaimRow {
     /// Lease.
     pub invoice: InvoiceId,
@@ -206,7 +206,7 @@ pub struct ClaimRow {
 }
 
 /// Read model: one row a notice.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NoticeRow {
     /// Notice.
     pub notice: NoticeId,
@@ -249,6 +249,9 @@ pub struct Views {
     pub notices: Vec<NoticeRow>,
     /// All work items of the account.
     pub work: Vec<WorkRow>,
+    /// Nothing that was written earlier goes: there were no work items and are none, and books
+    /// that are not here stay as they are. Saves the store a look for what has to go.
+    pub nothing_goes: bool,
 }
 
 /// What becomes of an account's wake-up.

@@ -281,5 +281,6 @@ fn meant_for<'a>(
     let ours = move |payment: &Payment| {
         payment.assigned_to.is_none() && payment.designation() == Some(invoice)
     };
-    from.account.payments.iter().filter(move |(_, payment)| ours(payment))
+    let payments = from.account.payments.iter().map(|(id, payment)| (id, &**payment));
+    payments.filter(move |(_, payment)| ours(payment))
 }

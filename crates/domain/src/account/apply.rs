@@ -24,7 +24,7 @@ fn earliest(day: &mut Option<Date>, told: Date) {
 impl Account {
     fn claim(&mut self, invoice: &InvoiceId) -> &mut Claim {
         if !self.claims.contains_key(invoice) {
-            self.claims.insert(invoice.clone(), Claim::default());
+            self.claims.insert(invoice.clone(), Box::default());
         }
         self.claims.entry(invoice.clone()).or_default()
     }

@@ -40,6 +40,12 @@ impl Account {
         self.books.0.get().is_none_or(|kept| **kept == *Sheet::all(self))
     }
 
+    /// Lets go of the books: they take as much memory as all the rest of an account, and whoever
+    /// needs them computes them again.
+    pub fn let_go_of_books(&mut self) {
+        self.books = Kept::default();
+    }
+
     /// Lets go of the books where `event` touches what they are computed from.
     pub(crate) fn forget_books(&mut self, event: &AccountEvent) {
         let touched = match touches(event) {

@@ -131,7 +131,7 @@ impl<'a> Draft<'a> {
             .iter()
             .filter_map(|(id, payment)| {
                 let (booked_on, net) = payment.net_on(currency, day)?;
-                Some((id, payment, booked_on, net))
+                Some((id, &**payment, booked_on, net))
             })
             .collect();
         payments.sort_by_key(|(id, _, booked_on, _)| (*booked_on, *id));

@@ -204,6 +204,7 @@ pub async fn views_replace_what_they_say_and_leave_the_rest(
         claims: vec![claim("R-1", 100), claim("R-2", 200)],
         notices: vec![notice("N-1", at(1)), notice("N-2", at(2))],
         work: vec![item("hardship", "R-1", at(1)), item("release", "R-2", at(2))],
+        ..Views::default()
     };
     commit(&*store, vec![with_views("shop/d1", before.clone())]).await;
     commit(&*store, vec![with_views("shop/d2", before.clone())]).await;
@@ -212,6 +213,7 @@ pub async fn views_replace_what_they_say_and_leave_the_rest(
         claims: vec![claim("R-2", 0), claim("R-3", 300)],
         notices: vec![notice("N-3", at(3))],
         work: vec![item("release", "R-3", at(3))],
+        ..Views::default()
     };
     let change = Append { views: Some(after), ..append("shop/d1", 1, &["{}"]) };
     commit(&*store, vec![change, append("shop/d2", 1, &["{}"])]).await;
@@ -329,6 +331,31 @@ pub async fn work_is_listed_oldest_first(open: impl AsyncFn() -> Arc<dyn Store>)
     assert_eq!(store.work(None, 1).await.unwrap().len(), 1);
 }
 
+/// Where nothing goes, books that are not named stay, and so do other accounts' rows.
+pub async fn views_where_nothing_goes_leave_what_they_do_not_say(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let before = Views {
+        books: vec![book(Currency::EUR, 900), book(Currency::USD, 400)],
+        claims: vec![claim("R-1", 100)],
+        ..Views::default()
+    };
+    commit(&*store, vec![with_views("shop/d1", before)]).await;
+    let more = Views {
+        books: vec![book(Currency::EUR, 901)],
+        claims: vec![claim("R-2", 1)],
+        nothing_goes: true,
+        ..Views::default()
+    };
+    let change = Append { views: Some(more), ..append("shop/d1", 1, &["{}"]) };
+    commit(&*store, vec![change]).await;
+    let (_, books) = store.book(None).await.unwrap();
+    assert_eq!(books, [book(Currency::EUR, 901), book(Currency::USD, 400)]);
+    let claims = store.claims(account("shop/d1")).await.unwrap();
+    assert_eq!(claims, [claim("R-1", 100), claim("R-2", 1)]);
+}
+
 /// Nothing of the earlier rows remains, and the stream stays as it was.
 pub async fn a_rebuild_replaces_all_views_of_an_account(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;
@@ -337,6 +364,7 @@ pub async fn a_rebuild_replaces_all_views_of_an_account(open: impl AsyncFn() -> 
         claims: vec![claim(first, principal)],
         notices: vec![notice(first, at(0))],
         work: vec![item("hardship", first, at(0))],
+        ..Views::default()
     };
     commit(&*store, vec![with_views("shop/d1", views("OLD", 7))]).await;
     let one = account("shop/d1");

@@ -54,6 +54,7 @@ macro_rules! contract_tests {
             erasure_destroys_key_secrets_and_paylinks_and_is_listed
             nothing_that_comes_with_an_erasure_survives_it
             views_replace_what_they_say_and_leave_the_rest
+            views_where_nothing_goes_leave_what_they_do_not_say
             days_of_all_years_come_back
             books_are_summed_by_currency_and_creditor
             notices_are_counted_and_listed_newest_first

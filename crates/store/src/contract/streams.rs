@@ -311,6 +311,7 @@ pub async fn all_is_there_after_opening_again(open: impl AsyncFn() -> Arc<dyn St
             claims: vec![claim("R-1", 380)],
             notices: vec![notice("N-1", at(0))],
             work: vec![item("hardship", "R-1", at(0))],
+            ..crate::Views::default()
         }),
         ..append("shop/d1", 0, &["1", "2"])
     };

@@ -62,10 +62,10 @@ pub(super) struct ViewRows<'v> {
 }
 
 impl<'v> ViewRows<'v> {
-    /// Books and work replace all earlier ones, claims and notices those of the same id; an
-    /// account without rows has none to replace.
+    /// Books and work replace all earlier ones unless nothing of them goes, claims and notices
+    /// those of the same id; an account without rows has none to replace.
     pub(super) fn add(&mut self, account: i64, views: &'v Views, without_rows: bool) {
-        if !without_rows {
+        if !without_rows && !views.nothing_goes {
             self.replaced.push(account);
         }
         let books = views.books.iter().map(|row| ((account, row.currency.code()), row));

@@ -29,10 +29,12 @@ impl<'c> ViewWriter<'c> {
         })
     }
 
-    /// Books and work replace all earlier ones, claims and notices those of the same id.
+    /// Books and work replace all earlier ones unless nothing of them goes, claims and notices those of the same id.
     pub(super) fn update(&mut self, account: i64, views: &Views) -> Result<(), StoreError> {
-        self.drop_books_not_in(account, &views.books)?;
-        self.clear_work.execute([account])?;
+        if !views.nothing_goes {
+            self.drop_books_not_in(account, &views.books)?;
+            self.clear_work.execute([account])?;
+        }
         self.insert(account, views)
     }
 

@@ -76,6 +76,7 @@ async fn who_reports_sees_claims_accounts_and_notices_by_their_names() {
         claims: vec![claim("R-1", 780)],
         notices: vec![notice("N-1", at(0))],
         work: Vec::new(),
+        ..Views::default()
     };
     commit(&store, vec![with_views("shop/d1", views), append("shop/d2", 0, &["{}"])]).await;
     // As docs/reporting.md says.
