@@ -7,9 +7,13 @@
 #[cfg(test)]
 mod schema;
 
+use std::collections::HashMap;
+
 use anyhow::{Context, Result, bail};
+use kulanz_domain::ids::AccountId;
 use kulanz_store::StoredEvent;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json, value::RawValue};
 
 /// The CloudEvents `source` of all that leaves.
 pub const SOURCE: &str = "kulanz";
@@ -51,6 +55,42 @@ pub fn cloud_event(event: &StoredEvent) -> Result<Value> {
         "datacontenttype": "application/json",
         "data": data(event)?,
     }))
+}
+
+/// The text of [`cloud_event`]. Members are copied as they lie in the log, without a look into
+/// them, where nothing has to be left out: that is nearly every event.
+pub fn cloud_event_text(event: &StoredEvent) -> Result<String> {
+    #[derive(Serialize)]
+    struct Envelope<'e> {
+        accountversion: u64,
+        data: &'e RawValue,
+        datacontenttype: &'static str,
+        id: String,
+        source: &'static str,
+        specversion: &'static str,
+        subject: &'e AccountId,
+        time: String,
+        r#type: String,
+    }
+    let named = |member: &str| event.payload.contains(member);
+    if NAMES.iter().any(|name| named(&format!("\"{name}\""))) || named("person:") {
+        return Ok(cloud_event(event)?.to_string());
+    }
+    let damaged = || format!("the event at position {} is damaged", event.position);
+    let members: HashMap<&str, &RawValue> =
+        serde_json::from_str(&event.payload).with_context(damaged)?;
+    let data = members.get(event.kind.as_str()).filter(|data| data.get().starts_with('{'));
+    Ok(serde_json::to_string(&Envelope {
+        accountversion: event.version,
+        data: data.with_context(damaged)?,
+        datacontenttype: "application/json",
+        id: event.position.to_string(),
+        source: SOURCE,
+        specversion: "1.0",
+        subject: &event.account,
+        time: event.recorded_at.to_string(),
+        r#type: event_type(&event.kind),
+    })?)
 }
 
 /// The members of the event, which the log keeps under the name of its kind.
@@ -106,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_an_event_is_that_of_its_value() {
+        let content = json!({ "invoice": "R-1", "on": "2026-03-29", "amount": "1.20",
+                              "note": "\u{e4} \"quoted\"", "parts": [{ "a": null }] });
+        let event = stored("ClaimSettled", json!({ "ClaimSettled": content }));
+        let text = cloud_event_text(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), cloud_event(&event).unwrap());
+    }
+
+    #[test]
     fn names_of_our_own_people_stay_in_the_house() {
         let events = [
             ("ClaimAdmitted", json!({ "invoice": "R-1", "by": "Anna Sommer" })),
@@ -116,8 +165,11 @@ mod tests {
             ),
         ];
         for (kind, content) in events {
-            let event = cloud_event(&stored(kind, json!({ kind: content }))).unwrap();
+            let content: Value = content;
+            let event = cloud_event(&stored(kind, json!({ kind: content.clone() }))).unwrap();
             assert!(!event.to_string().to_lowercase().contains("anna"), "{event}");
+            let text = cloud_event_text(&stored(kind, json!({ kind: content }))).unwrap();
+            assert_eq!(text, event.to_string());
         }
         let own = json!({ "GivenUp": { "stamp": { "id": "person:Anna #1#h2x" } } });
         let event = cloud_event(&stored("GivenUp", own)).unwrap();
@@ -127,8 +179,11 @@ mod tests {
     #[test]
     fn a_row_whose_kind_and_content_differ_is_damaged() {
         for payload in [json!([]), json!({ "NoticeSent": {} }), json!({ "ClaimSettled": 1 })] {
-            let error = cloud_event(&stored("ClaimSettled", payload)).unwrap_err();
-            assert_eq!(error.to_string(), "the event at position 4711 is damaged");
+            let damaged = "the event at position 4711 is damaged";
+            let error = cloud_event(&stored("ClaimSettled", payload.clone())).unwrap_err();
+            assert_eq!(error.to_string(), damaged);
+            let error = cloud_event_text(&stored("ClaimSettled", payload)).unwrap_err();
+            assert_eq!(error.to_string(), damaged);
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Record {
 
 /// An event of the log as it goes out; its `id` is its place in the log.
 pub fn account_event(stored: &StoredEvent) -> Result<Record> {
-    let value = crate::outbound::cloud_event(stored)?.to_string();
+    let value = crate::outbound::cloud_event_text(stored)?;
     Ok(Record { topic: ACCOUNTS, key: stored.account.to_string(), value })
 }
 
