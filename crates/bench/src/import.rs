@@ -106,6 +106,7 @@ fn next_chunk(lines: &mut files::Lines, options: &DecodeOptions<'_>) -> Result<V
             fact: event.fact,
             secrets,
             recorded_at: None,
+            trace: None,
         });
     }
     Ok(chunk)

@@ -99,6 +99,7 @@ fn shopper(dice: &mut Dice, number: u32, events: &mut Vec<Incoming>) -> Result<(
             fact,
             secrets: Vec::new(),
             recorded_at: Some(at),
+            trace: None,
         });
         Ok(())
     };

@@ -36,11 +36,11 @@ use kulanz_domain::{
 };
 use kulanz_engine::brake::{self, Gate};
 use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
-use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded};
+use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded, trace};
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
 
 mod lease;
 
@@ -262,7 +262,7 @@ impl Dispatcher {
     async fn deliver_all(&self, rows: &[&OutboxRow], since: &Renewed) -> Vec<DispatchError> {
         let mut errors = Vec::new();
         for row in rows {
-            let end = self.deliver(row, since).await;
+            let end = self.deliver(row, since).instrument(span(row)).await;
             if let Err(error) = unless_overtaken(row, end) {
                 error!(notice = %row.notice, %error, "a message stays in Sending");
                 errors.push(error);
@@ -510,6 +510,16 @@ impl Dispatcher {
         self.add_texts(policy, version, Arc::clone(&templates));
         Ok(templates)
     }
+}
+
+/// An attempt, in the trace of the decision that made the message; none where that is not traced.
+fn span(row: &OutboxRow) -> Span {
+    let Some(decision) = trace::continued(row.traceparent.as_deref()) else { return Span::none() };
+    let (account, notice, channel) = (&row.account, &row.notice, row.channel.name());
+    decision.adopt(info_span!(
+        parent: None, "delivery.send", %account, %notice, channel, attempt = row.attempts,
+        end = Empty
+    ))
 }
 
 /// `templates/<text>.<language>.<tone>.<channel>.hbs` as the key of a text.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use kulanz_domain::fact::Channel;
-use tracing::{Level, event};
+use tracing::{Level, Span, event};
 
-/// An attempt came to an end.
+/// An attempt came to an end; its span says so too.
 pub(crate) fn ended(channel: Channel, end: &'static str) {
+    Span::current().record("end", end);
     let channel = channel.name();
     event!(target: "metric", Level::TRACE, monotonic_counter.kulanz_messages = 1_u64, channel, end);
 }

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Fault, partition,
+    trace::TraceContext,
     vault::{AccountKey, Vault},
     views::{self, Written},
 };
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     pub cause: String,
     /// Kinds of the events that it led to.
     pub kinds: Vec<&'static str>,
+    /// The span of the decision that is being made, where it is kept.
+    pub trace: Option<TraceContext>,
     turn: u64,
 }
 
@@ -97,6 +100,7 @@ impl Desk {
             now: Timestamp::UNIX_EPOCH,
             cause: String::new(),
             kinds: Vec::new(),
+            trace: None,
             turn: 0,
         })))
     }
@@ -251,14 +255,14 @@ impl Inner {
         if events.is_empty() {
             return Ok(0);
         }
-        let (now, cause) = (self.now, self.cause.clone());
+        let (now, cause, trace) = (self.now, self.cause.clone(), self.trace);
         let (open, hot) = self.open(id)?;
         let first = hot.version + 1;
         hot.version += events.len() as u64;
         for event in events {
             let payload = serde_json::to_string(event)?;
             hot.bytes_since_snapshot += payload.len();
-            open.outbox.extend(outbox_change(id, event, now));
+            open.outbox.extend(outbox_change(id, event, now, trace));
             if matches!(event, AccountEvent::AccountErased { .. }) {
                 open.key = KeyChange::Destroy;
                 open.secrets.clear();
@@ -440,7 +444,12 @@ pub fn replay(head: &Head) -> Result<Account, Fault> {
     Ok(account)
 }
 
-fn outbox_change(id: &AccountId, event: &AccountEvent, now: Timestamp) -> Option<OutboxChange> {
+fn outbox_change(
+    id: &AccountId,
+    event: &AccountEvent,
+    now: Timestamp,
+    trace: Option<TraceContext>,
+) -> Option<OutboxChange> {
     let moved = |notice: &NoticeId, state, detail: Option<String>| OutboxChange::Move {
         notice: notice.clone(),
         state,
@@ -460,6 +469,7 @@ fn outbox_change(id: &AccountId, event: &AccountEvent, now: Timestamp) -> Option
             decided_at: decided.at,
             changed_at: decided.at,
             detail: None,
+            traceparent: trace.map(|decision| decision.to_string()),
         }),
         AccountEvent::NoticeSent { notice, .. } => moved(notice, OutboxState::Sent, None),
         AccountEvent::NoticeSuppressed { notice, reason } => {

@@ -27,7 +27,7 @@ use kulanz_domain::{
 };
 use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError, Wake};
 use tokio::{sync::mpsc, task::JoinHandle};
-use tracing::{error, info, warn};
+use tracing::{Span, error, info, warn};
 
 use crate::{
     Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, UNMATCHED,
@@ -37,8 +37,10 @@ use crate::{
     serving::Serving,
 };
 use job::{Found, Item, Job, Lost};
+use touched::{Touched, Traces};
 
 mod job;
+mod touched;
 
 pub(crate) use job::Work;
 
@@ -192,7 +194,7 @@ impl Ledger {
             self.written().await;
         }
         let mut keys = Keys::new();
-        let mut dirty = HashSet::new();
+        let mut dirty = Touched::default();
         let now = self.clock.now();
         let (seen, deciding) = match self.prepare(&jobs).await {
             Ok(prepared) => prepared,
@@ -201,7 +203,7 @@ impl Ledger {
         for job in &mut jobs {
             self.handle(job, now, &seen, &mut keys, &mut dirty).await;
         }
-        if let Err(fault) = self.decide_dirty(&dirty, now, deciding).await {
+        if let Err(fault) = self.decide_dirty(&mut dirty, now, deciding).await {
             error!(%fault, "a decision failed");
         }
         let appends = self.desk.lock().close();
@@ -237,7 +239,9 @@ impl Ledger {
         }
         let keys = Arc::new(keys);
         self.in_flight = Arc::clone(&keys);
-        self.writing = Some(tokio::spawn(write(Arc::clone(&self.store), appends, jobs, keys)));
+        let traced = dirty.traces.appends(&appends);
+        let store = Arc::clone(&self.store);
+        self.writing = Some(tokio::spawn(write(store, appends, jobs, keys, traced)));
         self.desk.lock().cool(HOT);
     }
 
@@ -321,7 +325,7 @@ impl Ledger {
         now: Timestamp,
         seen: &HashSet<InboxKey>,
         keys: &mut Keys,
-        dirty: &mut HashSet<AccountId>,
+        dirty: &mut Touched,
     ) {
         match &job.work {
             Work::Record { items, .. } => {
@@ -352,19 +356,22 @@ impl Ledger {
                 }
                 job.found = Found::Record(found);
             }
-            Work::Execute { account, command, cause, extra, .. } => {
+            Work::Execute { account, command, cause, extra, trace, .. } => {
                 if let Found::Execute(_) = job.found {
                     return;
                 }
                 let (command, cause) = (command.as_deref().cloned(), cause.clone());
                 let done = self.execute(account, command, cause, extra.clone(), now, dirty).await;
+                if done.is_ok() {
+                    dirty.traces.insert(account, *trace);
+                }
                 job.found = Found::Execute(done);
             }
             Work::Decide { accounts, .. } => {
                 match &mut job.found {
-                    Found::Decide(again, _) => dirty.extend(again.drain()),
+                    Found::Decide(again, _) => again.drain().for_each(|one| dirty.wake(one)),
                     _ => {
-                        dirty.extend(accounts.iter().cloned());
+                        accounts.iter().for_each(|one| dirty.wake(one.clone()));
                         job.found = Found::Decide(HashSet::new(), accounts.len());
                     }
                 };
@@ -377,7 +384,7 @@ impl Ledger {
         item: &Incoming,
         now: Timestamp,
         keys: &mut Keys,
-        dirty: &mut HashSet<AccountId>,
+        dirty: &mut Touched,
     ) -> Receipt {
         let Some(rules) = self.rules.of(&item.account) else {
             return Receipt::UnknownCreditor(item.account.creditor.clone());
@@ -411,7 +418,7 @@ impl Ledger {
             }
         }
         keys.insert(item.key.clone(), item.account.clone());
-        dirty.insert(item.account.clone());
+        dirty.insert(&item.account, item.trace);
         self.forward(item, now, keys, dirty).await.unwrap_or(Receipt::Accepted)
     }
 
@@ -422,7 +429,7 @@ impl Ledger {
         item: &Incoming,
         now: Timestamp,
         keys: &mut Keys,
-        dirty: &mut HashSet<AccountId>,
+        dirty: &mut Touched,
     ) -> Option<Receipt> {
         if item.account.debtor.as_str() != UNMATCHED {
             return None;
@@ -440,8 +447,9 @@ impl Ledger {
             Ok(true) => return None,
             Err(fault) => return Some(Receipt::Faulted(fault.to_string())),
         }
-        let (stamp, recorded_at) = (item.stamp.clone(), item.recorded_at);
-        let copy = Incoming { key, account: to, stamp, fact, secrets: Vec::new(), recorded_at };
+        let (stamp, recorded_at, trace) = (item.stamp.clone(), item.recorded_at, item.trace);
+        let secrets = Vec::new();
+        let copy = Incoming { key, account: to, stamp, fact, secrets, recorded_at, trace };
         match Box::pin(self.record(&copy, now, keys, dirty)).await {
             Receipt::Accepted | Receipt::Duplicate => None,
             other => Some(other),
@@ -455,7 +463,7 @@ impl Ledger {
         key: &InboxKey,
         account: &AccountId,
         keys: &Keys,
-        dirty: &HashSet<AccountId>,
+        dirty: &Touched,
     ) -> Result<bool, Fault> {
         if self.in_flight.contains_key(key) || keys.contains_key(key) {
             return Ok(true);
@@ -463,7 +471,7 @@ impl Ledger {
         let (known, versions) = self.store.look(vec![key.clone()], vec![account.clone()]).await?;
         let mut desk = self.desk.lock();
         let behind = versions.first().is_some_and(|version| !desk.is_at(account, *version));
-        if behind && !dirty.contains(account) && !self.bases.contains_key(account) {
+        if behind && !dirty.accounts.contains(account) && !self.bases.contains_key(account) {
             desk.forget(Some(account));
         }
         Ok(known.first() == Some(&true))
@@ -476,7 +484,7 @@ impl Ledger {
         cause: String,
         extra: Extra,
         now: Timestamp,
-        dirty: &mut HashSet<AccountId>,
+        dirty: &mut Touched,
     ) -> Result<Done, ExecuteError> {
         let mut kinds = Vec::new();
         if let Some(command) = command {
@@ -491,7 +499,7 @@ impl Ledger {
             desk.add(account, extra.outbox, extra.held, extra.paylinks)?;
         }
         if !kinds.is_empty() {
-            dirty.insert(account.clone());
+            dirty.accounts.insert(account.clone());
         }
         Ok(Done { kinds })
     }
@@ -516,11 +524,12 @@ impl Ledger {
     /// Decides for every account that something happened to, or leaves that to who serves.
     async fn decide_dirty(
         &self,
-        dirty: &HashSet<AccountId>,
+        dirty: &mut Touched,
         now: Timestamp,
         deciding: bool,
     ) -> Result<(), Fault> {
-        let mut order: Vec<&AccountId> = dirty.iter().collect();
+        let Touched { accounts, traces } = dirty;
+        let mut order: Vec<&AccountId> = accounts.iter().collect();
         order.sort_unstable();
         if deciding {
             measures::decided(order.len());
@@ -531,7 +540,7 @@ impl Ledger {
             let wake = match rules {
                 None => Wake::Never,
                 Some(_) if !deciding => Wake::At(now),
-                Some(rules) => self.decide(account, rules, now).await?,
+                Some(rules) => self.decide(account, rules, now, traces).await?,
             };
             self.desk.lock().wake(account, wake)?;
         }
@@ -543,11 +552,20 @@ impl Ledger {
         account: &AccountId,
         rules: Arc<Rules>,
         now: Timestamp,
+        traces: &mut Traces,
     ) -> Result<Wake, Fault> {
         let seed: Arc<str> = self.desk.lock().seed(account).into();
         let command = Command::Decide { rules, now, seed };
-        match self.run_command(account, command, "wake-up".to_owned(), now).await {
-            Ok(_) => {}
+        let decision = traces.decision(account);
+        self.desk.lock().trace = decision.as_ref().and_then(|decision| decision.context);
+        let done = self.run_command(account, command, "wake-up".to_owned(), now).await;
+        self.desk.lock().trace = None;
+        match done {
+            Ok(kinds) => {
+                if let Some(decision) = decision {
+                    decision.end(&kinds);
+                }
+            }
             Err(ExecuteError::Failed(fault)) => return Err(fault),
             Err(ExecuteError::Refused(refusal)) => {
                 warn!(%account, %refusal, "a decision was refused");
@@ -579,11 +597,13 @@ async fn write(
     appends: Vec<Append>,
     mut jobs: Vec<Job>,
     keys: Arc<Keys>,
+    traced: Vec<(usize, Span)>,
 ) -> Written {
     let names: Vec<AccountId> = appends.iter().map(|append| append.account.clone()).collect();
     let begun = Instant::now();
     let written = store.commit(appends).await;
     measures::batch(names.len(), begun.elapsed(), written.as_deref().ok());
+    touched::ended(traced, written.as_deref().ok());
     let outcomes = match written {
         Ok(outcomes) => outcomes,
         Err(error) => {

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod rebuild;
 mod serving;
 pub mod simulate;
+pub mod trace;
 pub mod trial;
 pub mod vault;
 pub mod views;
@@ -43,6 +44,7 @@ pub use views::UNMATCHED;
 use clock::Clock;
 use ledger::{Ledger, Work};
 use serving::Serving;
+use trace::TraceContext;
 use vault::{AccountKey, Vault, VaultError};
 
 pub(crate) type RuleBook = SharedRules;
@@ -154,6 +156,8 @@ pub struct Incoming {
     pub secrets: Vec<(String, Vec<u8>)>,
     /// When we learnt of it; `None`: now.
     pub recorded_at: Option<Timestamp>,
+    /// The span that it came in by, where its trace is kept.
+    pub trace: Option<TraceContext>,
 }
 
 impl std::fmt::Debug for Incoming {
@@ -356,7 +360,7 @@ impl Engine {
     }
 
     /// Executes a command and writes `extra` in the same transaction. Without a command only
-    /// `extra` is written.
+    /// `extra` is written. It belongs to the trace of the span that it is called in.
     pub async fn execute_with(
         &self,
         account: &AccountId,
@@ -366,8 +370,8 @@ impl Engine {
     ) -> Result<Done, ExecuteError> {
         let (reply, answer) = oneshot::channel();
         let (account, cause) = (account.clone(), cause.to_owned());
-        let command = command.map(Box::new);
-        self.send(Work::Execute { account, command, cause, extra, reply }).await?;
+        let (command, trace) = (command.map(Box::new), trace::current());
+        self.send(Work::Execute { account, command, cause, extra, trace, reply }).await?;
         let done = answer.await.map_err(|_| Fault::Stopped)??;
         self.committed.notify_waiters();
         Ok(done)

@@ -394,6 +394,7 @@ async fn record(
             fact,
             secrets: Vec::new(),
             recorded_at: None,
+            trace: None,
         });
     }
     if !items.is_empty() {

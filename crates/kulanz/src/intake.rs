@@ -4,15 +4,15 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use anyhow::Result;
-use kulanz_engine::{Engine, Incoming, Receipt};
+use kulanz_engine::{Engine, Incoming, Receipt, trace};
 use kulanz_store::{DeadLetter, InboxKey};
 use kulanz_wire::{Inbound, Rejection};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::oneshot;
-use tracing::{Level, Span, event};
+use tracing::{Level, Span, event, field::Empty};
 
-use crate::telemetry::{METRIC, continue_trace};
+use crate::telemetry::METRIC;
 
 /// What became of one inbound event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -152,8 +152,12 @@ pub async fn record(
     for (at, one) in arrived.iter().enumerate() {
         match &one.decoded {
             Ok(inbound) => {
-                spans.extend(span(inbound));
-                items.push(incoming(inbound)?);
+                let mut item = incoming(inbound)?;
+                if let Some(span) = span(inbound) {
+                    item.trace = trace::context(&span);
+                    spans.push((at, span));
+                }
+                items.push(item);
                 places.push(at);
                 answers.push(None);
             }
@@ -208,7 +212,9 @@ pub async fn record(
         let one = &arrived[at];
         letters.push((at, letter(engine, one, reason, detail, account.as_ref()).await?));
     }
-    drop(spans);
+    for (at, span) in spans {
+        span.record("status", answers[at].as_ref().map_or("failed", |answer| answer.status));
+    }
     let answers: Vec<Answer> = answers.into_iter().flatten().collect();
     counted(arrived, &answers);
     Ok((answers, letters))
@@ -237,11 +243,12 @@ pub async fn letter(
 
 /// Where the producer traces an event: our part of that trace.
 fn span(inbound: &Inbound) -> Option<Span> {
-    let traceparent = inbound.traceparent.as_deref()?;
+    let producer = trace::continued(inbound.traceparent.as_deref())?;
     let (account, event) = (&inbound.account, inbound.key.1.as_str());
-    let span = tracing::info_span!("intake.take_event", %account, event);
-    continue_trace(&span, traceparent);
-    Some(span)
+    let span = tracing::info_span!(
+        parent: None, "intake.take_event", %account, event, status = Empty
+    );
+    Some(producer.adopt(span))
 }
 
 /// Tells the metrics what became of events.
@@ -272,6 +279,7 @@ pub fn incoming(inbound: &Inbound) -> Result<Incoming> {
         fact: inbound.fact.clone(),
         secrets,
         recorded_at: None,
+        trace: None,
     })
 }
 

@@ -6,22 +6,22 @@
 //! OTLP for a collector and text for Prometheus. Nothing is collected by commands that only look.
 
 mod measures;
+mod traces;
 mod watch;
 
 use std::{io::IsTerminal, sync::OnceLock};
 
 use anyhow::{Context, Result};
-use opentelemetry::{KeyValue, global, trace::TracerProvider};
+use opentelemetry::{KeyValue, trace::TracerProvider};
 use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     metrics::{PeriodicReader, SdkMeterProvider},
-    propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracerProvider},
 };
 use prometheus::{Registry, TextEncoder};
 use serde::{Deserialize, Serialize};
-use tracing_opentelemetry::{MetricsLayer, OpenTelemetrySpanExt};
+use tracing_opentelemetry::MetricsLayer;
 use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, fmt::writer::MakeWriterExt, layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -80,7 +80,6 @@ pub fn logs_only(level: &str, format: LogFormat) {
 /// # Errors
 /// Where the collector's address is none.
 pub fn start(level: &str, settings: &TelemetrySettings) -> Result<Telemetry> {
-    global::set_text_map_propagator(TraceContextPropagator::new());
     let service = settings.service.clone().unwrap_or_else(|| "kulanz".to_owned());
     let resource = Resource::builder()
         .with_service_name(service)
@@ -110,10 +109,11 @@ pub fn start(level: &str, settings: &TelemetrySettings) -> Result<Telemetry> {
             .with_http_client(client)
             .with_endpoint(format!("{base}/v1/traces"))
             .build()?;
-        let kept = Sampler::TraceIdRatioBased(settings.traces.unwrap_or(1.0));
+        // What is not kept has no span in the first place.
+        traces::collect(settings.traces.unwrap_or(1.0));
         let built = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_sampler(Sampler::ParentBased(Box::new(kept)))
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             .with_batch_exporter(exporter)
             .build();
         tracers = Some(built);
@@ -158,15 +158,6 @@ pub fn exposition() -> Option<Result<String>> {
         metric.set_label(labels);
     }
     Some(TextEncoder::new().encode_to_string(&families).map_err(Into::into))
-}
-
-/// Makes `span` a part of the trace that a W3C `traceparent` names.
-pub fn continue_trace(span: &tracing::Span, traceparent: &str) {
-    let carrier =
-        std::collections::HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
-    let context = global::get_text_map_propagator(|propagator| propagator.extract(&carrier));
-    // Refused where no collector is set: then there is no trace to belong to.
-    let _ = span.set_parent(context);
 }
 
 fn logs<S>(level: &str, format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>

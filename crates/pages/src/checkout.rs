@@ -117,6 +117,7 @@ impl Pages {
             },
             secrets: Vec::new(),
             recorded_at: None,
+            trace: None,
         };
         match self.engine.record(vec![incoming]).await?.pop() {
             Some(Receipt::Accepted | Receipt::Duplicate) => Ok(Settled::Booked),

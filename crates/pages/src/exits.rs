@@ -363,6 +363,7 @@ fn incoming(visit: &Visit, id: String, fact: Fact, secrets: Vec<(String, Vec<u8>
         fact,
         secrets,
         recorded_at: None,
+        trace: None,
     }
 }
 

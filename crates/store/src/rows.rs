@@ -102,6 +102,8 @@ pub struct OutboxRow {
     pub changed_at: Timestamp,
     /// Last failure or reason, without personal data.
     pub detail: Option<String>,
+    /// W3C `traceparent` of the decision, where that is traced.
+    pub traceparent: Option<String>,
 }
 
 /// Who sends messages, and for how long it says so each time.

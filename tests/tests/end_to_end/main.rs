@@ -32,5 +32,6 @@ mod server;
 mod simulate;
 mod stories;
 mod telemetry;
+mod traces;
 mod webhooks;
 mod world;

@@ -208,6 +208,7 @@ pub fn told(id: &str, debtor: &str, fact: Fact) -> Incoming {
         fact,
         secrets,
         recorded_at: None,
+        trace: None,
     }
 }
 

@@ -14,7 +14,7 @@ use kulanz_store::{InboxKey, Outcome};
 use tokio::sync::oneshot;
 
 use super::Extra;
-use crate::{Done, ExecuteError, Fault, Incoming, Receipt, UNMATCHED};
+use crate::{Done, ExecuteError, Fault, Incoming, Receipt, UNMATCHED, trace::TraceContext};
 
 /// How often work is decided anew because another instance was faster: each time that one got on.
 const ATTEMPTS: u32 = 20;
@@ -29,6 +29,8 @@ pub(crate) enum Work {
         command: Option<Box<Command>>,
         cause: String,
         extra: Extra,
+        /// The span that asks for it.
+        trace: Option<TraceContext>,
         reply: oneshot::Sender<Result<Done, ExecuteError>>,
     },
     /// Look at these accounts: their wake-ups are due.

@@ -47,6 +47,7 @@ async fn book(engine: &Engine, accounts: u32) {
             fact: Fact::InsolvencyOpened { on: jiff::civil::date(2026, 1, 5) },
             secrets: Vec::new(),
             recorded_at: None,
+            trace: None,
         }
     });
     engine.record(told.collect()).await.unwrap();

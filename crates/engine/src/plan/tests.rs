@@ -128,7 +128,8 @@ impl Book {
         let account = AccountId::new("shop".parse().unwrap(), debtor.parse().unwrap());
         let key = InboxKey { source: "/test".to_owned(), id };
         let secrets = Vec::new();
-        let told = Incoming { key, account, stamp, fact, secrets, recorded_at: None };
+        let (recorded_at, trace) = (None, None);
+        let told = Incoming { key, account, stamp, fact, secrets, recorded_at, trace };
         assert_eq!(self.engine.record(vec![told]).await.unwrap(), [Receipt::Accepted]);
     }
 
@@ -179,7 +180,7 @@ pub(crate) fn profile() -> Fact {
     }
 }
 
-fn issued(invoice: &str, due_on: jiff::civil::Date) -> Fact {
+pub(crate) fn issued(invoice: &str, due_on: jiff::civil::Date) -> Fact {
     Fact::InvoiceIssued {
         invoice: Invoice {
             invoice: invoice.parse().unwrap(),

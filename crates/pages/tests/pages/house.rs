@@ -302,6 +302,7 @@ impl House {
             fact,
             secrets,
             recorded_at: None,
+            trace: None,
         };
         let receipts = self.engine.record(vec![incoming]).await.unwrap();
         assert_eq!(receipts, [kulanz_engine::Receipt::Accepted]);

@@ -59,6 +59,7 @@ pub(crate) fn outbox_row(row: &dyn Columns) -> Result<OutboxRow, StoreError> {
         decided_at: row.moment("decided_at")?,
         changed_at: row.moment("changed_at")?,
         detail: row.text_if_any("detail")?,
+        traceparent: row.text_if_any("traceparent")?,
     })
 }
 

@@ -41,14 +41,12 @@ pub async fn a_taken_message_stays_taken_after_opening_again(
     open: impl AsyncFn() -> Arc<dyn Store>,
 ) {
     let store = open().await;
-    commit(&*store, messages(&[message("shop/d1", "N-1", at(0))])).await;
+    let traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned());
+    let decided = OutboxRow { traceparent, ..message("shop/d1", "N-1", at(0)) };
+    commit(&*store, messages(std::slice::from_ref(&decided))).await;
     let taken = store.take_outbox(creditor("shop"), at(5), 9, by("one")).await.unwrap();
-    let expected = OutboxRow {
-        state: OutboxState::Sending,
-        attempts: 1,
-        changed_at: at(5),
-        ..message("shop/d1", "N-1", at(0))
-    };
+    let expected =
+        OutboxRow { state: OutboxState::Sending, attempts: 1, changed_at: at(5), ..decided };
     assert_eq!(taken, std::slice::from_ref(&expected));
     drop(store);
     let store = open().await;

@@ -90,6 +90,7 @@ pub(crate) fn message(id: &str, notice: &str, next_at: Timestamp) -> OutboxRow {
         decided_at: at(0),
         changed_at: at(0),
         detail: None,
+        traceparent: None,
     }
 }
 

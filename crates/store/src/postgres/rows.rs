@@ -59,10 +59,10 @@ const PUT_SECRETS: &str = "INSERT INTO secrets (account, slot, stamp, sealed)
     WHERE excluded.stamp >= secrets.stamp";
 
 const PUT_MESSAGES: &str = "INSERT INTO outbox (notice, account, channel, step, state, attempts,
-    next_at, decided_at, changed_at, detail, of_creditor)
+    next_at, decided_at, changed_at, detail, of_creditor, traceparent)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[],
     $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[],
-    $11::text[])";
+    $11::text[], $12::text[])";
 
 const MOVE_MESSAGES: &str = "UPDATE outbox SET state = moved.state, next_at = moved.next_at,
     changed_at = moved.changed_at, detail = moved.detail
@@ -343,6 +343,7 @@ impl<'b> Round<'b> {
                 rows.iter().map(|row| moment(row.2.changed_at)).collect::<Vec<_>>(),
                 rows.iter().map(|row| row.2.detail.as_deref().map(text)).collect::<Vec<_>>(),
                 rows.iter().map(|row| row.2.account.creditor.as_str()).collect::<Vec<_>>(),
+                rows.iter().map(|row| row.2.traceparent.as_deref()).collect::<Vec<_>>(),
             ),
             None,
         ));

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0003_leases.sql"),
     include_str!("../../migrations/postgres/0004_requests.sql"),
     include_str!("../../migrations/postgres/0005_leased_messages.sql"),
+    include_str!("../../migrations/postgres/0006_traced_messages.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.

@@ -22,8 +22,8 @@ pub(super) const PUT_SECRET: &str = "INSERT INTO secrets (account, slot, stamp, 
     ON CONFLICT DO UPDATE SET stamp = excluded.stamp, sealed = excluded.sealed \
     WHERE excluded.stamp >= stamp";
 pub(super) const PUT_MESSAGE: &str = "INSERT INTO outbox (notice, account, channel, step, state, \
-    attempts, next_at, decided_at, changed_at, detail, of_creditor) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
+    attempts, next_at, decided_at, changed_at, detail, of_creditor, traceparent) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
 pub(super) const MOVE_MESSAGE: &str = "UPDATE outbox SET state = ?2, next_at = ?3, \
     changed_at = ?4, detail = ?5 WHERE notice = ?1";
 pub(super) const PUT_PAYLINK: &str = "INSERT INTO paylinks \

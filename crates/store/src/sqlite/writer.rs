@@ -305,6 +305,7 @@ impl<'c> Writer<'c> {
             code::moment(row.changed_at),
             row.detail,
             row.account.creditor.as_str(),
+            row.traceparent,
         ])?;
         match put {
             0 => Err(StoreError::Misused(format!("message {} exists", row.notice))),

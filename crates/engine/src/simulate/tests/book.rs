@@ -51,6 +51,7 @@ impl Shop {
             fact,
             secrets: Vec::new(),
             recorded_at: learnt.map(at),
+            trace: None,
         });
     }
 
