@@ -219,8 +219,15 @@ impl Job {
 }
 
 fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
-    let Item::Decided(receipt) = found else { return };
     let own = lost.accounts.contains(&item.account);
+    if let Item::Halfway = found
+        && own
+    {
+        // First the batch before took the one half away, now the other one is lost as well.
+        *found = Item::Todo;
+        return;
+    }
+    let Item::Decided(receipt) = found else { return };
     // What happens to a payment that waits to be assigned may concern another account too.
     let shared = item.account.debtor.as_str() == UNMATCHED && !lost.is_empty();
     let same = *receipt == Receipt::Duplicate && lost.keys.contains(&item.key);
@@ -232,3 +239,6 @@ fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
