@@ -73,6 +73,8 @@ impl Subscriber for Counting {
 #[tokio::test]
 async fn where_nobody_collects_no_span_is_made() {
     let counting = Counting::default();
+    // A second one: where there is one alone, threads without it settle that nobody wants a span.
+    let _second = tracing::Dispatch::new(counting.clone());
     let _all_here = tracing::subscriber::set_default(counting.clone());
     let folder = TempDir::new().unwrap();
     let store: std::sync::Arc<dyn Store> =
