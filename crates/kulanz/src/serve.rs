@@ -2,12 +2,13 @@
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use kulanz_delivery::dispatcher::Dispatcher;
 use kulanz_domain::ids::CreditorId;
 use kulanz_pages::{Agency, Counselling, CreditorCard, Pages};
 use kulanz_policies::CreditorFile;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 
 use crate::{
     health,
@@ -102,12 +103,12 @@ impl Running {
         let address = self.url();
         write_address(&file, &address)?;
         let engine = self.house.engine.clone();
-        let wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
+        let mut wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
         let again = tokio::spawn(look_again(Arc::clone(&self.house)));
         let watched = tokio::spawn(crate::telemetry::watch(self.house.engine.clone()));
         let dispatcher = Arc::clone(&self.dispatcher);
         let (stop, told) = tokio::sync::watch::channel(false);
-        let messages = tokio::spawn(async move { dispatcher.run(told).await });
+        let mut messages = tokio::spawn(async move { dispatcher.run(told).await });
         let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
         let webhooks = tokio::spawn(webhooks::run(Arc::clone(&self.house), self.webhooks));
         let outdated = tokio::spawn(tell_outdated(self.house.engine.outdated()));
@@ -119,11 +120,20 @@ impl Running {
             stopped().await;
             tokio::time::sleep(LAST_REQUESTS).await;
         };
+        let mut kafka = self.kafka;
+        // A server that only looks well is of no use: where a part has died, the rest ends in order,
+        // and whoever watches over the process starts it anew.
         let served = tokio::select! {
-            served = serving.into_future() => served,
+            served = serving.into_future() => served.context("the server ended"),
             () = waited_out => Ok(()),
+            error = died(&mut wake_ups, "takes wake-ups") => Err(error),
+            error = died(&mut messages, "sends messages") => Err(error),
+            error = failed(kafka.as_mut()) => Err(error),
         };
-        if let Some(kafka) = self.kafka {
+        if let Err(error) = &served {
+            tracing::error!("{error:#}");
+        }
+        if let Some(kafka) = kafka {
             kafka.stop().await;
         }
         wake_ups.abort();
@@ -135,11 +145,34 @@ impl Running {
         erased.abort();
         // A message that is half out would be of unknown outcome: what is under way ends first.
         stop.send_replace(true);
-        if tokio::time::timeout(LAST_MESSAGES, messages).await.is_err() {
+        let last = async {
+            if !messages.is_finished() {
+                // That it dies now is told by nobody; the store knows what it was doing.
+                let _ = messages.await;
+            }
+        };
+        if tokio::time::timeout(LAST_MESSAGES, last).await.is_err() {
             tracing::warn!("messages were still on their way when the server ended");
         }
         remove_address(&file, &address)?;
-        served.context("the server ended")
+        served
+    }
+}
+
+/// Comes back where a task has died that goes on until it is told otherwise.
+async fn died(task: &mut JoinHandle<()>, does: &str) -> anyhow::Error {
+    let end = match task.await {
+        Ok(()) => "it came to its end".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    anyhow!("the part of the server that {does} has died, so the server ends too: {end}")
+}
+
+/// Comes back where Kafka's part has died; never where there is none.
+async fn failed(kafka: Option<&mut kafka::Running>) -> anyhow::Error {
+    match kafka {
+        Some(kafka) => kafka.failed().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -276,5 +309,19 @@ fn card(file: &CreditorFile) -> CreditorCard {
                 contact: Vec::new(),
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_dies_ends_the_server_with_a_sentence() {
+        let mut task = tokio::spawn(async { panic!("a decision that goes wrong") });
+        let told = died(&mut task, "takes wake-ups").await.to_string();
+        assert!(told.contains("that takes wake-ups has died, so the server ends too"), "{told}");
+        assert!(told.contains("a decision that goes wrong"), "{told}");
+        assert!(task.is_finished());
     }
 }

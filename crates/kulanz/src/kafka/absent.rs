@@ -24,6 +24,11 @@ impl Running {
         }
     }
 
+    /// Nothing that could.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        std::future::pending().await
+    }
+
     /// Nothing to end.
     pub async fn stop(self) {}
 }

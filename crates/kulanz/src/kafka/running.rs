@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use kulanz_engine::Fault;
 use kulanz_store::{DeadLetter, Partitions, StoreError};
 use kulanz_wire::DecodeOptions;
@@ -17,7 +17,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     message::OwnedMessage,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     administration,
@@ -55,7 +55,7 @@ pub enum Told {
 pub struct Running {
     stop: Arc<AtomicBool>,
     tell: watch::Sender<Told>,
-    parts: Vec<JoinHandle<()>>,
+    parts: JoinSet<Result<()>>,
 }
 
 impl Running {
@@ -85,20 +85,45 @@ impl Running {
             client.create_with_context(group).context("kafka in kulanz.yaml")?;
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, told) = watch::channel(Told::Run);
-        let writing =
-            tokio::spawn(producer::run(Arc::clone(house), settings.clone(), told.clone()));
-        let reading = tokio::spawn(read(consumer, settings, waits, Arc::clone(&stop), told));
-        Ok(Some(Self { stop, tell, parts: vec![writing, reading] }))
+        let mut parts = JoinSet::new();
+        let writing = producer::run(Arc::clone(house), settings.clone(), told.clone());
+        parts.spawn(async {
+            writing.await;
+            Ok(())
+        });
+        parts.spawn(read(consumer, settings, waits, Arc::clone(&stop), told));
+        Ok(Some(Self { stop, tell, parts }))
+    }
+
+    /// Comes back once a part has ended that nobody told to, and says what that means. It does not
+    /// come back of itself: librdkafka's state and ours are not known any more, and a new process
+    /// begins at the committed offsets.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        let ended = match self.parts.join_next().await {
+            Some(Ok(Ok(()))) | None => anyhow!("it came to its end"),
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => anyhow!("it died: {error}"),
+        };
+        ended.context(
+            "a part of the server that works on Kafka has ended, so the server ends too, to be \
+             started anew; what was not recorded or written by then comes again",
+        )
     }
 
     /// Ends: what was polled is recorded and committed, what was written is waited for.
     pub async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.tell.send_replace(Told::Stop);
-        for part in self.parts {
-            if tokio::time::timeout(END, part).await.is_err() {
-                tracing::warn!("Kafka's part of the server did not end in time");
+        let mut parts = self.parts;
+        let ended = async {
+            while let Some(ended) = parts.join_next().await {
+                if let Err(error) = ended.map_err(anyhow::Error::from).and_then(|ended| ended) {
+                    tracing::error!("Kafka's part of the server did not end well: {error:#}");
+                }
             }
+        };
+        if tokio::time::timeout(END, ended).await.is_err() {
+            tracing::warn!("Kafka's part of the server did not end in time");
         }
     }
 }
@@ -110,11 +135,11 @@ async fn read(
     mut waits: bool,
     stop: Arc<AtomicBool>,
     mut told: watch::Receiver<Told>,
-) {
+) -> Result<()> {
     while waits {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
-            _ = told.wait_for(|told| *told == Told::Stop) => return,
+            _ = told.wait_for(|told| *told == Told::Stop) => return Ok(()),
         }
         match administration::ready(&settings).await {
             Ok(()) => waits = false,
@@ -123,14 +148,9 @@ async fn read(
     }
     let names: Vec<String> = topics::inbound().map(|topic| topic.full(&settings)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if let Err(error) = consumer.subscribe(&names) {
-        tracing::error!(%error, "inbound topics cannot be subscribed to");
-        return;
-    }
+    consumer.subscribe(&names).context("inbound topics cannot be subscribed to")?;
     let polling = tokio::task::spawn_blocking(move || Group::run(&consumer, &stop));
-    if polling.await.is_err() {
-        tracing::error!("the thread that polls Kafka has died: no events come in from there");
-    }
+    polling.await.context("the thread that polls has died")
 }
 
 /// Takes records into accounts.
@@ -282,5 +302,28 @@ mod tests {
         }
         assert_eq!(share(64, |_| false), Partitions::NONE);
         assert_eq!(share(4, |_| true), Partitions::ALL);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_dies_is_told_and_the_others_still_end_in_order() {
+        let (tell, mut told) = watch::channel(Told::Run);
+        let mut parts = JoinSet::new();
+        parts.spawn(async move {
+            let end = told.wait_for(|told| *told == Told::Stop).await.map(drop);
+            end.context("told by nobody")
+        });
+        parts.spawn(async {
+            let polling = tokio::task::spawn_blocking(|| panic!("a poll that goes wrong"));
+            polling.await.context("the thread that polls has died")
+        });
+        let mut kafka = Running { stop: Arc::default(), tell, parts };
+        let told = format!("{:#}", kafka.failed().await);
+        for words in ["Kafka has ended", "the thread that polls has died", "a poll that goes wrong"]
+        {
+            assert!(told.contains(words), "{told}");
+        }
+        let stopped = Arc::clone(&kafka.stop);
+        kafka.stop().await;
+        assert!(stopped.load(Ordering::Relaxed));
     }
 }
