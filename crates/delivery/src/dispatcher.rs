@@ -262,8 +262,8 @@ impl Dispatcher {
     async fn deliver_all(&self, rows: &[&OutboxRow], since: &Renewed) -> Vec<DispatchError> {
         let mut errors = Vec::new();
         for row in rows {
-            let end = self.deliver(row, since).instrument(span(row)).await;
-            if let Err(error) = unless_overtaken(row, end) {
+            let attempt = async { unless_overtaken(row, self.deliver(row, since).await) };
+            if let Err(error) = attempt.instrument(span(row)).await {
                 error!(notice = %row.notice, %error, "a message stays in Sending");
                 errors.push(error);
             }
@@ -277,8 +277,9 @@ impl Dispatcher {
             Recheck::Send => {}
             Recheck::Later(at) => {
                 let detail = Some(remembering(row, "may not be contacted now".to_owned()));
+                self.engine.try_later(account, self.held(row), at, detail).await?;
                 measures::ended(row.channel, "later");
-                return Ok(self.engine.try_later(account, self.held(row), at, detail).await?);
+                return Ok(());
             }
             // The gateway may have it already: nobody can say that it was not sent.
             Recheck::Suppress(_) if may_have_left(row) => {
@@ -286,10 +287,10 @@ impl Dispatcher {
             }
             Recheck::Suppress(reason) => {
                 info!(%account, %notice, ?reason, "not sent");
-                measures::ended(row.channel, "suppressed");
                 let command = Command::Suppress { notice: notice.clone(), reason };
                 let extra = Extra { held: vec![self.held(row)], ..Extra::default() };
                 self.engine.execute_with(account, Some(command), "delivery", extra).await?;
+                measures::ended(row.channel, "suppressed");
                 return Ok(());
             }
             Recheck::NotPending => return self.overtaken(row).await,
@@ -364,11 +365,13 @@ impl Dispatcher {
         match self.backoff.next(row.attempts, elapsed, random, after) {
             Some(wait) => {
                 warn!(notice = %row.notice, attempts = row.attempts, %reason, "tried again later");
-                measures::ended(row.channel, "again");
                 let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
                 let next = at.saturating_add(wait).unwrap_or(at);
                 let reason = remembering(row, reason);
-                Ok(self.engine.try_later(&row.account, self.held(row), next, Some(reason)).await?)
+                let held = self.held(row);
+                self.engine.try_later(&row.account, held, next, Some(reason)).await?;
+                measures::ended(row.channel, "again");
+                Ok(())
             }
             None => self.park(row, false, &reason).await,
         }
@@ -381,11 +384,11 @@ impl Dispatcher {
         reason: &str,
     ) -> Result<(), DispatchError> {
         warn!(notice = %row.notice, outcome_unknown, %reason, "parked");
-        measures::ended(row.channel, if outcome_unknown { "unknown" } else { "parked" });
         let command = Command::Park { notice: row.notice.clone(), outcome_unknown };
         let state = if outcome_unknown { OutboxState::Unknown } else { OutboxState::Parked };
         let extra = self.moved(row, state, reason);
         self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
+        measures::ended(row.channel, if outcome_unknown { "unknown" } else { "parked" });
         Ok(())
     }
 
@@ -398,7 +401,6 @@ impl Dispatcher {
         reason: String,
     ) -> Result<(), DispatchError> {
         warn!(notice = %row.notice, %reason, "the address is bad");
-        measures::ended(row.channel, "bounced");
         let fact = Fact::NoticeReceipt {
             notice: row.notice.clone(),
             channel: row.channel,
@@ -414,6 +416,7 @@ impl Dispatcher {
         };
         let extra = self.moved(row, OutboxState::Suppressed, &format!("bounced: {reason}"));
         self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
+        measures::ended(row.channel, "bounced");
         Ok(())
     }
 

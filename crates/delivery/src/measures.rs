@@ -5,7 +5,7 @@ use std::time::Duration;
 use kulanz_domain::fact::Channel;
 use tracing::{Level, Span, event};
 
-/// An attempt came to an end; its span says so too.
+/// An attempt came to its one end, durably but for `sent`; its span says so too.
 pub(crate) fn ended(channel: Channel, end: &'static str) {
     Span::current().record("end", end);
     let channel = channel.name();

@@ -105,7 +105,7 @@ impl Running {
         let engine = self.house.engine.clone();
         let mut wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
         let again = tokio::spawn(look_again(Arc::clone(&self.house)));
-        let watched = tokio::spawn(crate::telemetry::watch(self.house.engine.clone()));
+        let watched = tokio::spawn(crate::telemetry::watch(Arc::clone(&self.house)));
         let dispatcher = Arc::clone(&self.dispatcher);
         let (stop, told) = tokio::sync::watch::channel(false);
         let mut messages = tokio::spawn(async move { dispatcher.run(told).await });

@@ -9,6 +9,7 @@
 
 mod command;
 mod endpoint;
+mod measures;
 mod settings;
 mod signature;
 mod state;
@@ -23,6 +24,7 @@ use kulanz_store::Store;
 pub use self::{
     command::{list, outlook, retry, send_test},
     endpoint::Endpoint,
+    measures::measure,
     settings::Webhook,
 };
 use self::{endpoint::Sent, state::State};
@@ -149,7 +151,7 @@ impl Sender {
                     }
                 }
                 Sent::Gone => {
-                    state.park("it answers 410: it wants no more events");
+                    state.park("it answers 410: it wants no more events", self.now());
                     tracing::error!(webhook = name, "an endpoint is gone: nothing is sent to it");
                     break;
                 }
@@ -171,7 +173,7 @@ impl Sender {
         state.failed(&why, now, now.saturating_add(wait).unwrap_or(now));
         let since = state.failing_since.unwrap_or(now);
         if now.duration_since(since) >= self.endpoint.give_up_after {
-            state.park(&format!("it failed since {since}, the last time: {why}"));
+            state.park(&format!("it failed since {since}, the last time: {why}"), now);
             tracing::error!(webhook = name, why, "an endpoint is parked");
         } else {
             tracing::warn!(webhook = name, why, failures = state.failures, "a webhook failed");

@@ -202,6 +202,21 @@ fn one_that_fails_holds_nobody_up_is_parked_and_tried_again_when_a_person_wants_
     // What is parked stays parked, and nothing is lost.
     server.stop();
     let server = house.serve();
+    let figure = |name: &str, webhook: &str| -> Option<f64> {
+        let text = server.get("/metrics").body;
+        let series = format!("kulanz_webhook_{name}{{webhook=\"{webhook}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok())
+    };
+    let parked = eventually("the figures are there", || {
+        let all = ["bad", "gone", "good"].map(|webhook| figure("parked", webhook));
+        all.iter().all(Option::is_some).then_some(all.map(Option::unwrap))
+    });
+    assert_eq!(parked, [1.0, 1.0, 0.0]);
+    let failing = ["bad", "gone", "good"].map(|webhook| figure("failing_seconds", webhook));
+    assert!(failing[0] > Some(0.0) && failing[1] > Some(0.0), "{failing:?}");
+    assert_eq!(failing[2], Some(0.0));
+    let behind = |webhook| figure("behind_events", webhook).unwrap();
+    assert_eq!([behind("bad"), behind("good")], [number as f64, 0.0]);
     server.accept(&[invoice("atelier/K-1", "R-2", "10.00", "2036-01-01")]);
     arrive(&good, &house, number + 1);
     assert_eq!((bad.requests().len(), gone.requests().len()), (1, 1));

@@ -15,6 +15,7 @@ use kulanz_engine::{
 use tracing::warn;
 
 use super::{DispatchError, Dispatcher};
+use crate::measures;
 
 /// Messages of others that are taken over at once.
 const LEFT_AT_ONCE: u32 = 100;
@@ -130,6 +131,7 @@ pub(super) fn unless_overtaken(
     match end {
         Err(DispatchError::Engine(Fault::Overtaken)) => {
             warn!(notice = %row.notice, "another instance goes on with this message");
+            measures::ended(row.channel, "overtaken");
             Ok(())
         }
         other => other,

@@ -388,6 +388,42 @@ async fn a_message_of_an_instance_that_lives_is_left_to_it_and_that_of_a_dead_on
     }
 }
 
+/// A process that was stopped for longer than its lease writes nothing of its attempt, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_was_overtaken_is_counted_as_that() {
+    let url = server::database();
+    let (slow, quick) = (Gateway::new(true), Gateway::new(true));
+    let other = Instance::new(&url, NO_SKEW, &quick).await;
+    let (go_on, until) = std::sync::mpsc::channel();
+    *slow.stands_still.lock().unwrap() = Some(until);
+    let (asked, there) = (Arc::clone(&slow), url.clone());
+    let stopped = std::thread::spawn(move || {
+        let ends = Ends::default();
+        // A second one: where there is one alone, threads without it settle that nobody counts.
+        let _second = tracing::Dispatch::new(ends.clone());
+        let _all_here = tracing::subscriber::set_default(ends.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let one = Instance::new(&there, NO_SKEW, &asked).await;
+            let facts = vec![told("p", "D", profile()), told("i", "D", issued("R", 5_000))];
+            one.engine.record(facts).await.unwrap();
+            one.dispatcher.run_once().await.unwrap();
+        });
+        ends.0.lock().unwrap().clone()
+    });
+    eventually("it is with the gateway", async || slow.counts().0 == 1).await;
+    eventually("another one takes it over", async || {
+        other.dispatcher.recover().await.unwrap() == 1
+    })
+    .await;
+    assert_eq!(other.dispatcher.run_once().await.unwrap(), 1);
+    assert_eq!(quick.counts(), (1, 1));
+    go_on.send(()).unwrap();
+    let ends = tokio::task::spawn_blocking(|| stopped.join().unwrap()).await.unwrap();
+    assert_eq!(ends, ["overtaken"]);
+    assert_eq!(other.store().outbox(Some(OutboxState::Sent), 9).await.unwrap().len(), 1);
+}
+
 /// The gateway may have what a dead instance was sending: whoever has paid meanwhile is not written to
 /// again, and nobody says that the message was not sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

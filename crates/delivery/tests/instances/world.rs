@@ -109,6 +109,9 @@ pub struct Gateway {
     pub asked: Mutex<BTreeMap<String, u32>>,
     pub hangs: AtomicBool,
     pub knows_keys: bool,
+    /// Where set, whoever sends stands still with all its thread until it is told of it, as a process
+    /// that was stopped does; then the gateway is busy.
+    pub stands_still: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
 
 impl Gateway {
@@ -129,6 +132,10 @@ impl Sender for Gateway {
         *self.asked.lock().unwrap().entry(key.to_string()).or_default() += 1;
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
+        }
+        if let Some(until) = self.stands_still.lock().unwrap().take() {
+            until.recv().unwrap();
+            return Err(SendError::Retry { reason: "busy".to_owned(), after: None });
         }
         Ok(Accepted { via: "test".to_owned(), gateway_id: None })
     }
@@ -295,4 +302,33 @@ impl Dice {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % end
     }
+}
+
+/// Takes down how attempts end, as the metrics tell it.
+#[derive(Clone, Default)]
+pub struct Ends(pub Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Ends {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "metric"
+    }
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct End<'e>(&'e Ends);
+        impl tracing::field::Visit for End<'_> {
+            fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+                if field.name() == "end" {
+                    self.0.0.lock().unwrap().push(value.to_owned());
+                }
+            }
+            fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+        }
+        event.record(&mut End(self));
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }

@@ -40,7 +40,8 @@ pub const MEASURES: &[Measure] = &[
     },
     counted(
         "kulanz_messages",
-        "Messages by channel and end: sent, suppressed, later, again, bounced, parked, unknown",
+        "Messages by channel and end: sent, suppressed, later, again, bounced, parked, unknown, \
+         overtaken",
     ),
     Measure {
         name: "kulanz_send_seconds",
@@ -50,6 +51,12 @@ pub const MEASURES: &[Measure] = &[
     counted("kulanz_stuck_messages", "Messages parked or of unknown outcome now (at most 10,000)"),
     counted("kulanz_dead_letters_open", "Dead letters that wait for a person (at most 10,000)"),
     counted("kulanz_work_items", "Items that wait for a person, by list (at most 10,000)"),
+    counted("kulanz_webhook_parked", "1: nothing is sent to the webhook until a person says so"),
+    counted(
+        "kulanz_webhook_failing_seconds",
+        "How long the webhook has not taken what it was sent; 0: it is well",
+    ),
+    counted("kulanz_webhook_behind_events", "Events that the webhook is behind the newest"),
     counted("kulanz_position", "Position of the newest event"),
     Measure {
         name: "kulanz_oldest_wake_up_seconds",

@@ -1,13 +1,14 @@
 //! What is not an occurrence but a state is looked at now and then: lists that wait for people,
 //! wake-ups that wait for us.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use kulanz_engine::{Engine, store::OutboxState};
-use kulanz_store::StoreError;
+use anyhow::Result;
+use kulanz_engine::store::OutboxState;
 use tracing::{Level, event};
 
 use super::METRIC;
+use crate::{house::House, webhooks};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(15);
@@ -15,14 +16,15 @@ const EVERY: Duration = Duration::from_secs(15);
 const MOST: u32 = 10_000;
 
 /// Looks for ever. A store that does not answer is itself a figure.
-pub async fn watch(engine: Engine) {
+pub async fn watch(house: Arc<House>) {
     // A list that has become empty is told once more, as 0.
     let mut lists = BTreeMap::new();
     loop {
-        let up = match look(&engine, &mut lists).await {
+        let up = match look(&house, &mut lists).await {
             Ok(()) => 1_u64,
             Err(error) => {
-                tracing::warn!(%error, "the figures of the store cannot be had");
+                let error = format!("{error:#}");
+                tracing::warn!(error, "the figures of the store cannot be had");
                 0
             }
         };
@@ -31,8 +33,8 @@ pub async fn watch(engine: Engine) {
     }
 }
 
-async fn look(engine: &Engine, lists: &mut BTreeMap<String, u64>) -> Result<(), StoreError> {
-    let store = engine.store();
+async fn look(house: &House, lists: &mut BTreeMap<String, u64>) -> Result<()> {
+    let (engine, store) = (&house.engine, house.engine.store());
     let mut stuck = 0;
     for state in [OutboxState::Parked, OutboxState::Unknown] {
         stuck += store.outbox(Some(state), MOST).await?.len() as u64;
@@ -47,6 +49,7 @@ async fn look(engine: &Engine, lists: &mut BTreeMap<String, u64>) -> Result<(), 
     for (list, count) in lists.iter() {
         event!(target: METRIC, Level::TRACE, gauge.kulanz_work_items = *count, list = list.as_str());
     }
+    webhooks::measure(&**store, &house.settings.webhooks, engine.clock().now()).await?;
     event!(target: METRIC, Level::TRACE, gauge.kulanz_position = store.position().await?);
     let next = store.next_wake(kulanz_store::Partitions::ALL).await?;
     let late = next.map_or(0.0, |due| engine.clock().now().duration_since(due).as_secs_f64());

@@ -87,8 +87,9 @@ impl State {
     }
 
     /// Nothing is sent until a person wants it.
-    pub fn park(&mut self, why: &str) {
+    pub fn park(&mut self, why: &str, now: Timestamp) {
         self.parked = Some(why.to_owned());
+        self.failing_since.get_or_insert(now);
         self.next_try = None;
     }
 
