@@ -11,6 +11,7 @@ mod notices;
 mod openapi;
 mod orders;
 mod paylinks;
+mod placements;
 pub mod problem;
 pub mod schema;
 
@@ -63,6 +64,7 @@ fn v1() -> Router<Server> {
         .route("/accounts/{creditor}/{debtor}", get(accounts::show))
         .route("/accounts/{creditor}/{debtor}/events", get(accounts::events))
         .route("/accounts/{creditor}/{debtor}/paylinks", post(paylinks::make))
+        .route("/accounts/{creditor}/{debtor}/placements/{placement}", get(placements::show))
         .route("/notices/{notice}", get(notices::show))
         .method_not_allowed_fallback(problem::no_such_method)
         .fallback(problem::no_such_path)

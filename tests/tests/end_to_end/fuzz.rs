@@ -12,6 +12,7 @@ use super::{
     delivery::overdue,
     events::invoice,
     http::{self, NDJSON},
+    orders::due_for_an_agency,
     world::{Installation, PROGRAM, eventually, lines, repository},
 };
 
@@ -37,20 +38,25 @@ fn every_answer_is_one_that_the_schema_promises() {
     let server = house.serve();
     let bearer = format!("Bearer {token}");
     let headers = [NDJSON, ("Authorization", bearer.as_str())];
-    let mut events = overdue("atelier/K-1", "email", "kim@example.org", "+447700900001");
+    let mut events = overdue("atelier/K-7", "email", "kim@example.org", "+447700900001");
     events.push(invoice("kontor/K-9", "R-9", "5.00", "2036-01-01"));
+    events.extend(due_for_an_agency());
     let answer = server.post("/v1/events", &headers, lines(&events).as_bytes());
     assert_eq!(answer.status, 202);
     let notice = eventually("a reminder is there", || {
         let rows = house.json(&["outbox", "list"]);
         Some(rows[0]["notice"].as_str()?.to_owned())
     });
+    let placement = eventually("a placement is there", || {
+        let rows = house.json(&["handoff", "list"]);
+        Some(rows[0]["placement"].as_str()?.to_owned())
+    });
     // Ids that are there, so that not every answer is 404.
     let known = house.file(
         "fuzz.toml",
         format!(
             "[parameters]\n\"path.creditor\" = \"atelier\"\n\"path.debtor\" = \"K-1\"\n\
-         \"path.notice\" = \"{notice}\"\n"
+         \"path.notice\" = \"{notice}\"\n\"path.placement\" = \"{placement}\"\n"
         ),
     );
     for (what, config) in [("any ids", None), ("ids that are there", Some(&known))] {

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, path::Path};
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -193,7 +194,7 @@ fn a_person_without_the_role_may_not_order() {
 }
 
 /// An account that was told to pay twice and did not: due for an agency, nothing missing.
-fn due_for_an_agency() -> Vec<Value> {
+pub fn due_for_an_agency() -> Vec<Value> {
     let mut person = debtor("atelier/K-1", "email", "kim@example.org", "+447700900001");
     person["data"]["address"] =
         json!({ "street": "Teststrasse 5", "postcode": "10115", "city": "Berlin" });
@@ -226,8 +227,17 @@ fn a_placement_needs_two_persons_and_its_folder_adds_up() {
     let ada = house.token("ada", "clerk", None);
     let ada_again = house.token("ada", "approver", None);
     let bob = house.token("bob", "clerk", None);
+    let (rob, otto) =
+        (house.token("rob", "read", Some("atelier")), house.token("otto", "read", Some("kontor")));
+    let shop = house.token("shop", "events", Some("atelier"));
     house.import(&house.events("history.ndjson", &due_for_an_agency())).well();
     let server = house.serve();
+    let show = |server: &super::world::Server, token: &str, path: &str| {
+        let bearer = format!("Bearer {token}");
+        let path = format!("/v1/accounts/atelier/K-1/placements/{path}");
+        let headers = [("Authorization", bearer.as_str())];
+        super::http::request(&server.address, "GET", &path, &headers, b"").expect("an answer")
+    };
     let waiting = eventually("the placement waits for its release", || {
         house.json(&["handoff", "list"]).get(0).cloned()
     });
@@ -236,6 +246,20 @@ fn a_placement_needs_two_persons_and_its_folder_adds_up() {
     let release =
         |token: &str| house.run(&["handoff", "release", placement, "--token", token, "--json"]);
     assert_eq!(release(&ada).well().json()["events"], json!(["PlacementApproved"]));
+    let shown = show(&server, &rob, placement);
+    assert_eq!(shown.status, 200, "{shown:?}");
+    assert!(!shown.body.contains("ada") && !shown.body.contains("kim"), "{}", shown.body);
+    let shown = shown.json();
+    assert_eq!((&shown["state"], &shown["approvals"]), (&json!("due"), &json!(1)));
+    assert_eq!((&shown["account"], &shown["missing"]), (&json!("atelier/K-1"), &json!([])));
+    assert_eq!((&shown["released_at"], &shown["ended"]), (&Value::Null, &Value::Null));
+    let without = json!({ "invoice": "R-1", "currency": "EUR", "released": null });
+    assert_eq!(shown["claims"][0], without);
+    // Another creditor's is like one that is not there; a shop's events are another matter.
+    show(&server, &otto, placement).problem(404);
+    show(&server, &rob, "P-none").problem(404);
+    show(&server, &rob, "P%20none").problem(404);
+    show(&server, &shop, placement).problem(403);
     // The same person, however many tokens, is one person.
     for token in [&ada, &ada_again] {
         let said = release(token);
@@ -248,6 +272,17 @@ fn a_placement_needs_two_persons_and_its_folder_adds_up() {
     let folder = house.data().join("handoff/muster-inkasso/atelier").join(placement);
     the_folder_verifies(&folder);
     assert_eq!(house.json(&["handoff", "list"])[0]["state"], "with_agency");
+    let shown = show(&server, &rob, placement).json();
+    assert_eq!((&shown["state"], &shown["approvals"]), (&json!("released"), &json!(2)));
+    let sum = |part: &str| -> Decimal {
+        let claims = shown["claims"].as_array().unwrap();
+        claims
+            .iter()
+            .map(|c| c["released"][part].as_str().unwrap().parse::<Decimal>().unwrap())
+            .sum()
+    };
+    assert_eq!(sum("principal"), "130.25".parse().unwrap());
+    assert!(shown["released_at"].is_string(), "{shown}");
     server.stop();
 
     // Paid after all: the agency is told.
@@ -270,6 +305,17 @@ fn a_placement_needs_two_persons_and_its_folder_adds_up() {
             file.to_string_lossy().contains("recall") && file.to_string_lossy().contains(placement)
         })
     });
+    let word = json!({ "placement": placement, "agency": "muster-inkasso", "on": day(0),
+                       "state": "promise" });
+    let word = event("placement.status", "S-1", "atelier/K-1", &moment(0), word);
+    let told = server.post("/v1/events", &headers, super::world::lines(&[word]).as_bytes());
+    assert_eq!(told.status, 202, "{told:?}");
+    let shown = show(&server, &rob, placement).json();
+    assert_eq!((&shown["state"], &shown["ended"]["reason"]), (&json!("recalled"), &json!("paid")));
+    assert_eq!(
+        (&shown["reports"][0]["report"], &shown["reports"][0]["state"]),
+        (&json!("status"), &json!("promise"))
+    );
     server.stop();
 }
 

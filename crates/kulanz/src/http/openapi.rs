@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{accounts, notices, paylinks};
+use super::{accounts, notices, paylinks, placements};
 use crate::{
     intake::{Answer, Problem},
     orders::{Order, Outcome},
@@ -71,6 +71,7 @@ fn in_path(name: &str) -> Value {
     let about = match name {
         "creditor" => "Who is owed.",
         "debtor" => "Who owes.",
+        "placement" => "What was placed.",
         _ => "The message.",
     };
     json!({ "name": name, "in": "path", "required": true, "description": about,
@@ -163,6 +164,7 @@ fn paths(document: &mut Document, asked: (&Value, &Value)) -> Value {
     let list = document.good::<accounts::Accounts>("A page.");
     let shown = document.good::<accounts::AccountView>("How it stands.");
     let happened = document.good::<accounts::Events>("A page.");
+    let placed = document.good::<placements::Placed>("The placement.");
     let message = document.good::<notices::NoticeView>("The message.");
     let link = document.good::<paylinks::Paylink>("The link; it is shown this once.");
     json!({
@@ -205,6 +207,13 @@ fn paths(document: &mut Document, asked: (&Value, &Value)) -> Value {
                 &[("201", link)],
                 &[400, 401, 403, 404, 409, 413, 415, 422, 503],
             )
+        } },
+        "/v1/accounts/{creditor}/{debtor}/placements/{placement}": { "get": {
+            "operationId": "showPlacement", "tags": ["accounts"],
+            "summary": "What was handed to an agency, and what came of it",
+            "description": readers,
+            "parameters": account(&[in_path("placement")]),
+            "responses": answers(&[("200", placed)], &[401, 403, 404, 503])
         } },
         "/v1/notices/{notice}": { "get": {
             "operationId": "showNotice", "tags": ["notices"],

@@ -3,7 +3,6 @@
 use jiff::{Timestamp, civil::Date};
 use kulanz_domain::{
     Account,
-    account::PlacementState,
     book::{Book, ClaimBook},
     decision::{ClaimExplained, Explanation, StepState, WaitReason},
     ids::AccountId,
@@ -14,7 +13,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::schema::{AccountName, Amount, CurrencyCode, Day, Id, Moment};
+use crate::http::{
+    placements::state_name,
+    schema::{AccountName, Amount, CurrencyCode, Day, Id, Moment},
+};
 
 /// An account in a list.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -348,14 +350,7 @@ fn placements(account: &Account) -> Vec<PlacementView> {
         placement: Id::of(id),
         agency: Id::of(&placement.agency),
         claims: placement.claims.iter().map(Id::of).collect(),
-        state: match placement.state {
-            PlacementState::Due => "due",
-            PlacementState::Released => "released",
-            PlacementState::Withdrawn => "withdrawn",
-            PlacementState::Recalled => "recalled",
-            PlacementState::Rejected => "rejected",
-            PlacementState::Closed => "closed",
-        },
+        state: state_name(placement.state),
         agency_state: placement.agency_state.clone(),
     });
     placements.collect()
