@@ -27,7 +27,7 @@ const ROUNDS: usize = 8;
 const ACCOUNTS: usize = 120;
 
 /// Installations with folders of their own, on one database; the master key is the first one's.
-fn houses(url: &str, sms: &SmsServer) -> Vec<Installation> {
+pub fn houses(url: &str, sms: &SmsServer) -> Vec<Installation> {
     let (before, place) = url.rsplit_once('@').unwrap();
     let (user, password) = before.rsplit_once(':').unwrap();
     let houses: Vec<_> = (0..SERVERS).map(|_| Installation::new()).collect();

@@ -32,6 +32,7 @@ mod server;
 mod simulate;
 mod stories;
 mod telemetry;
+mod together;
 mod traces;
 mod webhooks;
 mod world;
