@@ -22,7 +22,7 @@ use crate::{
     overrides::{self, Overrides},
     plan, policy, policy_test,
     serve::Running,
-    settings::Settings,
+    settings::{self, Settings},
     simulate, starter, statement,
     telemetry::{self, Telemetry},
     token, webhooks,
@@ -33,10 +33,16 @@ use crate::{
 #[command(name = "kulanz", version, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// Data folder
-    #[arg(long, global = true, default_value = "kulanz-data", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "KULANZ_DATA",
+        default_value = "kulanz-data",
+        value_name = "DIR"
+    )]
     data: PathBuf,
     /// Folder with `policies/` and, if there is one, `kulanz.yaml`
-    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    #[arg(long, global = true, env = "KULANZ_CONFIG", default_value = ".", value_name = "DIR")]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -68,7 +74,7 @@ enum Command {
     )]
     Serve {
         /// Address to listen on
-        #[arg(long, default_value = "127.0.0.1:8080")]
+        #[arg(long, env = "KULANZ_LISTEN", default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
     },
     /// Record event files (NDJSON, plain, .gz or .zst); nobody is contacted
@@ -151,6 +157,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Settings: kulanz.yaml and the environment
+    #[command(subcommand)]
+    Config(settings::Config),
     /// Check configuration, policies and data
     Doctor {
         /// Print JSON
@@ -512,7 +521,7 @@ impl Cli {
             telemetry::logs_only("warn", telemetry::LogFormat::Text);
             return Ok(Telemetry::default());
         }
-        let settings = Settings::read(&self.config)?.telemetry.unwrap_or_default();
+        let settings = Settings::read(&self.config)?.telemetry;
         telemetry::start("info", &settings)
     }
 }
@@ -609,6 +618,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Backtest(options) => backtest::run(&places, &options)?,
         Command::Rebuild { json } => doctor::rebuild(&places, json).await?,
         Command::Backup(options) => return backup::run(&places, &options).await,
+        Command::Config(command) => return settings::run(&places, &command),
         Command::Doctor { json } => return doctor::run(&places, json).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kulanz", &mut std::io::stdout());

@@ -117,7 +117,8 @@ async fn try_open(
     Ok(opened.map(|store| Arc::new(store) as Arc<dyn Store>))
 }
 
-fn config(settings: &Settings) -> Result<Option<PostgresConfig>> {
+/// The database that the settings name, with its password.
+pub fn config(settings: &Settings) -> Result<Option<PostgresConfig>> {
     let Some(url) = &settings.database else {
         if settings.database_password.is_some() {
             bail!("database_password in kulanz.yaml is of no use without `database`");

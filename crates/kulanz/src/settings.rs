@@ -1,20 +1,38 @@
-//! Settings of an installation: `kulanz.yaml` in the configuration folder, all of it optional.
+//! Settings of an installation: `kulanz.yaml` in the configuration folder, all of it optional, and
+//! the environment, which wins over it.
 
-use std::path::{Path, PathBuf};
+mod check;
+mod command;
+mod default;
+mod environment;
+mod keys;
+mod reader;
+mod show;
+mod tree;
 
-use anyhow::{Context, Result};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
 use kulanz_delivery::senders::{Secret, SmsGatewayConfig, SmtpConfig};
-use kulanz_domain::money::{Decimal, currency};
+use kulanz_domain::money::Decimal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use self::command::{Config, run};
+use self::tree::{Node, Origin};
 
 use crate::{kafka::settings::KafkaSettings, telemetry::TelemetrySettings, webhooks::Webhook};
 
 /// The file. What is left out has a default that works on one machine without any service.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Where debtors reach their pages, without a slash at its end. Default: the address that
-    /// the server listens on.
+    /// Where debtors reach their pages, without a slash at its end. Where left out: the address
+    /// that the server listens on.
+    #[schemars(example = "https://pay.example.org")]
     pub base_url: Option<String>,
     /// Mail server. Without one there is no e-mail; without any gateway, messages are on the
     /// outbox page.
@@ -24,13 +42,17 @@ pub struct Settings {
     /// PostgreSQL database that holds the data, `postgres://USER@HOST/DATABASE` with libpq's
     /// parameters. Without one they are in the data folder. Keys, erasures and placements always
     /// are.
+    #[schemars(example = "postgres://kulanz@db.example.org/kulanz")]
     pub database: Option<String>,
     /// Password of the user in `database`, where the server wants one.
+    #[schemars(example = Secret::File("/run/secrets/database".into()))]
     pub database_password: Option<Secret>,
-    /// File with the master key, below the data folder unless absolute; `master.key` where left
-    /// out. All instances on one database have the same.
-    pub master_key_file: Option<PathBuf>,
-    /// Folder into which placements are written, below the data folder unless absolute.
+    /// File with the master key, below the data folder unless absolute. All instances on one
+    /// database have the same.
+    pub master_key_file: PathBuf,
+    /// Folder into which placements are written, below the data folder unless absolute. Where left
+    /// out: the data folder itself. All instances on one database reach the same.
+    #[schemars(example = &"placements")]
     pub handoff: Option<PathBuf>,
     /// Kafka cluster that carries events in and out, beside HTTP and files.
     pub kafka: Option<KafkaSettings>,
@@ -40,14 +62,32 @@ pub struct Settings {
     /// What messages cost, for `kulanz policy plan`.
     pub prices: Option<Prices>,
     /// Logs, traces and metrics of a server.
-    pub telemetry: Option<TelemetrySettings>,
+    pub telemetry: TelemetrySettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            base_url: None,
+            smtp: None,
+            sms: None,
+            database: None,
+            database_password: None,
+            master_key_file: "master.key".into(),
+            handoff: None,
+            kafka: None,
+            webhooks: Vec::new(),
+            prices: None,
+            telemetry: TelemetrySettings::default(),
+        }
+    }
 }
 
 /// What gateways and printers ask for a message. A channel that is left out costs nothing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
-    /// ISO 4217.
+    /// Currency of the prices, an ISO 4217 code.
     #[serde(default = "euro")]
     pub currency: String,
     /// A letter, with its postage.
@@ -86,41 +126,85 @@ impl Serialize for Price {
     }
 }
 
-impl Settings {
-    /// Reads `kulanz.yaml` in `folder`, where there is one.
-    pub fn read(folder: &Path) -> Result<Self> {
+impl JsonSchema for Price {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Price".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "pattern": "^[0-9]+(\\.[0-9]+)?$", "minimum": 0 })
+    }
+}
+
+/// Settings, and where each comes from.
+pub struct Given {
+    /// What counts.
+    pub settings: Settings,
+    /// What was written.
+    written: Node,
+}
+
+impl Given {
+    /// Reads `kulanz.yaml` in `folder`, where there is one, and this process's environment.
+    fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("kulanz.yaml");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
+            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(other) => {
                 return Err(other).with_context(|| format!("{} cannot be read", path.display()));
             }
         };
-        let settings: Self = serde_saphyr::from_str(&text)
-            .with_context(|| format!("{} is wrong", path.display()))?;
-        for (at, webhook) in settings.webhooks.iter().enumerate() {
-            if settings.webhooks[..at].iter().any(|other| other.name == webhook.name) {
-                let (name, path) = (&webhook.name, path.display());
-                anyhow::bail!("{path} is wrong: two webhooks are named `{name}`");
-            }
+        Self::of(&text, &path, std::env::vars_os())
+    }
+
+    /// The same of a file's text and of these variables.
+    fn of(
+        text: &str,
+        path: &Path,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self> {
+        let origin = Origin::File { path: path.into(), line: 1 };
+        let written = Node::parse(text, &origin);
+        let mut written = written.with_context(|| format!("{} is wrong", path.display()))?;
+        let wrong = environment::put(&mut written, variables);
+        if !wrong.is_empty() {
+            bail!(wrong.join("\n  "));
         }
-        if let Some(prices) = &settings.prices {
-            currency(&prices.currency).with_context(|| {
-                format!("{} is wrong: prices.currency is no ISO 4217 code", path.display())
-            })?;
+        let settings = reader::read(&written)?;
+        let given = Self { settings, written };
+        let wrong = check::sense(&given);
+        if !wrong.is_empty() {
+            bail!(wrong.join("\n  "));
         }
-        if let Some(kafka) = &settings.kafka {
-            kafka.check().with_context(|| format!("{} is wrong", path.display()))?;
-        }
-        Ok(settings)
+        Ok(given)
+    }
+
+    /// Where a setting was written, or the section above it; `None` where nowhere.
+    fn origin(&self, key: &str) -> Option<&Origin> {
+        let parts: Vec<&str> = key.split('.').collect();
+        let above = (1..=parts.len()).rev();
+        let nearest = above.filter_map(|length| parts.get(..length));
+        nearest
+            .flat_map(|path| self.written.get(path.iter().copied()))
+            .map(|one| &one.origin)
+            .next()
+    }
+}
+
+impl Settings {
+    /// Reads `kulanz.yaml` in `folder`, where there is one, and the environment.
+    pub fn read(folder: &Path) -> Result<Self> {
+        Ok(Given::read(folder)?.settings)
     }
 
     /// Where the master key is.
     pub fn master_key(&self, data: &Path) -> PathBuf {
-        data.join(self.master_key_file.as_deref().unwrap_or(Path::new("master.key")))
+        data.join(&self.master_key_file)
     }
 
     /// No message leaves the machine: test pages and the sandbox provider may be offered.
@@ -135,7 +219,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Settings, String> {
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+        let given = Given::of(text, Path::new("kulanz.yaml"), []);
+        given.map(|given| given.settings).map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -154,8 +239,52 @@ mod tests {
     fn what_is_no_price_is_refused_with_its_line() {
         for wrong in ["prices: { sms: -1 }", "prices: { sms: 7 ct }", "prices: { sms: 1e2 }"] {
             let error = read(wrong).unwrap_err();
-            assert!(error.contains("is no price") && error.contains("line 1"), "{wrong}: {error}");
+            assert!(
+                error.contains("is no price") && error.contains("kulanz.yaml:1: prices.sms"),
+                "{wrong}: {error}"
+            );
         }
         assert!(read("prices: { fax: 1 }").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_its_key_and_what_to_do() {
+        for (text, said) in [
+            ("smtp:\n  host: a\n  port: b\n", "kulanz.yaml:3: smtp.port: `b` is no whole number"),
+            (
+                "smtp: { host: a, port: 1 }",
+                "smtp.from is missing: write it there, or set KULANZ_SMTP__FROM",
+            ),
+            (
+                "\nkafka: { brokrs: a }",
+                "kulanz.yaml:2: there is no setting kafka.brokrs; did you mean brokers?",
+            ),
+            ("kafka: a:9092", "kulanz.yaml:1: kafka: keys with values are wanted here"),
+            ("base_url: [a]", "base_url: one value is wanted here, not a list"),
+            ("database: ~\nhandoff:", ""),
+            ("smtp: { host: , port: 1, from: a }", "smtp.host: there is no value"),
+            ("database_password: hunter2", "database_password: a secret does not stand here"),
+            ("database_password: { file: a, env: B }", "exactly one is wanted: env or file"),
+            (
+                "webhooks: [{ name: a, url: b, secret_file: c }, { name: a, url: b, secret_file: c }]",
+                "kulanz.yaml:1: webhooks.1.name: two webhooks are named `a`",
+            ),
+            ("prices: { currency: XXY }", "prices.currency"),
+            ("kafka: { brokers: a, partitions: 12 }", "kafka.partitions is 12"),
+            (
+                "webhooks: [{ name: a, url: b, secret_file: c, begin: soon }]",
+                "webhooks.0.begin: `soon` is not known here: write one of now, first",
+            ),
+            ("a: 1\na: 2", "kulanz.yaml is wrong"),
+        ] {
+            match (read(text), said) {
+                (Ok(_), "") => {}
+                (Ok(_), _) => panic!("taken: {text}"),
+                (Err(error), said) => {
+                    assert!(error.contains(said) && !said.is_empty(), "{text}: {error}");
+                    assert!(!error.contains("hunter2"), "{error}");
+                }
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use prometheus::{Registry, TextEncoder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_opentelemetry::MetricsLayer;
 use tracing_subscriber::{
@@ -33,23 +34,30 @@ pub use self::watch::watch;
 pub const METRIC: &str = "metric";
 
 /// Where traces and metrics go, and what logs look like.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetrySettings {
-    /// OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Without
-    /// one nothing leaves the machine.
+    /// OpenTelemetry collector that takes OTLP over HTTP. Without one nothing leaves the machine.
+    #[schemars(example = "http://127.0.0.1:4318")]
     pub otlp: Option<String>,
-    /// Share of the traces begun here that are kept, 0 to 1; all where left out. Whether a trace that
-    /// a shop began is kept is the shop's decision.
-    pub traces: Option<f64>,
-    /// Name of the service in traces and metrics; `kulanz` where left out.
-    pub service: Option<String>,
-    /// How log lines look; `text` where left out.
+    /// Share of the traces begun here that are kept, 0 to 1. Whether a trace that a shop began is
+    /// kept is the shop's decision.
+    pub traces: f64,
+    /// Name of the service in traces and metrics.
+    pub service: String,
+    /// How log lines look.
     pub logs: LogFormat,
 }
 
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        let service = "kulanz".to_owned();
+        Self { otlp: None, traces: 1.0, service, logs: LogFormat::Text }
+    }
+}
+
 /// How log lines look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people.
@@ -80,7 +88,7 @@ pub fn logs_only(level: &str, format: LogFormat) {
 /// # Errors
 /// Where the collector's address is none.
 pub fn start(level: &str, settings: &TelemetrySettings) -> Result<Telemetry> {
-    let service = settings.service.clone().unwrap_or_else(|| "kulanz".to_owned());
+    let service = settings.service.clone();
     let resource = Resource::builder()
         .with_service_name(service)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -110,7 +118,7 @@ pub fn start(level: &str, settings: &TelemetrySettings) -> Result<Telemetry> {
             .with_endpoint(format!("{base}/v1/traces"))
             .build()?;
         // What is not kept has no span in the first place.
-        traces::collect(settings.traces.unwrap_or(1.0));
+        traces::collect(settings.traces);
         let built = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))

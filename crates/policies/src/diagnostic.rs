@@ -209,10 +209,7 @@ impl Source {
 }
 
 /// The option that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    options: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 80 {
         return None;
     }

@@ -26,7 +26,7 @@ pub use self::{
     compile::parse_moment,
     condition::{ConditionError, DEEPEST, LARGEST, LONGEST, MOST, Scope, compile_condition},
     creditor::{Address, Agency, Counselling, CreditorFile, EmailSender, Support},
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, Severity, nearest},
     load::{
         Checked, Creditors, Findings, Loaded, LoadedPolicy, check, examine, load, load_creditors,
         load_policy,

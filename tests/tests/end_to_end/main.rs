@@ -29,6 +29,7 @@ mod privacy;
 mod processes;
 mod receiver;
 mod server;
+mod settings;
 mod simulate;
 mod stories;
 mod telemetry;

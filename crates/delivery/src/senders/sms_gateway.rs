@@ -20,6 +20,7 @@ use reqwest::{
     header::{AUTHORIZATION, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -27,10 +28,11 @@ use super::{Accepted, Outgoing, Recipient, Secret, SendError, Sender, SenderConf
 use crate::render::{Content, clean};
 
 /// A gateway for text messages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsGatewayConfig {
     /// Where requests go; `https`, or `http` on the same machine.
+    #[schemars(example = "https://sms.example.org/v1/messages")]
     pub url: String,
     /// `POST` or `PUT`.
     #[serde(default = "default_method")]
@@ -40,15 +42,18 @@ pub struct SmsGatewayConfig {
     pub auth_header: String,
     /// The header's whole value, such as `Bearer 1234`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = Secret::File("/run/secrets/sms".into()))]
     pub auth: Option<Secret>,
     /// The request's JSON; `{to}`, `{from}`, `{text}` and `{reference}` are replaced in its
     /// texts.
     #[serde(default = "default_body")]
     pub body: Value,
     /// Sender shown on the mobile where the creditor has none of its own.
+    #[schemars(example = &"Lindenmoor")]
     pub from: String,
     /// JSON pointer (RFC 6901) to the gateway's id in its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "/id")]
     pub id_pointer: Option<String>,
     /// A second request under the same key is certain not to be a second message.
     #[serde(default = "default_true")]
@@ -56,7 +61,7 @@ pub struct SmsGatewayConfig {
     /// Answers that mean that the number itself is bad.
     #[serde(default = "default_bad_number_statuses")]
     pub bad_number_statuses: Vec<u16>,
-    /// For a whole attempt, in milliseconds.
+    /// Time for a whole attempt, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
 }

@@ -26,6 +26,7 @@ use lettre::{
         response::Response,
     },
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -34,7 +35,7 @@ use super::{
 use crate::render::{Content, Document, clean};
 
 /// How the connection to the mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SmtpTls {
     /// Not at all: for a server on the same machine.
@@ -47,29 +48,35 @@ pub enum SmtpTls {
 }
 
 /// A mail server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmtpConfig {
     /// Host name, as in its certificate.
+    #[schemars(example = "mail.example.org")]
     pub host: String,
     /// Port.
+    #[schemars(example = 587)]
     pub port: u16,
     /// Protection.
     #[serde(default)]
     pub tls: SmtpTls,
     /// User; with it goes `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"kulanz")]
     pub user: Option<String>,
     /// Password of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = Secret::File("/run/secrets/smtp".into()))]
     pub password: Option<Secret>,
     /// Sending address where the creditor has none of its own.
+    #[schemars(example = "billing@example.org")]
     pub from: String,
-    /// For a whole attempt, in milliseconds.
+    /// Time for a whole attempt, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
     /// PEM file with further certificate authorities to trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "/etc/ssl/our-ca.pem")]
     pub extra_ca: Option<PathBuf>,
 }
 

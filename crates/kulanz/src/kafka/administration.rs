@@ -31,7 +31,8 @@ struct Found {
 
 fn settings(places: &Places) -> Result<KafkaSettings> {
     Settings::read(&places.config)?.kafka.context(
-        "there is no `kafka:` in kulanz.yaml: write `kafka: { brokers: \"HOST:PORT\" }` first",
+        "there is no `kafka:` in kulanz.yaml: write `kafka: { brokers: \"HOST:PORT\" }` first, \
+         or set KULANZ_KAFKA__BROKERS=HOST:PORT",
     )
 }
 

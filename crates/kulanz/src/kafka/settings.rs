@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use kulanz_delivery::senders::Secret;
 use kulanz_engine::PARTITIONS;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A Kafka cluster that carries events in and out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSettings {
     /// `HOST:PORT` of some of the brokers, with commas between.
+    #[schemars(example = "kafka-1.example.org:9093,kafka-2.example.org:9093")]
     pub brokers: String,
     /// Consumer group; all instances of one installation share it.
     #[serde(default = "default_group")]
@@ -25,36 +27,43 @@ pub struct KafkaSettings {
     pub partitions: u16,
     /// Copies of each partition that `kulanz topics create` asks for; where left out, what the
     /// cluster has as its default.
+    #[schemars(example = 3)]
     pub replication: Option<u16>,
     /// Encryption, and who we are. Without it the connection is in the clear and nobody's.
     pub security: Option<Security>,
 }
 
 /// How the connection to the brokers is protected.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Security {
     /// TLS. Without it a password or a token goes over the wire for everybody to read.
     #[serde(default = "yes")]
     pub tls: bool,
     /// PEM file with the authorities to trust; the system's where left out.
+    #[schemars(example = "/etc/kafka/ca.pem")]
     pub ca: Option<PathBuf>,
     /// PEM file with our own certificate, where brokers ask for one; with it goes `key`.
+    #[schemars(example = "/etc/kafka/kulanz.pem")]
     pub certificate: Option<PathBuf>,
     /// PEM file with the key of `certificate`.
+    #[schemars(example = "/etc/kafka/kulanz.key")]
     pub key: Option<PathBuf>,
     /// How we say who we are.
+    #[schemars(example = &"scram_sha_512")]
     pub sasl: Option<Sasl>,
     /// User, for `plain` and the two of SCRAM.
+    #[schemars(example = &"kulanz")]
     pub user: Option<String>,
     /// The user's password.
+    #[schemars(example = Secret::File("/run/secrets/kafka".into()))]
     pub password: Option<Secret>,
     /// Where tokens come from, for `oauthbearer`.
     pub oauth: Option<OAuth>,
 }
 
 /// A way to say who we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sasl {
     /// Name and password as they are.
@@ -83,16 +92,20 @@ impl Sasl {
 }
 
 /// OAuth 2.0 client credentials (RFC 6749, 4.4).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
     /// Token endpoint.
+    #[schemars(example = "https://id.example.org/token")]
     pub token_url: String,
     /// Client id.
+    #[schemars(example = &"kulanz")]
     pub client: String,
     /// Client secret.
+    #[schemars(example = Secret::File("/run/secrets/oauth".into()))]
     pub secret: Secret,
     /// What to ask for.
+    #[schemars(example = &"kafka")]
     pub scope: Option<String>,
 }
 
