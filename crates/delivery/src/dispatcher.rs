@@ -44,7 +44,7 @@ use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
 
 mod lease;
 
-use lease::{Renewed, may_have_left, remembering, unless_overtaken};
+use lease::{Renewed, left, may_have_left, remembering, unless_overtaken};
 
 use crate::{
     backoff::Backoff,
@@ -54,7 +54,7 @@ use crate::{
         TextSource,
     },
     renewal::{self, Renewal, RenewalError},
-    senders::{Origin, Outgoing, Recipient, SendError, Sender},
+    senders::{Origin, Outgoing, Recipient, SendError, Senders},
 };
 
 /// Messages that are on their way at the same time.
@@ -81,7 +81,7 @@ pub struct Dispatcher {
     engine: Engine,
     letterheads: HashMap<CreditorId, Letterhead>,
     texts: RwLock<HashMap<(String, u32), Arc<Templates>>>,
-    senders: BTreeMap<Channel, Arc<dyn Sender>>,
+    senders: Senders,
     base_url: String,
     backoff: Backoff,
     gate: Gate,
@@ -137,9 +137,10 @@ impl Dispatcher {
     pub fn new(
         engine: Engine,
         letterheads: HashMap<CreditorId, Letterhead>,
-        senders: BTreeMap<Channel, Arc<dyn Sender>>,
+        senders: impl Into<Senders>,
         base_url: String,
     ) -> Self {
+        let senders = senders.into();
         let (texts, gate, turn) = (RwLock::default(), Gate::default(), AtomicUsize::new(0));
         let (backoff, lease) = (Backoff::default(), LEASE);
         Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn, lease }
@@ -304,7 +305,7 @@ impl Dispatcher {
                 return self.park(row, false, &unmade.to_string()).await;
             }
         };
-        let Some(sender) = self.senders.get(&row.channel) else {
+        let Some(sender) = self.senders.of(&account.creditor, row.channel) else {
             return self.park(row, false, "no sender for this channel").await;
         };
         // Whoever was stopped for so long between two lines may not be the only one any more.
@@ -321,6 +322,11 @@ impl Dispatcher {
                 self.confirm(row, at).await
             }
             Err(SendError::Retry { reason, after }) => self.again(row, at, reason, after).await,
+            // What its receiver takes once for each key is tried again, and never told as not sent.
+            Err(SendError::Unknown { reason }) if sender.idempotent() => {
+                let row = OutboxRow { detail: Some(left(&reason)), ..row.clone() };
+                self.again(&row, at, reason, None).await
+            }
             Err(SendError::Refused { reason, address_bad: true }) => {
                 self.bounced(row, at, reason).await
             }
@@ -373,7 +379,7 @@ impl Dispatcher {
                 measures::ended(row.channel, "again");
                 Ok(())
             }
-            None => self.park(row, false, &reason).await,
+            None => self.park(row, may_have_left(row), &reason).await,
         }
     }
 
@@ -475,7 +481,9 @@ impl Dispatcher {
             }
         }
         let from = head.origin.clone();
-        Ok(Outgoing { to, from, content, reference: row.notice.to_string(), date: at })
+        let (account, step) = (id.clone(), row.step.clone());
+        let reference = row.notice.to_string();
+        Ok(Outgoing { account, step, to, from, content, reference, date: at })
     }
 
     async fn secrets(

@@ -4,8 +4,6 @@
 //! It is an answer and no notice: no step, no fee, nothing that the contact limits count. Against
 //! nuisance there is one answer an hour at most.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
     calendar::day_in,
@@ -20,7 +18,7 @@ use thiserror::Error;
 use crate::{
     dispatcher::{Letterhead, Person},
     render::{Content, MessageContext, RenderError, Templates, TextKey, TextSource},
-    senders::{Outgoing, Recipient, SendError, Sender},
+    senders::{Outgoing, Recipient, SendError, Sender, Senders},
 };
 
 /// One answer in this time.
@@ -68,7 +66,7 @@ fn key(language: &str, channel: Channel) -> TextKey {
 pub(crate) struct Renewal<'a> {
     pub engine: &'a Engine,
     pub head: &'a Letterhead,
-    pub senders: &'a BTreeMap<Channel, Arc<dyn Sender>>,
+    pub senders: &'a Senders,
     pub texts: &'a Templates,
     pub base_url: &'a str,
 }
@@ -90,7 +88,8 @@ impl Renewal<'_> {
         let person = Person::of(secrets.get("debtor"));
         let open = |channel: Channel| {
             let gap = channel_gap(&loaded.account, debtor, &rules.creditor, channel);
-            let sender = self.senders.get(&channel).filter(|_| gap.is_none())?;
+            // No notice: the shop's own gateway could not fetch it.
+            let sender = self.senders.ours(&id.creditor, channel).filter(|_| gap.is_none())?;
             Some((channel, sender, person.recipient(channel)?))
         };
         let (channel, sender, to) =
@@ -148,7 +147,8 @@ impl Renewal<'_> {
         self.keep(id, link).await?;
         let from = self.head.origin.clone();
         let reference = notice.to_string();
-        let message = Outgoing { to, from, content, reference, date: now };
+        let account = id.clone();
+        let message = Outgoing { account, step: None, to, from, content, reference, date: now };
         sender.send(&message, &notice).await?;
         Ok(())
     }

@@ -9,11 +9,19 @@ mod secret;
 mod sms_gateway;
 mod smtp;
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use kulanz_domain::ids::NoticeId;
+use kulanz_domain::{
+    fact::Channel,
+    ids::{AccountId, CreditorId, NoticeId, StepName},
+};
 use thiserror::Error;
 
 pub use self::{
@@ -26,6 +34,10 @@ use crate::render::Content;
 /// A finished message on its way out.
 #[derive(Clone)]
 pub struct Outgoing {
+    /// Whose.
+    pub account: AccountId,
+    /// Step of the ladder; `None` for answers to a debtor's own request.
+    pub step: Option<StepName>,
     /// To whom.
     pub to: Recipient,
     /// In whose name.
@@ -170,6 +182,37 @@ pub trait Sender: Send + Sync {
 
     /// Whether a second attempt under the same key is certain not to be a second message.
     fn idempotent(&self) -> bool;
+}
+
+/// What takes the messages of each channel, and those of creditors that have a gateway of their own.
+#[derive(Default)]
+pub struct Senders {
+    ours: BTreeMap<Channel, Arc<dyn Sender>>,
+    own: HashMap<(CreditorId, Channel), Arc<dyn Sender>>,
+}
+
+impl Senders {
+    /// Has `sender` take what `creditor` says by this channel, instead of ours.
+    pub fn set_own(&mut self, creditor: CreditorId, channel: Channel, sender: Arc<dyn Sender>) {
+        self.own.insert((creditor, channel), sender);
+    }
+
+    /// What takes the messages of a creditor by a channel.
+    pub fn of(&self, creditor: &CreditorId, channel: Channel) -> Option<&Arc<dyn Sender>> {
+        self.own.get(&(creditor.clone(), channel)).or_else(|| self.ours.get(&channel))
+    }
+
+    /// The same, where it is ours.
+    pub fn ours(&self, creditor: &CreditorId, channel: Channel) -> Option<&Arc<dyn Sender>> {
+        let own = self.own.contains_key(&(creditor.clone(), channel));
+        self.ours.get(&channel).filter(|_| !own)
+    }
+}
+
+impl From<BTreeMap<Channel, Arc<dyn Sender>>> for Senders {
+    fn from(ours: BTreeMap<Channel, Arc<dyn Sender>>) -> Self {
+        Self { ours, own: HashMap::new() }
+    }
 }
 
 /// Stands in where no gateway is configured: the message can be read on the outbox page and goes

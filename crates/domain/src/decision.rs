@@ -21,7 +21,7 @@ pub use self::{
     foresee::{Foreseen, Played, foresee, play_on},
     quiet::QuietStep,
     reach::{channel_gap, contact_window},
-    recheck::{Recheck, recheck},
+    recheck::{Recheck, overtaken, recheck},
 };
 use crate::{
     account::{Account, PlacementState, Standing},

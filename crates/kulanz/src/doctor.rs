@@ -54,9 +54,13 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
         });
     };
     let today = machine_day();
+    let loaded = load_policies(&places.config, today);
+    let by_kafka = loaded
+        .as_ref()
+        .is_ok_and(|loaded| loaded.creditors.values().any(|file| !file.by_kafka.is_empty()));
     note(
         "policies",
-        load_policies(&places.config, today).map(|loaded| {
+        loaded.map(|loaded| {
             let policies = match loaded.policies.len() {
                 1 => "1 policy".to_owned(),
                 number => format!("{number} policies"),
@@ -66,11 +70,17 @@ pub async fn run(places: &Places, as_json: bool) -> Result<ExitCode> {
     );
     note(
         "settings",
-        Settings::read(&places.config).map(|settings| {
-            match (settings.smtp.is_some(), settings.sms.is_some()) {
-                (false, false) => "no gateway: messages are on the outbox page only".to_owned(),
-                (mail, sms) => format!("mail server: {mail}, SMS gateway: {sms}"),
-            }
+        Settings::read(&places.config).and_then(|settings| {
+            let own = if by_kafka { ", the shop's own by Kafka" } else { "" };
+            Ok(match (settings.smtp.is_some(), settings.sms.is_some()) {
+                _ if by_kafka && settings.kafka.is_none() => {
+                    anyhow::bail!("a creditor has `via: kafka`, and no Kafka is named")
+                }
+                (false, false) if !by_kafka => {
+                    "no gateway: messages are on the outbox page only".to_owned()
+                }
+                (mail, sms) => format!("mail server: {mail}, SMS gateway: {sms}{own}"),
+            })
         }),
     );
     note("base rates", Installed::read(&places.data).map(|rates| rates.state(today)));

@@ -11,17 +11,17 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use kulanz_delivery::{
     dispatcher::{Dispatcher, Letterhead},
     render::{Creditor as RenderCreditor, Templates, TextKey, TextSource, examine},
-    senders::{Origin, OutboxPage, Sender, SmsGateway, Smtp},
+    senders::{Origin, OutboxPage, Sender, Senders, SmsGateway, Smtp},
 };
 use kulanz_domain::{fact::Channel, ids::CreditorId, policy::Rules};
 use kulanz_engine::{Engine, Mode, SharedRules, clock::Clock, vault::Vault};
-use kulanz_policies::{CreditorFile, Diagnostic, Loaded, LoadedPolicy};
+use kulanz_policies::{CreditorFile, Creditors, Diagnostic, Loaded, LoadedPolicy};
 use kulanz_store::Store;
 
 use crate::{
     data,
     in_force::{self, Take},
-    instances,
+    instances, kafka,
     law::rates::Installed,
     settings::Settings,
 };
@@ -152,16 +152,28 @@ impl House {
         for warning in base_rates.warnings(laws, today) {
             tracing::warn!("{warning}");
         }
-        let rules = loaded
-            .rules
-            .iter()
-            .map(|(id, rules)| (id.clone(), reachable(&base_rates.put_into(rules), &settings)));
+        let rules = loaded.rules.iter().map(|(id, rules)| {
+            (id.clone(), reachable(&base_rates.put_into(rules), &settings, &loaded.creditors))
+        });
         let rules: HashMap<_, _> = rules.collect();
         let fingerprint = in_force::fingerprint(&rules);
         let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
         let house = Self { places, settings, loaded, engine, fingerprint };
         crate::erasures::apply(&house).await?;
         Ok(house)
+    }
+
+    /// What tells a shop's own gateway of its messages.
+    fn by_kafka(&self, file: &CreditorFile) -> Result<Arc<dyn Sender>> {
+        let place = || format!("{} has `via: kafka`", file.file.display());
+        match &self.settings.kafka {
+            Some(kafka) => kafka::notices(kafka).with_context(place),
+            None => bail!(
+                "{}, and no Kafka is named: write `kafka: {{ brokers: \"HOST:PORT\" }}` into \
+                 kulanz.yaml, or set KULANZ_KAFKA__BROKERS; or take `via` out",
+                place()
+            ),
+        }
     }
 
     /// The dispatcher with the senders of the settings.
@@ -181,6 +193,18 @@ impl House {
                 None => Arc::new(OutboxPage),
             },
         );
+        let mut senders = Senders::from(senders);
+        let mut by_kafka = None;
+        for (id, file) in &self.loaded.creditors {
+            for channel in &file.by_kafka {
+                let sender = match &by_kafka {
+                    Some(sender) => Arc::clone(sender),
+                    None => self.by_kafka(file)?,
+                };
+                by_kafka = Some(Arc::clone(&sender));
+                senders.set_own(id.clone(), *channel, sender);
+            }
+        }
         let mut letterheads = HashMap::new();
         for (id, file) in &self.loaded.creditors {
             letterheads.insert(id.clone(), letterhead(file)?);
@@ -199,14 +223,24 @@ impl House {
     }
 }
 
+/// Whether no message leaves the machine: test pages and the sandbox provider may be offered.
+pub fn is_sandbox(settings: &Settings, creditors: &Creditors) -> bool {
+    settings.smtp.is_none()
+        && settings.sms.is_none()
+        && creditors.values().all(|file| file.by_kafka.is_empty())
+}
+
 /// The rules without channels that have no gateway here: a message that goes nowhere must not
 /// count as sent. Where there is no gateway at all, the outbox page takes the place of all.
-pub fn reachable(rules: &Arc<Rules>, settings: &Settings) -> Arc<Rules> {
-    if settings.is_sandbox() {
+pub fn reachable(rules: &Arc<Rules>, settings: &Settings, creditors: &Creditors) -> Arc<Rules> {
+    if is_sandbox(settings, creditors) {
         return Arc::clone(rules);
     }
     let mut rules = Rules::clone(rules);
+    let own = creditors.get(&rules.creditor.id).map(|file| file.by_kafka.clone());
+    let own = own.unwrap_or_default();
     rules.creditor.channels.retain(|channel| match channel {
+        channel if own.contains(channel) => true,
         Channel::Email => settings.smtp.is_some(),
         Channel::Sms => settings.sms.is_some(),
         Channel::Letter => false,

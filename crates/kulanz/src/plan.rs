@@ -147,7 +147,7 @@ impl Planner {
         let code = candidate.policy.currency.code();
         let rules = settled.loaded.rules.get(creditor);
         let rules = rules.with_context(|| format!("there is no creditor {creditor}"))?;
-        let now_rules = reachable(&base_rates.put_into(rules), &settings);
+        let now_rules = reachable(&base_rates.put_into(rules), &settings, creditors);
         let mut then_rules = Rules::clone(&now_rules);
         then_rules.policies.insert(code, Arc::clone(&candidate.policy));
         let record = settled.slots.get(&slot(creditor, code)).cloned();

@@ -62,7 +62,8 @@ impl Running {
         };
         let dispatcher = Arc::new(house.dispatcher(&base_url)?);
         let webhooks = webhooks::endpoints(&house)?;
-        let sandbox = house.settings.is_sandbox() && address.ip().is_loopback();
+        let sandbox = crate::house::is_sandbox(&house.settings, &house.loaded.creditors)
+            && address.ip().is_loopback();
         let house = Arc::new(house);
         let cards = house.loaded.creditors.values();
         let cards: HashMap<CreditorId, Arc<CreditorCard>> =

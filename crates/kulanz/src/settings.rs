@@ -136,7 +136,9 @@ impl JsonSchema for Price {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "number"], "pattern": "^[0-9]+(\\.[0-9]+)?$", "minimum": 0 })
+        json_schema!({
+            "type": ["string", "number"], "pattern": "^[0-9]+(\\.[0-9]+)?$", "minimum": 0
+        })
     }
 }
 
@@ -206,11 +208,6 @@ impl Settings {
     pub fn master_key(&self, data: &Path) -> PathBuf {
         data.join(&self.master_key_file)
     }
-
-    /// No message leaves the machine: test pages and the sandbox provider may be offered.
-    pub const fn is_sandbox(&self) -> bool {
-        self.smtp.is_none() && self.sms.is_none()
-    }
 }
 
 #[cfg(test)]
@@ -266,7 +263,8 @@ mod tests {
             ("database_password: hunter2", "database_password: a secret does not stand here"),
             ("database_password: { file: a, env: B }", "exactly one is wanted: env or file"),
             (
-                "webhooks: [{ name: a, url: b, secret_file: c }, { name: a, url: b, secret_file: c }]",
+                "webhooks: [{ name: a, url: b, secret_file: c }, { name: a, url: d, \
+                 secret_file: e }]",
                 "kulanz.yaml:1: webhooks.1.name: two webhooks are named `a`",
             ),
             ("prices: { currency: XXY }", "prices.currency"),

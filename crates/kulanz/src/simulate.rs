@@ -127,7 +127,7 @@ pub async fn run(places: &Places, options: &Options) -> Result<ExitCode> {
     };
     let rules = loaded.rules.get(&creditor);
     let rules = rules.with_context(|| format!("there is no creditor {creditor}"))?;
-    let in_force = reachable(&base_rates.put_into(rules), &settings);
+    let in_force = reachable(&base_rates.put_into(rules), &settings, &loaded.creditors);
     let mut played = Rules::clone(&in_force);
     if let Some(candidate) = &candidate {
         let policy = Arc::clone(&candidate.policy);

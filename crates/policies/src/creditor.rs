@@ -17,7 +17,7 @@ use kulanz_domain::{
 use crate::{
     context::{Context, short},
     diagnostic::{Diagnostic, Place, Source},
-    file::creditor::{AgencyDoc, ChannelsDoc, CreditorDoc, LawDoc},
+    file::creditor::{AgencyDoc, ChannelsDoc, CreditorDoc, LawDoc, ViaDoc},
     yaml::{self, At},
 };
 
@@ -52,6 +52,8 @@ pub struct CreditorFile {
     pub sms_sender: Option<String>,
     /// The line above the envelope's window, where letters are sent.
     pub letter_sender: Option<String>,
+    /// Channels whose messages a gateway of the shop's own sends, which hears of them by Kafka.
+    pub by_kafka: Vec<Channel>,
     /// Agencies.
     pub agencies: Vec<Agency>,
     /// Attributes of debtors that are no personal data: they stay outside of the vault.
@@ -238,6 +240,7 @@ fn compile(path: &Path, doc: &CreditorDoc, context: &mut Context<'_>) -> Option<
         email: senders.email,
         sms_sender: senders.sms,
         letter_sender: senders.letter,
+        by_kafka: senders.by_kafka,
         agencies,
         harmless_attributes,
         imprint,
@@ -249,6 +252,7 @@ fn compile(path: &Path, doc: &CreditorDoc, context: &mut Context<'_>) -> Option<
 
 struct Senders {
     channels: Vec<Channel>,
+    by_kafka: Vec<Channel>,
     email: Option<EmailSender>,
     sms: Option<String>,
     letter: Option<String>,
@@ -258,6 +262,12 @@ fn senders(context: &mut Context<'_>, doc: &At<ChannelsDoc>) -> Senders {
     let place = doc.place;
     let doc = &doc.value;
     let mut channels = Vec::new();
+    let vias = [
+        (Channel::Email, doc.email.as_ref().map(|sender| sender.via)),
+        (Channel::Sms, doc.sms.as_ref().map(|sender| sender.via)),
+    ];
+    let by_kafka = vias.into_iter().filter(|(_, via)| *via == Some(ViaDoc::Kafka));
+    let by_kafka = by_kafka.map(|(channel, _)| channel).collect();
     let email = doc.email.as_ref().map(|sender| {
         channels.push(Channel::Email);
         EmailSender {
@@ -287,7 +297,7 @@ fn senders(context: &mut Context<'_>, doc: &At<ChannelsDoc>) -> Senders {
     if channels.is_empty() {
         context.error(place, "there is no channel", "add email, sms or letter with its sender");
     }
-    Senders { channels, email, sms, letter }
+    Senders { channels, by_kafka, email, sms, letter }
 }
 
 fn agencies(context: &mut Context<'_>, docs: &[At<AgencyDoc>]) -> Vec<Agency> {

@@ -31,6 +31,11 @@ pub(super) fn may_have_left(row: &OutboxRow) -> bool {
     row.detail.as_deref().is_some_and(|detail| detail.starts_with(MAY_HAVE_LEFT))
 }
 
+/// What the row says of an attempt that nobody knows the end of.
+pub(super) fn left(reason: &str) -> String {
+    format!("{MAY_HAVE_LEFT}: {reason}")
+}
+
 /// What the row says after an attempt: that it may have left is not forgotten.
 pub(super) fn remembering(row: &OutboxRow, detail: String) -> String {
     if may_have_left(row) { format!("{MAY_HAVE_LEFT}: {detail}") } else { detail }
@@ -50,7 +55,8 @@ impl Dispatcher {
             }
             for row in &left {
                 count += 1;
-                let known = self.senders.get(&row.channel).is_none_or(|one| one.idempotent());
+                let known = self.senders.of(&row.account.creditor, row.channel);
+                let known = known.is_none_or(|one| one.idempotent());
                 let never_made = self.never_made(row).await?;
                 let done = if known || never_made {
                     let detail = Some(match never_made && !may_have_left(row) {

@@ -16,6 +16,8 @@ fn notice(id: &str) -> NoticeId {
 
 fn outgoing(to: Recipient, content: Content) -> Outgoing {
     Outgoing {
+        account: "shop/K-7".parse().unwrap(),
+        step: None,
         to,
         from: Origin {
             name: "Gärtnerei Lindenmoor, Köln".to_owned(),

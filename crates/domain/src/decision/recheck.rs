@@ -1,6 +1,6 @@
 //! The last look at an account before a message leaves.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 
 use super::{
     WaitReason, after, block, channel_gap,
@@ -10,7 +10,8 @@ use crate::{
     account::{Account, NoticeState, Standing},
     book::Book,
     calendar::day_in,
-    event::Suppression,
+    event::{NoticeDecided, Suppression},
+    fact::DebtorProfile,
     ids::NoticeId,
     ladder,
     money::Decimal,
@@ -40,63 +41,11 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
     }
     let decided = &entry.decided;
     let today = day_in(now, &rules.creditor.zone);
-    let debtor = match block(account, &rules.creditor.zone, today) {
-        Ok(debtor) => debtor,
-        Err((reason, _)) => {
-            return Recheck::Suppress(match reason {
-                WaitReason::Erased => Suppression::Erased,
-                WaitReason::Insolvent => Suppression::Insolvent,
-                WaitReason::Deceased => Suppression::Deceased,
-                WaitReason::Promised(_) => Suppression::Promised,
-                WaitReason::DebtorUnknown => Suppression::ChannelGone,
-                _ => Suppression::OnHold,
-            });
-        }
+    let (debtor, change) = match look(account, rules, decided, today) {
+        Ok(found) => found,
+        Err(reason) => return Recheck::Suppress(reason),
     };
-    let book = Book::of(account, decided.currency);
-    let mut open = Decimal::ZERO;
-    let mut changed = false;
-    for part in &decided.claims {
-        let Some(column) = book.claim(&part.invoice) else {
-            return Recheck::Suppress(Suppression::AmountsChanged);
-        };
-        let policy = rules.policy(decided.currency);
-        let step = policy.and_then(|p| p.steps.iter().find(|step| step.name == part.step));
-        if !ladder::still_fits(step, &decided.kind, column.due_on, today) {
-            return Recheck::Suppress(Suppression::AmountsChanged);
-        }
-        open += column.open_on(today);
-        // Interest is told up to a day: days that passed since change nothing of what was told.
-        let told_to = decided.interest_to.unwrap_or(day_in(decided.at, &rules.creditor.zone));
-        let interest = column.interest_on(told_to);
-        changed |= column.outstanding != part.principal || column.fees != part.fees;
-        changed |= interest != part.interest;
-        if column.claim.disputed() {
-            return Recheck::Suppress(Suppression::Disputed);
-        }
-        if account.hold_on(Some(&part.invoice), today).is_some() {
-            return Recheck::Suppress(Suppression::OnHold);
-        }
-        let seat = rules.creditor.seat();
-        let claim = (column.invoice, column.claim);
-        if matches!(watch(account, claim, &book, seat, today), Watch::Barred(_)) {
-            return Recheck::Suppress(Suppression::TimeBarred);
-        }
-        if column.claim.placement.is_some() {
-            return Recheck::Suppress(Suppression::Placed);
-        }
-        let mut plans = account.plans.values();
-        if plans.any(|p| p.standing == Standing::Open && p.claims.contains(&part.invoice)) {
-            return Recheck::Suppress(Suppression::Planned);
-        }
-        if book.unallocated > Decimal::ZERO && book.unallocated >= column.open_on(today) {
-            return Recheck::Suppress(Suppression::CreditCovers);
-        }
-    }
-    if open.is_zero() {
-        return Recheck::Suppress(Suppression::Paid);
-    }
-    if changed {
+    if change != Change::None {
         return Recheck::Suppress(Suppression::AmountsChanged);
     }
     let policy = rules.policy(decided.currency);
@@ -125,4 +74,95 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
         Some(_) => Recheck::Send,
         None => Recheck::Suppress(Suppression::ChannelGone),
     }
+}
+
+/// Why a message must not reach its reader any more, though it was given to a gateway that has not
+/// sent it yet; the fee and the interest that it brought are no reason.
+pub fn overtaken(
+    account: &Account,
+    rules: &Rules,
+    notice: &NoticeId,
+    now: Timestamp,
+) -> Option<Suppression> {
+    let decided = &account.notices.get(notice)?.decided;
+    match look(account, rules, decided, day_in(now, &rules.creditor.zone)) {
+        Err(reason) => Some(reason),
+        Ok((_, Change::Principal)) => Some(Suppression::AmountsChanged),
+        Ok((_, Change::None | Change::Rest)) => None,
+    }
+}
+
+/// What is no longer as a message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    None,
+    /// Fees or interest.
+    Rest,
+    Principal,
+}
+
+/// Whether what a message is about is still owed and may be asked for.
+fn look<'a>(
+    account: &'a Account,
+    rules: &Rules,
+    decided: &NoticeDecided,
+    today: Date,
+) -> Result<(&'a DebtorProfile, Change), Suppression> {
+    let debtor =
+        block(account, &rules.creditor.zone, today).map_err(|(reason, _)| match reason {
+            WaitReason::Erased => Suppression::Erased,
+            WaitReason::Insolvent => Suppression::Insolvent,
+            WaitReason::Deceased => Suppression::Deceased,
+            WaitReason::Promised(_) => Suppression::Promised,
+            WaitReason::DebtorUnknown => Suppression::ChannelGone,
+            _ => Suppression::OnHold,
+        })?;
+    let book = Book::of(account, decided.currency);
+    let mut open = Decimal::ZERO;
+    let mut change = Change::None;
+    for part in &decided.claims {
+        let Some(column) = book.claim(&part.invoice) else {
+            return Err(Suppression::AmountsChanged);
+        };
+        let policy = rules.policy(decided.currency);
+        let step = policy.and_then(|p| p.steps.iter().find(|step| step.name == part.step));
+        if !ladder::still_fits(step, &decided.kind, column.due_on, today) {
+            return Err(Suppression::AmountsChanged);
+        }
+        open += column.open_on(today);
+        // Interest is told up to a day: days that passed since change nothing of what was told.
+        let told_to = decided.interest_to.unwrap_or(day_in(decided.at, &rules.creditor.zone));
+        let interest = column.interest_on(told_to);
+        if column.outstanding != part.principal {
+            change = Change::Principal;
+        } else if change == Change::None && (column.fees != part.fees || interest != part.interest)
+        {
+            change = Change::Rest;
+        }
+        if column.claim.disputed() {
+            return Err(Suppression::Disputed);
+        }
+        if account.hold_on(Some(&part.invoice), today).is_some() {
+            return Err(Suppression::OnHold);
+        }
+        let seat = rules.creditor.seat();
+        let claim = (column.invoice, column.claim);
+        if matches!(watch(account, claim, &book, seat, today), Watch::Barred(_)) {
+            return Err(Suppression::TimeBarred);
+        }
+        if column.claim.placement.is_some() {
+            return Err(Suppression::Placed);
+        }
+        let mut plans = account.plans.values();
+        if plans.any(|p| p.standing == Standing::Open && p.claims.contains(&part.invoice)) {
+            return Err(Suppression::Planned);
+        }
+        if book.unallocated > Decimal::ZERO && book.unallocated >= column.open_on(today) {
+            return Err(Suppression::CreditCovers);
+        }
+    }
+    if open.is_zero() {
+        return Err(Suppression::Paid);
+    }
+    Ok((debtor, change))
 }

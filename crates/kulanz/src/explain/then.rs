@@ -161,7 +161,8 @@ impl Installation<'_> {
     /// The rules as a server on this installation would have them.
     fn equipped(&self, rules: &Arc<Rules>) -> Result<Arc<Rules>> {
         let settings = Settings::read(&self.places.config)?;
-        Ok(reachable(&Installed::read(&self.places.data)?.put_into(rules), &settings))
+        let rules = Installed::read(&self.places.data)?.put_into(rules);
+        Ok(reachable(&rules, &settings, self.creditors))
     }
 
     /// What is in force; with [`Take::Folder`] what would be after a start of the server on `day`.

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
     http::{HeaderName, HeaderValue, header},
 };
-use kulanz_domain::ids::NoticeId;
+use kulanz_domain::{decision::overtaken, ids::NoticeId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -31,6 +31,9 @@ pub struct NoticeView {
     pub step: Option<Id>,
     /// `queued`, `sending`, `sent`, `suppressed`, `parked` or `unknown`.
     pub state: String,
+    /// Why it must not be sent any more: `paid`, `amounts_changed`, `disputed`, `on_hold`, `promised`,
+    /// `planned`, `erased` and others; absent while it may be.
+    pub overtaken: Option<String>,
     /// When it was decided.
     pub decided_at: Moment,
     /// The message as its reader gets it; absent until it is made, and once the account is erased.
@@ -88,6 +91,12 @@ pub async fn show(
     let loaded = engine.load(&row.account).await?.ok_or_else(none)?;
     let slot = format!("notice/{}", row.notice);
     let kept = engine.secrets(&row.account, &loaded, &[&slot]).await?.remove(&slot);
+    let rules = engine.rules(&row.account);
+    let now = engine.clock().now();
+    let overtaken = rules
+        .and_then(|rules| overtaken(&loaded.account, &rules, &row.notice, now))
+        .map(|why| serde_json::to_value(why).map_err(kulanz_engine::Fault::from))
+        .transpose()?;
     tracing::info!(notice = %row.notice, by = caller.name, "a notice was read");
     let view = NoticeView {
         notice: Id::of(&row.notice),
@@ -95,6 +104,7 @@ pub async fn show(
         channel: row.channel.name(),
         step: row.step.as_ref().map(Id::of),
         state: format!("{:?}", row.state).to_lowercase(),
+        overtaken: overtaken.as_ref().and_then(Value::as_str).map(str::to_owned),
         decided_at: Moment::of(row.decided_at),
         message: kept.as_ref().and_then(Message::of),
     };

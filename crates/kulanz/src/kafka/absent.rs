@@ -3,6 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Result, bail};
+use kulanz_delivery::senders::Sender;
 use kulanz_store::Store;
 
 use super::settings::KafkaSettings;
@@ -31,6 +32,11 @@ impl Running {
 
     /// Nothing to end.
     pub async fn stop(self) {}
+}
+
+/// Refuses.
+pub fn notices(_: &KafkaSettings) -> Result<Arc<dyn Sender>> {
+    bail!(SENTENCE)
 }
 
 /// Refuses.

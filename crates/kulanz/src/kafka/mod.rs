@@ -20,6 +20,8 @@ mod consumer;
 #[cfg(feature = "kafka")]
 mod lag;
 #[cfg(feature = "kafka")]
+mod notices;
+#[cfg(feature = "kafka")]
 mod outbound;
 #[cfg(feature = "kafka")]
 mod producer;
@@ -35,12 +37,12 @@ use administration::{check, create};
 #[cfg(feature = "kafka")]
 pub use lag::state;
 #[cfg(feature = "kafka")]
-pub use running::Running;
+pub use running::{Running, notices};
 
 #[cfg(not(feature = "kafka"))]
 mod absent;
 #[cfg(not(feature = "kafka"))]
-pub use absent::{Running, state};
+pub use absent::{Running, notices, state};
 #[cfg(not(feature = "kafka"))]
 use absent::{check, create};
 

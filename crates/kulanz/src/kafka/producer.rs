@@ -14,7 +14,7 @@ use rdkafka::{
     Message,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders, OwnedMessage},
-    producer::{FutureProducer, FutureRecord, future_producer::DeliveryFuture},
+    producer::{FutureProducer, FutureRecord, Producer, future_producer::DeliveryFuture},
 };
 use tokio::sync::watch;
 
@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const DEAD_LETTER_PATIENCE: Duration = Duration::from_secs(30);
 /// The largest dead letter that is written with its value.
 const LARGEST_DEAD_LETTER: usize = 900 * 1024;
+/// How long a look at a topic may take.
+const LOOK_AT_TOPIC: Duration = Duration::from_secs(5);
 /// How often an instance that does not write looks whether it may.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -51,15 +53,20 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Connects in the background.
+    /// Connects in the background. Records are repeated until the cluster has them.
     pub fn new(settings: &KafkaSettings) -> Result<Self> {
+        Self::with_patience(settings, Duration::ZERO)
+    }
+
+    /// The same, but that a record is given up after so long; zero: never.
+    pub fn with_patience(settings: &KafkaSettings, patience: Duration) -> Result<Self> {
         let mut client = connection::client(settings)?;
         client
             .set("enable.idempotence", "true")
             .set("acks", "all")
             // Kafka's own default partitioner, so that ours and everybody's keys lie together.
             .set("partitioner", "murmur2_random")
-            .set("message.timeout.ms", "0")
+            .set("message.timeout.ms", patience.as_millis().to_string())
             .set("linger.ms", "5")
             .set("compression.type", "lz4")
             .set("message.max.bytes", LARGEST_OUT.to_string());
@@ -93,13 +100,44 @@ impl Outlet {
         }
     }
 
+    /// Fails where no broker tells of the topic within some seconds.
+    pub async fn is_there(&self, topic: &str) -> Result<()> {
+        let topic = topics::full(topic, &self.settings);
+        let (producer, ears) = (self.producer.clone(), self.ears.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let seen = producer.client().fetch_metadata(Some(&topic), LOOK_AT_TOPIC);
+            let error = seen.as_ref().ok().and_then(|seen| seen.topics().first()?.error());
+            match (&seen, error) {
+                (Ok(_), None) => Ok(()),
+                (Ok(_), Some(code)) => bail!("{topic}: {:?}", RDKafkaErrorCode::from(code)),
+                (Err(error), _) => Err(ears.explain(error)),
+            }
+        });
+        looked.await?
+    }
+
+    /// Writes one record and waits until the cluster has it.
+    pub async fn write(&self, record: &Record) -> Result<(), KafkaError> {
+        let topic = topics::full(record.topic, &self.settings);
+        let whole = FutureRecord::to(&topic)
+            .key(&record.key)
+            .payload(&record.value)
+            .headers(content_type());
+        let queued = self.producer.send_result(whole).map_err(|(error, _)| error)?;
+        match queued.await {
+            Ok(delivered) => delivered.map(drop).map_err(|(error, _)| error),
+            Err(_) => Err(KafkaError::Canceled),
+        }
+    }
+
     /// Waits until the cluster has it.
     async fn delivered(&self, delivery: DeliveryFuture) -> Result<()> {
         let delivered = delivery.await.map_err(|_| anyhow!("the producer has ended"))?;
         delivered.map(drop).map_err(|(error, _)| self.explain(&error))
     }
 
-    fn explain(&self, error: &KafkaError) -> anyhow::Error {
+    /// What an error means, and what to do.
+    pub fn explain(&self, error: &KafkaError) -> anyhow::Error {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => anyhow!(
                 "an event is larger than the topic takes: set max.message.bytes of the outbound \
@@ -246,9 +284,13 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
 
 impl Outlet {
     async fn put(&self, record: &Record) -> Result<DeliveryFuture> {
-        let content_type = "application/cloudevents+json; charset=UTF-8";
-        let headers =
-            OwnedHeaders::new().insert(Header { key: "content-type", value: Some(content_type) });
-        self.queue(record.topic, Some(&record.key), record.value.as_bytes(), headers).await
+        let value = record.value.as_bytes();
+        self.queue(record.topic, Some(&record.key), value, content_type()).await
     }
+}
+
+/// The header of structured events.
+fn content_type() -> OwnedHeaders {
+    let value = Some("application/cloudevents+json; charset=UTF-8");
+    OwnedHeaders::new().insert(Header { key: "content-type", value })
 }

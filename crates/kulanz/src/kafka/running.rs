@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
+use kulanz_delivery::senders::Sender;
 use kulanz_engine::Fault;
 use kulanz_store::{DeadLetter, Partitions, StoreError};
 use kulanz_wire::DecodeOptions;
@@ -23,6 +24,7 @@ use super::{
     administration,
     connection::{self, Ears, NoAnswer},
     consumer::{self, Group},
+    notices::Notices,
     producer::{self, Outlet},
     records,
     settings::KafkaSettings,
@@ -126,6 +128,11 @@ impl Running {
             tracing::warn!("Kafka's part of the server did not end in time");
         }
     }
+}
+
+/// Takes messages to shops that send them themselves.
+pub fn notices(settings: &KafkaSettings) -> Result<Arc<dyn Sender>> {
+    Ok(Arc::new(Notices::new(settings)?))
 }
 
 /// Waits until the cluster is ready, then polls in a thread of its own.

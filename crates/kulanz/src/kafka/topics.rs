@@ -30,6 +30,8 @@ pub const INVOICES: &str = "kulanz.invoices";
 pub const ACCOUNTS: &str = "kulanz.accounts";
 /// What agencies are asked to do.
 pub const PLACEMENT_ORDERS: &str = "kulanz.placement-orders";
+/// Messages that are ready, for shops that send through a gateway of their own: ids alone.
+pub const NOTICES: &str = "kulanz.notices";
 /// Inbound records that could not be taken, sealed.
 pub const DEAD_LETTERS: &str = "kulanz.dead-letters";
 
@@ -38,7 +40,7 @@ const fn topic(name: &'static str, flow: Flow, retention_days: Option<u32>) -> T
 }
 
 /// All of them, inbound ones first.
-pub const ALL: [Topic; 8] = [
+pub const ALL: [Topic; 9] = [
     topic(DEBTORS, Flow::In, Some(7)),
     topic(INVOICES, Flow::In, Some(30)),
     topic("kulanz.payments", Flow::In, Some(30)),
@@ -46,6 +48,8 @@ pub const ALL: [Topic; 8] = [
     topic("kulanz.placements", Flow::In, Some(30)),
     topic(ACCOUNTS, Flow::Out, None),
     topic(PLACEMENT_ORDERS, Flow::Out, Some(30)),
+    // A message that nobody took up for so long is not to be sent any more.
+    topic(NOTICES, Flow::Out, Some(7)),
     // As long as the service key may open what is sealed with it.
     topic(DEAD_LETTERS, Flow::Out, Some(30)),
 ];

@@ -26,8 +26,8 @@ pub enum Config {
     },
     /// Whether a server could start with them; exit 1 where not
     #[command(after_help = "Examples:\n  kulanz config check\n  kulanz config check --config \
-                            deploy/staging --json\n\nLooks at kulanz.yaml, the environment, and the \
-                            files and secrets that they name; at no other machine. `kulanz \
+                            deploy/staging --json\n\nLooks at kulanz.yaml, the environment, and \
+                            the files and secrets that they name; at no other machine. `kulanz \
                             doctor` looks at policies, data and Kafka as well.")]
     Check {
         /// Print JSON

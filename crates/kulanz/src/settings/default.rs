@@ -1,5 +1,5 @@
-//! `kulanz config default`: all settings as a file, with what each means and what counts where it is
-//! left out. Made from [`keys`](super::keys), so that no setting is missing.
+//! `kulanz config default`: all settings as a file, with what each means and what counts where it
+//! is left out. Made from [`keys`](super::keys), so that no setting is missing.
 
 use std::fmt::Write;
 
@@ -11,17 +11,18 @@ use super::keys::{KEYS, Key, Kind};
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
-All settings of Kulanz, as `kulanz config default` prints them. Lines without `#` are the defaults: \
-take out what you do not change. Lines that begin with `#` and a key are settings without a default, \
-or of a section that is left out, with a value that could stand there: take the `#` away to use them.
+All settings of Kulanz, as `kulanz config default` prints them. Lines without `#` are the \
+defaults: take out what you do not change. Lines that begin with `#` and a key are settings \
+without a default, or of a section that is left out, with a value that could stand there: take \
+the `#` away to use them.
 
-Each can be set by a variable of the environment as well, which wins over this file: KULANZ_, the path \
-in capitals, __ between its parts. kafka.brokers is KULANZ_KAFKA__BROKERS; lists are written as YAML, \
-[a, b]. `kulanz config show` tells what counts and where it comes from, `kulanz config check` what is \
-wrong.
+Each can be set by a variable of the environment as well, which wins over this file: KULANZ_, the \
+path in capitals, __ between its parts. kafka.brokers is KULANZ_KAFKA__BROKERS; lists are written \
+as YAML, [a, b]. `kulanz config show` tells what counts and where it comes from, `kulanz config \
+check` what is wrong.
 
-A secret stands in a file of its own, { file: PATH }, or in a variable, { env: NAME }, never here. Paths \
-are below the working directory unless absolute or said otherwise.";
+A secret stands in a file of its own, { file: PATH }, or in a variable, { env: NAME }, never \
+here. Paths are below the working directory unless absolute or said otherwise.";
 
 /// The file.
 pub fn text() -> String {

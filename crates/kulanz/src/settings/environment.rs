@@ -148,8 +148,8 @@ fn nearest(name: &str, keys: &[&Key]) -> String {
     if let Some(key) = secret {
         let places = key.variables();
         return format!(
-            "{name}: no variable holds a secret of a setting. Name its place: {}=PATH of a file, or \
-             {}=NAME of a variable with another name",
+            "{name}: no variable holds a secret of a setting. Name its place: {}=PATH of a file, \
+             or {}=NAME of a variable with another name",
             places.first().map_or("", String::as_str),
             places.last().map_or("", String::as_str),
         );

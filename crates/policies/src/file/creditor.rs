@@ -122,6 +122,17 @@ pub(crate) struct ChannelsDoc {
     pub letter: Option<LetterSenderDoc>,
 }
 
+/// What takes messages of a channel to their readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ViaDoc {
+    /// The mail server or gateway of `kulanz.yaml`.
+    #[default]
+    Gateway,
+    /// A gateway of the shop's own, which hears of each message on Kafka's topic `kulanz.notices`.
+    Kafka,
+}
+
 /// Who e-mails come from.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -131,6 +142,9 @@ pub(crate) struct EmailSenderDoc {
     /// Where answers go; the sender where left out.
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub reply_to: Option<At<EmailAddress>>,
+    /// What takes them to their readers; `gateway` where left out.
+    #[serde(default)]
+    pub via: ViaDoc,
 }
 
 /// Who text messages come from.
@@ -140,6 +154,9 @@ pub(crate) struct SmsSenderDoc {
     /// At most 11 letters and digits, or a number such as +4915112345678.
     #[schemars(regex(pattern = r"^([A-Za-z0-9 ]{1,11}|\+[0-9]{6,15})$"), example = &"Lindenmoor")]
     pub sender: At<String>,
+    /// What takes them to their readers; `gateway` where left out.
+    #[serde(default)]
+    pub via: ViaDoc,
 }
 
 /// Letters are printed with the address above.

@@ -2,6 +2,7 @@
 
 mod inbound;
 mod instances;
+mod notices;
 mod outbound;
 mod topics;
 
@@ -31,7 +32,8 @@ const INBOUND: [&str; 5] = [
     "kulanz.reminders",
     "kulanz.placements",
 ];
-const OUTBOUND: [&str; 3] = ["kulanz.accounts", "kulanz.placement-orders", "kulanz.dead-letters"];
+const OUTBOUND: [&str; 4] =
+    ["kulanz.accounts", "kulanz.placement-orders", "kulanz.notices", "kulanz.dead-letters"];
 const PARTITIONS: i32 = 4;
 const PATIENCE: Duration = Duration::from_secs(20);
 

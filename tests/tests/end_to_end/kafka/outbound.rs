@@ -20,7 +20,7 @@ static ORDER: LazyLock<jsonschema::Validator> =
     LazyLock::new(|| schema("placement-order.schema.json"));
 
 /// A published schema, but that nothing may be there that it does not name.
-fn schema(name: &str) -> jsonschema::Validator {
+pub fn schema(name: &str) -> jsonschema::Validator {
     let file = repository().join("schemas").join(name);
     let mut schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     strict(&mut schema);
@@ -58,7 +58,7 @@ fn strict(schema: &mut Value) {
 }
 
 #[track_caller]
-fn keeps_to(validator: &jsonschema::Validator, event: &Value) {
+pub fn keeps_to(validator: &jsonschema::Validator, event: &Value) {
     let wrong: Vec<String> =
         validator.iter_errors(event).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(wrong.is_empty(), "{wrong:#?} in {event:#}");
