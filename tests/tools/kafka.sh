@@ -153,8 +153,9 @@ own_broker() {
     for attempt in 1 2 3; do
         configure
         rm -rf "$folder/data"
-        (run_java kafka.tools.StorageTool format --cluster-id "$(head -c 16 /dev/urandom | base64 |
-            tr '+/' '-_' | tr -d =)" --config "$folder/properties" \
+        # With `=`, since an id may begin with a dash.
+        (run_java kafka.tools.StorageTool format --config "$folder/properties" \
+            "--cluster-id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =)" \
             --add-scram "SCRAM-SHA-256=[name=kulanz,password=$password]" \
             --add-scram "SCRAM-SHA-512=[name=kulanz,password=$password]" \
             --add-scram "SCRAM-SHA-256=[name=guest,password=$password]" \
