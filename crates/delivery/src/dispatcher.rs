@@ -44,7 +44,7 @@ use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
 
 mod lease;
 
-use lease::{Renewed, left, may_have_left, remembering, unless_overtaken};
+use lease::{Renewed, may_have_left, remembering, unless_overtaken};
 
 use crate::{
     backoff::Backoff,
@@ -114,6 +114,14 @@ impl From<ExecuteError> for DispatchError {
             ExecuteError::Refused(refusal) => Self::Refused(refusal.to_string()),
         }
     }
+}
+
+/// An attempt that is worth another one.
+struct Failed {
+    reason: String,
+    after: Option<Duration>,
+    /// The gateway may have the message all the same.
+    left: bool,
 }
 
 /// Why a message could not be made.
@@ -277,14 +285,17 @@ impl Dispatcher {
         match self.engine.recheck(account, notice).await? {
             Recheck::Send => {}
             Recheck::Later(at) => {
-                let detail = Some(remembering(row, "may not be contacted now".to_owned()));
+                let detail =
+                    Some(remembering(may_have_left(row), "may not be contacted now".to_owned()));
                 self.engine.try_later(account, self.held(row), at, detail).await?;
                 measures::ended(row.channel, "later");
                 return Ok(());
             }
             // The gateway may have it already: nobody can say that it was not sent.
             Recheck::Suppress(_) if may_have_left(row) => {
-                return self.park(row, true, "interrupted, and no longer right to send").await;
+                return self
+                    .park(row, true, "it may have left, and is no longer right to send")
+                    .await;
             }
             Recheck::Suppress(reason) => {
                 info!(%account, %notice, ?reason, "not sent");
@@ -321,11 +332,8 @@ impl Dispatcher {
                 info!(%account, %notice, via = %accepted.via, "sent");
                 self.confirm(row, at).await
             }
-            Err(SendError::Retry { reason, after }) => self.again(row, at, reason, after).await,
-            // What its receiver takes once for each key is tried again, and never told as not sent.
-            Err(SendError::Unknown { reason }) if sender.idempotent() => {
-                let row = OutboxRow { detail: Some(left(&reason)), ..row.clone() };
-                self.again(&row, at, reason, None).await
+            Err(SendError::Retry { reason, after, may_have_left: left }) => {
+                self.again(row, at, Failed { reason, after, left }).await
             }
             Err(SendError::Refused { reason, address_bad: true }) => {
                 self.bounced(row, at, reason).await
@@ -359,27 +367,27 @@ impl Dispatcher {
         &self,
         row: &OutboxRow,
         at: Timestamp,
-        reason: String,
-        after: Option<Duration>,
+        failed: Failed,
     ) -> Result<(), DispatchError> {
+        let left = failed.left || may_have_left(row);
+        let reason = remembering(left, failed.reason);
         let random = kulanz_engine::vault::random::<8>().map_err(Fault::from)?;
         let random = u64::from_le_bytes(random);
         // A message may have waited for days, for its window or for us, before it was first tried.
         let since_decided = Duration::try_from(at.duration_since(row.decided_at));
         let tried_for = self.backoff.cap.saturating_mul(row.attempts.saturating_sub(1));
         let elapsed = since_decided.unwrap_or_default().min(tried_for);
-        match self.backoff.next(row.attempts, elapsed, random, after) {
+        match self.backoff.next(row.attempts, elapsed, random, failed.after) {
             Some(wait) => {
                 warn!(notice = %row.notice, attempts = row.attempts, %reason, "tried again later");
                 let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
                 let next = at.saturating_add(wait).unwrap_or(at);
-                let reason = remembering(row, reason);
                 let held = self.held(row);
                 self.engine.try_later(&row.account, held, next, Some(reason)).await?;
                 measures::ended(row.channel, "again");
                 Ok(())
             }
-            None => self.park(row, may_have_left(row), &reason).await,
+            None => self.park(row, left, &reason).await,
         }
     }
 
@@ -389,6 +397,8 @@ impl Dispatcher {
         outcome_unknown: bool,
         reason: &str,
     ) -> Result<(), DispatchError> {
+        // What an earlier attempt left behind is not undone by what this one was told.
+        let outcome_unknown = outcome_unknown || may_have_left(row);
         warn!(notice = %row.notice, outcome_unknown, %reason, "parked");
         let command = Command::Park { notice: row.notice.clone(), outcome_unknown };
         let state = if outcome_unknown { OutboxState::Unknown } else { OutboxState::Parked };

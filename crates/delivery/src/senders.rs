@@ -104,6 +104,8 @@ pub enum SendError {
         reason: String,
         /// The gateway asked to wait at least this long.
         after: Option<Duration>,
+        /// It may have been taken: whatever comes later, it is not told as not sent.
+        may_have_left: bool,
     },
     /// Bytes may have left and no answer came: it may have been delivered. Never sent again by
     /// itself.
@@ -116,7 +118,7 @@ pub enum SendError {
 
 impl SendError {
     fn retry(reason: impl Into<String>) -> Self {
-        Self::Retry { reason: reason.into(), after: None }
+        Self::Retry { reason: reason.into(), after: None, may_have_left: false }
     }
 
     fn refused(reason: impl Into<String>) -> Self {

@@ -22,23 +22,19 @@ const LEFT_AT_ONCE: u32 = 100;
 /// For how long, and how often, the store is asked to take down what became of a message.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(500);
-/// How the row of a message begins that an interrupted attempt may have sent: it is tried again
-/// under its key, and never told as not sent.
-const MAY_HAVE_LEFT: &str = "interrupted; it may have left, and is tried again under its key";
+/// What the row of a message says that an attempt may have sent: it is tried again under its key,
+/// and never told as not sent.
+const MAY_HAVE_LEFT: &str = "it may have left, and is tried again under its key";
 
-/// Whether an attempt before this one was interrupted after the message was made.
+/// Whether an attempt before this one was interrupted after the message was made, or had no clear
+/// answer from the gateway.
 pub(super) fn may_have_left(row: &OutboxRow) -> bool {
-    row.detail.as_deref().is_some_and(|detail| detail.starts_with(MAY_HAVE_LEFT))
-}
-
-/// What the row says of an attempt that nobody knows the end of.
-pub(super) fn left(reason: &str) -> String {
-    format!("{MAY_HAVE_LEFT}: {reason}")
+    row.detail.as_deref().is_some_and(|detail| detail.contains(MAY_HAVE_LEFT))
 }
 
 /// What the row says after an attempt: that it may have left is not forgotten.
-pub(super) fn remembering(row: &OutboxRow, detail: String) -> String {
-    if may_have_left(row) { format!("{MAY_HAVE_LEFT}: {detail}") } else { detail }
+pub(super) fn remembering(may_have_left: bool, detail: String) -> String {
+    if may_have_left { format!("{MAY_HAVE_LEFT}: {detail}") } else { detail }
 }
 
 impl Dispatcher {
@@ -61,7 +57,7 @@ impl Dispatcher {
                 let done = if known || never_made {
                     let detail = Some(match never_made && !may_have_left(row) {
                         true => "interrupted before it was made".to_owned(),
-                        false => MAY_HAVE_LEFT.to_owned(),
+                        false => remembering(true, "interrupted".to_owned()),
                     });
                     let now = self.engine.clock().now();
                     let held = self.held(row);

@@ -161,7 +161,7 @@ impl SmsGateway {
     /// The request left and no clear answer came.
     fn unclear(&self, reason: String) -> SendError {
         if self.config.honours_idempotency {
-            SendError::retry(reason)
+            SendError::Retry { reason, after: None, may_have_left: true }
         } else {
             SendError::unknown(reason)
         }
@@ -191,15 +191,15 @@ impl SmsGateway {
         let after = retry_after(response.headers());
         match status {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-                Err(SendError::Retry { reason, after })
+                Err(SendError::Retry { reason, after, may_have_left: false })
             }
             // Naming a time says that the request was turned away.
             StatusCode::SERVICE_UNAVAILABLE if after.is_some() => {
-                Err(SendError::Retry { reason, after })
+                Err(SendError::Retry { reason, after, may_have_left: false })
             }
             // Where keys are honoured: an earlier request with this key is still being worked on.
             StatusCode::CONFLICT if self.config.honours_idempotency => {
-                Err(SendError::Retry { reason, after })
+                Err(SendError::Retry { reason, after, may_have_left: true })
             }
             refused if refused.is_client_error() => Err(SendError::Refused {
                 reason,

@@ -332,9 +332,8 @@ async fn a_payment_that_is_assigned_arrives_once_whoever_else_is_at_work() {
     events_in_order(&**one.store()).await;
 }
 
-/// Ten messages that one instance takes, whose gateway then hangs; the task that sends them.
-async fn taken_and_hanging(instance: &Instance, gateway: &Gateway) -> tokio::task::JoinHandle<()> {
-    gateway.hangs.store(true, Ordering::SeqCst);
+/// Ten accounts of whom each is to be told of something.
+async fn overdue(instance: &Instance) {
     let facts = (0..10).flat_map(|number| {
         let (debtor, invoice) = (format!("D{number}"), format!("R-{number}"));
         [
@@ -343,6 +342,12 @@ async fn taken_and_hanging(instance: &Instance, gateway: &Gateway) -> tokio::tas
         ]
     });
     instance.engine.record(facts.collect()).await.unwrap();
+}
+
+/// Ten messages that one instance takes, whose gateway then hangs; the task that sends them.
+async fn taken_and_hanging(instance: &Instance, gateway: &Gateway) -> tokio::task::JoinHandle<()> {
+    gateway.hangs.store(true, Ordering::SeqCst);
+    overdue(instance).await;
     let dispatcher = Arc::clone(&instance.dispatcher);
     let sending = tokio::spawn(async move {
         let _ = dispatcher.run_once().await;
@@ -422,6 +427,38 @@ async fn an_attempt_that_was_overtaken_is_counted_as_that() {
     let ends = tokio::task::spawn_blocking(|| stopped.join().unwrap()).await.unwrap();
     assert_eq!(ends, ["overtaken"]);
     assert_eq!(other.store().outbox(Some(OutboxState::Sent), 9).await.unwrap().len(), 1);
+}
+
+/// The same without any death: the gateway took it and did not say so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_gateway_may_have_taken_without_saying_so_is_never_told_as_not_sent() {
+    let (url, gateway) = (server::database(), Gateway::new(true));
+    let one = Instance::new(&url, NO_SKEW, &gateway).await;
+    let other = Instance::new(&url, SignedDuration::from_mins(5), &gateway).await;
+    gateway.silent.store(true, Ordering::SeqCst);
+    overdue(&one).await;
+    let mut tried = 0;
+    eventually("all are tried once", async || {
+        tried += one.dispatcher.run_once().await.unwrap();
+        tried >= 10
+    })
+    .await;
+    gateway.silent.store(false, Ordering::SeqCst);
+    let payments = (0..4).map(|number| {
+        let payment = format!("P-{number}");
+        told(&payment, &format!("D{number}"), paid(&payment, 5_000))
+    });
+    one.engine.record(payments.collect()).await.unwrap();
+    // By a clock that is ahead every next try is due.
+    let count = async |state| other.store().outbox(Some(state), 99).await.unwrap().len();
+    eventually("all are at their end", async || {
+        other.dispatcher.run_once().await.unwrap();
+        count(OutboxState::Queued).await == 0
+    })
+    .await;
+    assert_eq!(count(OutboxState::Sent).await, 6);
+    assert_eq!(count(OutboxState::Unknown).await, 4);
+    assert_eq!(count(OutboxState::Suppressed).await, 0);
 }
 
 /// The gateway may have what a dead instance was sending: whoever has paid meanwhile is not written to

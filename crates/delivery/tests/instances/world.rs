@@ -103,11 +103,13 @@ fn rules() -> SharedRules {
     SharedRules::new([("shop".parse().unwrap(), rules)].into())
 }
 
-/// Counts what it is asked to send, by key; while it hangs, nobody hears of it again.
+/// Counts what it is asked to send, by key; while it hangs, nobody hears of it again; while it is
+/// silent, it is to be asked again, and may have taken it.
 #[derive(Default)]
 pub struct Gateway {
     pub asked: Mutex<BTreeMap<String, u32>>,
     pub hangs: AtomicBool,
+    pub silent: AtomicBool,
     pub knows_keys: bool,
     /// Where set, whoever sends stands still with all its thread until it is told of it, as a process
     /// that was stopped does; then the gateway is busy.
@@ -135,7 +137,12 @@ impl Sender for Gateway {
         }
         if let Some(until) = self.stands_still.lock().unwrap().take() {
             until.recv().unwrap();
-            return Err(SendError::Retry { reason: "busy".to_owned(), after: None });
+            let (reason, after) = ("busy".to_owned(), None);
+            return Err(SendError::Retry { reason, after, may_have_left: false });
+        }
+        if self.silent.load(Ordering::SeqCst) {
+            let (reason, after) = ("no clear answer".to_owned(), None);
+            return Err(SendError::Retry { reason, after, may_have_left: true });
         }
         Ok(Accepted { via: "test".to_owned(), gateway_id: None })
     }

@@ -152,7 +152,9 @@ async fn implicit_tls_works_from_the_first_byte() {
 }
 
 fn retried(ended: Result<Accepted, SendError>, said: &str) {
-    let Err(SendError::Retry { reason, after: None }) = &ended else { panic!("{ended:?}") };
+    let Err(SendError::Retry { reason, after: None, may_have_left: false }) = &ended else {
+        panic!("{ended:?}")
+    };
     assert!(reason.starts_with(said), "{reason}");
     assert!(!reason.contains("example.org"), "{reason}");
 }

@@ -41,7 +41,8 @@ impl Sender for Notices {
     async fn send(&self, message: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError> {
         // While no broker answers, nothing is queued that could leave when it is no longer right.
         if let Err(error) = self.outlet.is_there(NOTICES).await {
-            return Err(SendError::Retry { reason: format!("{error:#}"), after: None });
+            let (reason, after) = (format!("{error:#}"), None);
+            return Err(SendError::Retry { reason, after, may_have_left: false });
         }
         match self.outlet.write(&record(message, key)).await {
             Ok(()) => Ok(Accepted { via: format!("Kafka topic {NOTICES}"), gateway_id: None }),
@@ -57,8 +58,9 @@ impl Sender for Notices {
 impl Notices {
     fn failed(&self, error: &KafkaError) -> SendError {
         let reason = format!("{:#}", self.outlet.explain(error));
-        match error.rdkafka_error_code() {
-            // Turned away, or never queued.
+        // Turned away, or never queued; all else may be there, and is taken once for each key.
+        let turned_away = matches!(
+            error.rdkafka_error_code(),
             Some(
                 RDKafkaErrorCode::QueueFull
                 | RDKafkaErrorCode::TopicAuthorizationFailed
@@ -66,9 +68,9 @@ impl Notices {
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownPartition,
-            ) => SendError::Retry { reason, after: None },
-            _ => SendError::Unknown { reason },
-        }
+            )
+        );
+        SendError::Retry { reason, after: None, may_have_left: !turned_away }
     }
 }
 
