@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
         LazyLock, Mutex,
@@ -20,6 +20,13 @@ pub fn database() -> String {
     SHARED.database()
 }
 
+/// Where servers keep their files by default.
+fn files() -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows its own file");
+    // <target>/<profile>/deps/<test>
+    own.ancestors().nth(3).expect("tests lie in the target folder").join("tmp")
+}
+
 /// A server, or databases of the one that `KULANZ_TEST_POSTGRES` names.
 pub struct Server {
     child: Child,
@@ -29,28 +36,31 @@ pub struct Server {
 impl Server {
     /// Whatever is missing, a test without a server fails.
     fn start() -> Self {
-        Self::start_with(|_| {})
+        Self::start_with(&files(), |_| {})
     }
 
     /// A server that can be stopped, whatever `KULANZ_TEST_POSTGRES` says.
     #[allow(dead_code, reason = "not every binary stops its server")]
     pub fn own() -> Self {
-        Self::start_with(|command| {
+        Self::own_below(&files())
+    }
+
+    /// The same, its files below this folder.
+    #[allow(dead_code, reason = "not every binary chooses the disk")]
+    pub fn own_below(folder: &Path) -> Self {
+        Self::start_with(folder, |command| {
             command.env_remove("KULANZ_TEST_POSTGRES");
         })
     }
 
-    fn start_with(prepare: impl FnOnce(&mut Command)) -> Self {
-        let own = std::env::current_exe().expect("a test knows its own file");
-        // <target>/<profile>/deps/<test>
-        let target = own.ancestors().nth(3).expect("tests lie in the target folder");
+    fn start_with(folder: &Path, prepare: impl FnOnce(&mut Command)) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
             .map(|folder| folder.join("tests/tools/postgres.sh"))
             .find(|script| script.is_file())
             .expect("the script lies in the repository");
         let mut command = Command::new("bash");
-        command.arg(script).arg("serve").arg(target.join("tmp"));
+        command.arg(script).arg("serve").arg(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         prepare(&mut command);
         let mut child = command.spawn().expect("bash starts");

@@ -8,10 +8,11 @@
 #   admin            answers with the URL of who may do everything
 #   certificate      answers with the file of the certificate that it shows to who asks for TLS
 #   stop, start      of the server; answers with the word
+#   kill             as a power cut would; answers with the word
 # When the standard input ends, in whatever way, the server ends and its files go.
 #
 # KULANZ_TEST_POSTGRES=postgres://… names a server to use instead, with a user that may make
-# databases and is no superuser, whom no missing right would stop; they are dropped at the end. `admin`, `stop` and `start` are then refused.
+# databases and is no superuser, whom no missing right would stop; they are dropped at the end. All but `database` is then refused.
 set -euo pipefail
 
 oldest=15
@@ -157,6 +158,11 @@ serve() {
             stop)
                 as_owner "$bin/pg_ctl" stop --silent --wait --mode fast --pgdata "$folder/data" >&2
                 echo stop
+                ;;
+            kill)
+                as_owner "$bin/pg_ctl" stop --silent --wait --mode immediate \
+                    --pgdata "$folder/data" >&2
+                echo kill
                 ;;
             esac
             ;;

@@ -14,11 +14,11 @@ use super::{
     world::{Installation, eventually, lines},
 };
 
-struct SmallDisk(TempDir);
+pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// `None` where nothing can be mounted.
-    fn mount(megabytes: u32) -> Option<Self> {
+    pub fn mount(megabytes: u32) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let size = format!("size={megabytes}m");
         let mount = Command::new("mount")
@@ -38,12 +38,12 @@ impl SmallDisk {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// A file that leaves so many kilobytes.
-    fn fill(&self, left: u64) -> PathBuf {
+    pub fn fill(&self, left: u64) -> PathBuf {
         let path = self.path().join("ballast");
         let table =
             Command::new("df").args(["--output=avail", "-k"]).arg(self.path()).output().unwrap();

@@ -12,6 +12,7 @@ mod disk;
 mod events;
 mod experiments;
 mod explain;
+mod faults;
 mod fuzz;
 mod histories;
 mod http;

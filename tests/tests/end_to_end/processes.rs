@@ -114,6 +114,11 @@ impl SmsServer {
         Self(Process::start(Path::new("python3"), "gateway.py", &[]))
     }
 
+    /// One that fails half of all messages at their first request, mostly after it took them.
+    pub fn moody() -> Self {
+        Self(Process::start(Path::new("python3"), "gateway.py", &[Path::new("moody")]))
+    }
+
     /// Its part of `kulanz.yaml`.
     pub fn settings(&self) -> Value {
         json!({ "url": format!("http://127.0.0.1:{}/messages", self.0.port), "from": "Atelier",

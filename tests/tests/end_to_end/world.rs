@@ -253,6 +253,11 @@ impl Server {
         }
     }
 
+    /// Whether the process is there.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -307,14 +312,22 @@ pub fn lines(events: &[Value]) -> String {
 
 /// Looks again and again until there is something, since other processes take their time.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(30, what, look)
+}
+
+/// As [`eventually`], for what takes so many seconds at most.
+#[track_caller]
+pub fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut pause = Duration::from_millis(20);
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(Instant::now() < deadline, "not within {seconds} s: {what}");
+        std::thread::sleep(pause);
+        pause = (pause * 11 / 10).min(Duration::from_millis(500));
     }
 }
 
@@ -354,6 +367,11 @@ impl Dice {
         let seed = given.unwrap_or(now as u64);
         println!("{what}: KULANZ_SEED={seed}");
         Self(seed)
+    }
+
+    /// Dice of their own for another thread.
+    pub fn other(&mut self) -> Self {
+        Self(self.below(u64::MAX))
     }
 
     pub fn below(&mut self, end: u64) -> u64 {

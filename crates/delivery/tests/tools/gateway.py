@@ -1,6 +1,6 @@
 """An SMS gateway on a free loopback port, for tests. Standard library only.
 
-    gateway.py
+    gateway.py [moody]
 
 It honours Idempotency-Key: what it took under a key it takes once. It prints its port once it
 listens, and ends when its input ends. Words in a message's text make it misbehave:
@@ -12,9 +12,12 @@ listens, and ends when its input ends. Words in a message's text make it misbeha
     [410] [422] [401] [409] [302]                just that answer
     [odd]            200 with an answer that is no JSON
 
+When it is moody, half of all messages meet one of these at their first request, by their keys.
+
 GET /taken tells all that was taken, as [{"key", "requests", "body", "authorization"}].
 """
 
+import hashlib
 import http.server
 import json
 import sys
@@ -22,6 +25,8 @@ import threading
 
 taken = {}
 requests = {}
+moods = ["take-and-hang", "take-and-close", "take-and-500", "fail-once"]
+moody = sys.argv[1:] == ["moody"]
 lock = threading.Lock()
 forever = threading.Event()
 
@@ -52,6 +57,9 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         with lock:
             requests[key] = requests.get(key, 0) + 1
             first = requests[key] == 1
+        if moody:
+            drawn = hashlib.sha256(key.encode()).digest()[0] % 8
+            text += f"[{moods[drawn]}]" if drawn < len(moods) else ""
         for status in (410, 422, 401, 409, 302, 500):
             if f"[{status}]" in text:
                 return self.answer(status, f"refused: {body}".encode(), Location="/elsewhere")

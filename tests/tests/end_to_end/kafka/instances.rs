@@ -20,7 +20,7 @@ use super::{
 const SERVERS: usize = 3;
 
 /// How far the log was written, and how far it goes, as `doctor` says.
-fn written(house: &Installation) -> (u64, u64) {
+pub fn written(house: &Installation) -> (u64, u64) {
     let said = house.run(&["doctor"]).out;
     let (_, rest) = said.split_once("written to kulanz.accounts up to ").unwrap();
     let mut numbers = rest.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());

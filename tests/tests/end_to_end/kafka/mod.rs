@@ -1,7 +1,7 @@
 //! Kafka, in and out: the program against a broker, with a client of its own on the other side.
 
 mod inbound;
-mod instances;
+pub mod instances;
 mod notices;
 mod outbound;
 mod topics;
@@ -23,9 +23,9 @@ use serde_json::{Value, json};
 use super::world::{Installation, eventually};
 
 #[path = "../../../tools/kafka.rs"]
-mod server;
+pub mod server;
 
-const INBOUND: [&str; 5] = [
+pub const INBOUND: [&str; 5] = [
     "kulanz.debtors",
     "kulanz.invoices",
     "kulanz.payments",
@@ -34,12 +34,12 @@ const INBOUND: [&str; 5] = [
 ];
 const OUTBOUND: [&str; 4] =
     ["kulanz.accounts", "kulanz.placement-orders", "kulanz.notices", "kulanz.dead-letters"];
-const PARTITIONS: i32 = 4;
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PARTITIONS: i32 = 4;
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A record as a consumer gets it.
 #[derive(Debug, Clone)]
-struct Record {
+pub struct Record {
     key: Option<String>,
     partition: i32,
     value: Vec<u8>,
@@ -53,15 +53,15 @@ impl Record {
 }
 
 /// Topics of one test: under a prefix that no other has.
-struct Topics {
-    address: String,
+pub struct Topics {
+    pub address: String,
     prefix: String,
     producer: BaseProducer,
 }
 
 impl Topics {
     /// On the broker of all tests, made by the program itself, or by the mock.
-    fn new(house: &Installation) -> Self {
+    pub fn new(house: &Installation) -> Self {
         let shared = server::shared();
         let topics = Self::named(&shared.address());
         house.settings(&json!({ "kafka": topics.settings() }));
@@ -69,7 +69,7 @@ impl Topics {
         topics
     }
 
-    fn make(&self, house: &Installation, broker: &server::Broker) {
+    pub fn make(&self, house: &Installation, broker: &server::Broker) {
         match broker {
             server::Broker::Real(_) => drop(house.run(&["topics", "create"]).well()),
             server::Broker::Mock(mock) => {
@@ -81,7 +81,7 @@ impl Topics {
     }
 
     /// A prefix; nothing is made.
-    fn named(address: &str) -> Self {
+    pub fn named(address: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let producer = ClientConfig::new()
@@ -94,17 +94,17 @@ impl Topics {
         Self { address: address.to_owned(), prefix, producer }
     }
 
-    fn settings(&self) -> Value {
+    pub fn settings(&self) -> Value {
         json!({ "brokers": self.address, "prefix": self.prefix, "partitions": PARTITIONS,
                 "group": format!("{}kulanz", self.prefix) })
     }
 
-    fn full(&self, name: &str) -> String {
+    pub fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
     /// Sends structured events under their accounts' names, and waits until the broker has them.
-    fn send(&self, topic: &str, events: &[Value]) {
+    pub fn send(&self, topic: &str, events: &[Value]) {
         for event in events {
             let key = event["subject"].as_str().expect("an account");
             self.put(topic, Some(key), Some(event.to_string().as_bytes()), &[]);
@@ -113,12 +113,18 @@ impl Topics {
     }
 
     /// Sends each event on the topic that the contract has for it.
-    fn send_all(&self, events: &[Value]) {
+    pub fn send_all(&self, events: &[Value]) {
+        self.queue(events);
+        self.flush();
+    }
+
+    /// As [`send_all`](Self::send_all), without waiting for a broker that may be away.
+    pub fn queue(&self, events: &[Value]) {
         for event in events {
             let key = event["subject"].as_str().expect("an account");
             self.put(topic_of(event), Some(key), Some(event.to_string().as_bytes()), &[]);
         }
-        self.flush();
+        self.producer.poll(Duration::ZERO);
     }
 
     /// Sends an event in binary mode.
@@ -156,7 +162,7 @@ impl Topics {
         }
     }
 
-    fn flush(&self) {
+    pub fn flush(&self) {
         self.producer.flush(PATIENCE).expect("the broker takes it");
     }
 
@@ -170,7 +176,7 @@ impl Topics {
     }
 
     /// All that lies on a topic, partition by partition.
-    fn read(&self, topic: &str) -> Vec<Record> {
+    pub fn read(&self, topic: &str) -> Vec<Record> {
         let (topic, consumer) = (self.full(topic), self.consumer());
         let mut left = BTreeMap::new();
         let mut from = TopicPartitionList::new();
@@ -205,7 +211,7 @@ impl Topics {
 
     /// Records on inbound topics that are not committed yet; `None` while the broker, just
     /// started again, cannot tell.
-    fn lag(&self) -> Option<i64> {
+    pub fn lag(&self) -> Option<i64> {
         let consumer = self.consumer();
         let mut asked = TopicPartitionList::new();
         for topic in INBOUND {
@@ -221,7 +227,7 @@ impl Topics {
 
     /// Waits until all that was sent is recorded and committed.
     #[track_caller]
-    fn drained(&self, house: &Installation) {
+    pub fn drained(&self, house: &Installation) {
         eventually(&format!("all is committed; log:\n{}", house.log()), || {
             (self.lag() == Some(0)).then_some(())
         });
@@ -229,7 +235,7 @@ impl Topics {
 }
 
 /// The topic that the contract has for an event.
-fn topic_of(event: &Value) -> &'static str {
+pub fn topic_of(event: &Value) -> &'static str {
     let kind = event["type"].as_str().expect("a type");
     let word = kind.strip_prefix("kulanz.").expect("one of ours");
     match word.split('.').next().expect("a word") {
