@@ -34,6 +34,7 @@ use crate::{
     clock::Clock,
     desk::{Desk, sortable},
     measures,
+    room::Room,
     serving::Serving,
 };
 use job::{Found, Item, Job, Lost};
@@ -72,6 +73,7 @@ pub(crate) struct Ledger {
     deciding: bool,
     /// Whether the rules are those that are served.
     serving: Serving,
+    room: Room,
     /// Of the batch that is being written: inbox keys with the accounts that they belong to.
     in_flight: Arc<Keys>,
     /// Of the batch that is being written: the versions that its accounts had before.
@@ -100,6 +102,7 @@ impl Ledger {
         clock: Clock,
         deciding: bool,
         serving: Serving,
+        room: Room,
     ) -> mpsc::Sender<Work> {
         let (sender, inbox) = mpsc::channel(4096);
         let desk = Desk::new(vault);
@@ -112,6 +115,7 @@ impl Ledger {
             clock,
             deciding,
             serving,
+            room,
             in_flight: Arc::default(),
             bases: HashMap::new(),
             writing: None,
@@ -240,8 +244,8 @@ impl Ledger {
         let keys = Arc::new(keys);
         self.in_flight = Arc::clone(&keys);
         let traced = dirty.traces.appends(&appends);
-        let store = Arc::clone(&self.store);
-        self.writing = Some(tokio::spawn(write(store, appends, jobs, keys, traced)));
+        let (store, room) = (Arc::clone(&self.store), self.room.clone());
+        self.writing = Some(tokio::spawn(write(store, room, appends, jobs, keys, traced)));
         self.desk.lock().cool(HOT);
     }
 
@@ -594,6 +598,7 @@ fn from_framework(error: AggregateError<Refusal>) -> ExecuteError {
 /// Writes a batch, answers those whose work is durable, and gives back what was lost.
 async fn write(
     store: Arc<dyn Store>,
+    room: Room,
     appends: Vec<Append>,
     mut jobs: Vec<Job>,
     keys: Arc<Keys>,
@@ -605,8 +610,14 @@ async fn write(
     measures::batch(names.len(), begun.elapsed(), written.as_deref().ok());
     touched::ended(traced, written.as_deref().ok());
     let outcomes = match written {
-        Ok(outcomes) => outcomes,
+        Ok(outcomes) => {
+            room.found(true);
+            outcomes
+        }
         Err(error) => {
+            if matches!(error, StoreError::Full(_)) {
+                room.found(false);
+            }
             error!(%error, "a batch could not be written");
             let fault = Fault::from(error);
             jobs.into_iter().for_each(|job| job.fail(&fault));

@@ -29,6 +29,7 @@ mod look_again;
 mod measures;
 pub mod plan;
 pub mod rebuild;
+mod room;
 mod serving;
 pub mod simulate;
 pub mod trace;
@@ -43,6 +44,7 @@ pub use views::UNMATCHED;
 
 use clock::Clock;
 use ledger::{Ledger, Work};
+use room::Room;
 use serving::Serving;
 use trace::TraceContext;
 use vault::{AccountKey, Vault, VaultError};
@@ -208,6 +210,7 @@ pub struct Engine {
     instance: Arc<str>,
     own: watch::Sender<Partitions>,
     serving: Serving,
+    room: Room,
     /// Told whenever something was committed that may have to go out.
     committed: Arc<Notify>,
 }
@@ -280,7 +283,7 @@ impl Engine {
         rules: SharedRules,
         mode: Mode,
     ) -> Self {
-        let serving = Serving::new();
+        let (serving, room) = (Serving::new(), Room::default());
         let work = Ledger::start(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -288,10 +291,11 @@ impl Engine {
             clock.clone(),
             mode == Mode::Serving,
             serving.clone(),
+            room.clone(),
         );
         let (instance, own) = (instance_id().into(), watch::Sender::new(Partitions::ALL));
         let committed = Arc::new(Notify::new());
-        Self { store, vault, clock, rules, work, instance, own, serving, committed }
+        Self { store, vault, clock, rules, work, instance, own, serving, room, committed }
     }
 
     /// Names this engine among all that work on the same data: the holder of its leases. No other
@@ -309,6 +313,11 @@ impl Engine {
     /// others ends as it would have: the version decides.
     pub fn take_over(&self, partitions: Partitions) {
         self.own.send_replace(partitions);
+    }
+
+    /// Whether what was to be written last, within half a minute, found no room. Reading goes on.
+    pub fn lacks_room(&self) -> bool {
+        self.room.is_missing()
     }
 
     /// The store, for what needs no account: links, dead letters, lists.

@@ -22,8 +22,12 @@ pub fn router(server: Server) -> Router {
         .with_state(server)
 }
 
-/// Whether the store answers: without it nothing can be taken, and a restart would not help.
+/// Whether the store answers and has room: else nothing can be taken, and a restart would not help.
 async fn ready(State(server): State<Server>) -> Response {
+    if server.house.engine.lacks_room() {
+        let said = "no space left for the data\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, said).into_response();
+    }
     match server.house.engine.store().next_wake(kulanz_store::Partitions::ALL).await {
         Ok(_) => (StatusCode::OK, "ok\n").into_response(),
         Err(error) => {

@@ -28,7 +28,7 @@ pub use rows::*;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The medium is full; what was accepted before is safe.
-    #[error("no space left for the data: free some, then start again")]
+    #[error("no space left for the data: free some and try again")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Another process holds the data.
     #[error("the data are in use by another process")]

@@ -8,6 +8,7 @@
 
 #[cfg(target_os = "linux")]
 mod clocks;
+mod disk;
 mod fleet;
 mod late;
 mod load;

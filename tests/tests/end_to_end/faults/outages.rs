@@ -16,7 +16,7 @@ use super::{
 const OUTAGE: Duration = Duration::from_secs(30);
 
 #[track_caller]
-fn all_run(fleet: &Fleet, servers: &mut [Option<Server>]) {
+pub fn all_run(fleet: &Fleet, servers: &mut [Option<Server>]) {
     for (number, server) in servers.iter_mut().enumerate() {
         assert!(server.as_mut().unwrap().runs(), "{}", fleet.houses[number].log());
     }
@@ -24,7 +24,7 @@ fn all_run(fleet: &Fleet, servers: &mut [Option<Server>]) {
 
 /// Waits until all servers say whether they are ready.
 #[track_caller]
-fn all_say(servers: &[Option<Server>], status: u16) {
+pub fn all_say(servers: &[Option<Server>], status: u16) {
     for server in servers.iter().flatten() {
         within(40, &format!("/readyz says {status}"), || {
             (server.get("/readyz").status == status).then_some(())
