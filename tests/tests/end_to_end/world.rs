@@ -99,7 +99,9 @@ impl Installation {
 
     /// As [`new`](Self::new), its data in a folder that is already there.
     pub fn with_data(data: &Path) -> Self {
-        Self { data: data.to_owned(), ..Self::new() }
+        let mut house = Self::new();
+        house.data = data.to_owned();
+        house
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -225,6 +227,18 @@ impl Installation {
     /// What servers logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Installation {
+    /// Where a test fails, what the servers said last is all that is left of them.
+    fn drop(&mut self) {
+        let log = self.log();
+        if std::thread::panicking() && !log.is_empty() {
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(40)..].join("\n");
+            println!("the log of {} ends with\n{last}", self.folder.path().display());
+        }
     }
 }
 
