@@ -209,7 +209,7 @@ impl Installation {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(log);
         let mut child = command.spawn().expect("the program starts");
-        let url = eventually("the server says where it listens", || {
+        let url = within(60, "the server says where it listens", || {
             if let Some(ended) = child.try_wait().unwrap() {
                 panic!("the server ended ({ended}): {}", self.log());
             }
@@ -282,7 +282,8 @@ impl Server {
     pub fn stop(mut self) {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(asked.success());
-        let ended = eventually("the server ends", || self.child.try_wait().unwrap());
+        // Requests, records and messages under way have more time each, one after the other.
+        let ended = within(60, "the server ends", || self.child.try_wait().unwrap());
         assert!(ended.success(), "{ended}");
     }
 }

@@ -26,7 +26,7 @@ pub fn all_run(fleet: &Fleet, servers: &mut [Option<Server>]) {
 #[track_caller]
 pub fn all_say(servers: &[Option<Server>], status: u16) {
     for server in servers.iter().flatten() {
-        within(40, &format!("/readyz says {status}"), || {
+        within(60, &format!("/readyz says {status}"), || {
             (server.get("/readyz").status == status).then_some(())
         });
     }
