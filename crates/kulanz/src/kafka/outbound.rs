@@ -67,11 +67,9 @@ pub async fn orders(store: &dyn Store, events: &[StoredEvent]) -> Result<Vec<Rec
     }
     let concerned: Vec<AccountId> = concerned.into_iter().cloned().collect();
     let mut placed = BTreeMap::new();
-    for (account, head) in concerned.iter().zip(store.heads(concerned.clone()).await?) {
-        let Some(head) = head else { continue };
-        if !kulanz_engine::replay(&head)?.placements.is_empty() {
-            placed.insert(account.clone(), store.stream(account.clone(), 0).await?);
-        }
+    for account in store.placed(concerned).await? {
+        let stream = store.stream(account.clone(), 0).await?;
+        placed.insert(account, stream);
     }
     let mut found = Vec::new();
     for event in events.iter().filter(|event| concerns(&event.kind)) {

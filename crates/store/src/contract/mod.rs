@@ -43,6 +43,7 @@ macro_rules! contract_tests {
             the_global_order_rises_and_a_polling_reader_skips_nothing
             of_concurrent_commits_with_one_inbox_key_one_takes_effect
             a_head_starts_from_its_snapshot
+            accounts_with_a_placement_are_told_from_others
             heads_come_in_the_order_in_which_they_are_asked_for
             a_moment_is_kept_to_the_microsecond_and_no_later_than_it_was
             a_batch_of_many_appends_is_one_batch

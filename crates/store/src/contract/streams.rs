@@ -276,6 +276,21 @@ pub async fn the_global_order_rises_and_a_polling_reader_skips_nothing(
     }
 }
 
+/// By the kind of an event in their log, however much else is in it.
+pub async fn accounts_with_a_placement_are_told_from_others(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let mut placed = append("shop/d1", 0, &["{}", "{}", "{}"]);
+    placed.events[1].kind = "PlacementReleased";
+    let mut recalled = append("mall/d1", 0, &["{}"]);
+    recalled.events[0].kind = "PlacementRecalled";
+    commit(&*store, vec![placed, recalled, append("shop/d2", 0, &["{}"])]).await;
+    let asked = ["shop/d2", "shop/d1", "mall/d1", "none/d1"].map(account);
+    assert_eq!(store.placed(asked.to_vec()).await.unwrap(), [account("shop/d1")]);
+    assert_eq!(store.placed(Vec::new()).await.unwrap(), []);
+}
+
 /// A head brings the latest snapshot and only the events after it.
 pub async fn a_head_starts_from_its_snapshot(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;

@@ -156,6 +156,10 @@ impl Store for PostgresStore {
         read::heads(&self.pool, &accounts).await
     }
 
+    async fn placed(&self, accounts: Vec<AccountId>) -> Result<Vec<AccountId>, StoreError> {
+        read::placed(&self.pool, &accounts).await
+    }
+
     async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError> {
         read::recorded(&self.pool, &keys).await
     }

@@ -27,6 +27,13 @@ const HEADS: &str = "SELECT accounts.creditor, accounts.debtor, accounts.number,
     LEFT JOIN snapshots ON snapshots.account = accounts.number
     LEFT JOIN keys ON keys.account = accounts.number";
 
+/// The kind is that of the index on such events, which are few.
+const PLACED: &str = "SELECT DISTINCT accounts.creditor, accounts.debtor
+    FROM unnest($1::text[], $2::text[]) AS asked(creditor, debtor)
+    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
+    AND accounts.debtor = asked.debtor COLLATE \"C\"
+    JOIN events ON events.account = accounts.number AND events.kind = 'PlacementReleased'";
+
 /// Between two versions, since more may have been appended after the heads were read.
 const EVENTS_OF: &str = "SELECT events.* FROM
     unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked(account, above, upto)
@@ -340,6 +347,22 @@ pub(super) async fn secrets(
         })
         .await?;
     all(found, rows::secret)
+}
+
+pub(super) async fn placed(
+    pool: &Arc<Pool>,
+    accounts: &[AccountId],
+) -> Result<Vec<AccountId>, StoreError> {
+    let found = pool
+        .read(|| {
+            step!(
+                PLACED,
+                accounts.iter().map(|account| account.creditor.as_str()).collect::<Vec<_>>(),
+                accounts.iter().map(|account| account.debtor.as_str()).collect::<Vec<_>>(),
+            )
+        })
+        .await?;
+    all(found, |row| row.account())
 }
 
 pub(super) async fn erasures(pool: &Arc<Pool>) -> Result<Vec<AccountId>, StoreError> {

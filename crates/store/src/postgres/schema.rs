@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0004_requests.sql"),
     include_str!("../../migrations/postgres/0005_leased_messages.sql"),
     include_str!("../../migrations/postgres/0006_traced_messages.sql"),
+    include_str!("../../migrations/postgres/0007_placed.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.

@@ -71,6 +71,14 @@ pub(super) fn head(
     Ok(Some(head))
 }
 
+pub(super) fn is_placed(connection: &Connection, account: &AccountId) -> Result<bool, StoreError> {
+    let mut found = connection.prepare_cached(
+        "SELECT 1 FROM accounts JOIN events ON events.account = accounts.number
+         AND events.kind = 'PlacementReleased' WHERE creditor = ?1 AND debtor = ?2",
+    )?;
+    Ok(found.exists([account.creditor.as_str(), account.debtor.as_str()])?)
+}
+
 fn stream_of(
     connection: &Connection,
     number: i64,

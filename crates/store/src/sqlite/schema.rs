@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_requests.sql"),
     include_str!("../../migrations/sqlite/0004_leased_messages.sql"),
     include_str!("../../migrations/sqlite/0005_traced_messages.sql"),
+    include_str!("../../migrations/sqlite/0006_placed.sql"),
 ];
 
 /// How long a statement waits for another process that reads or writes.

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::{
-    Wake,
-    OutboxChange,
+    OutboxChange, Wake,
     contract::rows::{append, at, commit, creditor, key, message, messages},
 };
 
