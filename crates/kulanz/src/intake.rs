@@ -127,6 +127,13 @@ impl Turn {
         (Self { next: Some(next), ..last }, Self { before: Some(before), next: None })
     }
 
+    fn end(self) {
+        if let Some(next) = self.next {
+            // Where nobody waits, nobody has to know.
+            let _ = next.send(());
+        }
+    }
+
     async fn comes(&mut self) {
         if let Some(before) = self.before.take() {
             // Gone is as good as done.
@@ -173,7 +180,7 @@ pub async fn record(
         true => Vec::new(),
         false => {
             let handed_over = engine.hand_over(items).await?;
-            drop(turn);
+            turn.end();
             handed_over.receipts().await?
         }
     };

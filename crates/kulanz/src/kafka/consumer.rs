@@ -186,7 +186,8 @@ impl Group {
                     let mut batches = group.lock();
                     batches.bytes += record.payload_len() + record.key_len();
                     batches.held.push(record.detach());
-                    if batches.is_full() {
+                    // Small batches where nothing is under way: what comes meanwhile fills the next.
+                    if batches.is_full() || batches.flights.is_empty() {
                         group.launch(&mut batches);
                     }
                 }
@@ -217,8 +218,14 @@ impl Group {
         let (turn, next) = Turn::after(std::mem::take(&mut batches.turn));
         batches.turn = next;
         let work = self.work(&records, 0, turn);
-        let flight =
-            Flight { records, work: Some(work), begun: now, attempts: 0, again_at: now, done: false };
+        let flight = Flight {
+            records,
+            work: Some(work),
+            begun: now,
+            attempts: 0,
+            again_at: now,
+            done: false,
+        };
         batches.flights.push_back(flight);
     }
 
