@@ -4,11 +4,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Passed on to `make demo` and `make bench`, for example: make demo ARGS=--exit
 ARGS ?=
 
-.PHONY: help demo build test lint fmt bench docs schemas clean
+.PHONY: help demo build test lint fmt bench bench-cluster docs schemas clean
 .DEFAULT_GOAL := help
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Unoptimised and without Kafka: a newcomer waits for the compiler, not for the demo, and needs
 # neither OpenSSL's headers nor the minutes that librdkafka takes.
@@ -30,7 +30,12 @@ fmt: ## Format the code
 	cargo fmt --all
 
 bench: ## Measure speed and memory; results go to target/bench
-	cargo run --release --locked -p kulanz-bench -- $(ARGS)
+	cargo run --release --locked -p kulanz-bench --bin kulanz-bench -- $(ARGS)
+
+bench-cluster: ## Measure Kulanz between a real Kafka and a real PostgreSQL, against its peers
+	@tests/tools/setup.sh $(TARGET)
+	cargo build --release --locked -p kulanz -p kulanz-bench
+	$(TARGET)/release/kulanz-bench-cluster $(ARGS)
 
 docs: ## Build the documentation of the code
 	cargo doc --workspace --no-deps --locked
