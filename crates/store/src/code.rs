@@ -41,8 +41,8 @@ pub(crate) const DUE_CREDITORS: &str = "
                 WHERE state = 'queued' AND of_creditor > next.creditor)
         FROM next WHERE next.creditor IS NOT NULL)
     SELECT next.creditor AS creditor FROM next
-    WHERE EXISTS (SELECT 1 FROM outbox
-        WHERE state = 'queued' AND of_creditor = next.creditor AND next_at <= $1)
+    WHERE (SELECT min(next_at) FROM outbox
+        WHERE state = 'queued' AND of_creditor = next.creditor) <= $1
     ORDER BY next.creditor";
 
 /// Microseconds, rounded down.
