@@ -43,6 +43,9 @@ use tokio::sync::watch;
 use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
 
 mod lease;
+mod person;
+
+pub(crate) use person::Person;
 
 use lease::{Renewed, may_have_left, remembering, unless_overtaken};
 
@@ -282,7 +285,8 @@ impl Dispatcher {
 
     async fn deliver(&self, row: &OutboxRow, since: &Renewed) -> Result<(), DispatchError> {
         let (account, notice) = (&row.account, &row.notice);
-        match self.engine.recheck(account, notice).await? {
+        let (rechecked, loaded) = self.engine.recheck(account, notice).await?;
+        match rechecked {
             Recheck::Send => {}
             Recheck::Later(at) => {
                 let detail =
@@ -308,7 +312,7 @@ impl Dispatcher {
             Recheck::NotPending => return self.overtaken(row).await,
         }
         let at = self.engine.clock().now();
-        let message = match self.make(row, at).await {
+        let message = match self.make(row, loaded, at).await {
             Ok(message) => message,
             Err(Unmade::Fault(fault)) => return Err(fault.into()),
             Err(unmade) => {
@@ -449,9 +453,14 @@ impl Dispatcher {
     }
 
     /// Makes the message and keeps it with its paylink, before anything leaves.
-    async fn make(&self, row: &OutboxRow, at: Timestamp) -> Result<Outgoing, Unmade> {
+    async fn make(
+        &self,
+        row: &OutboxRow,
+        loaded: Option<Loaded>,
+        at: Timestamp,
+    ) -> Result<Outgoing, Unmade> {
         let id = &row.account;
-        let loaded = self.engine.load(id).await?.ok_or(Unmade::NoAddress)?;
+        let loaded = loaded.ok_or(Unmade::NoAddress)?;
         let notice = loaded.account.notices.get(&row.notice).ok_or(Unmade::NoAddress)?;
         let decided = notice.decided.clone();
         let head = self.letterheads.get(&id.creditor).ok_or(Unmade::NoLetterhead)?;
@@ -552,43 +561,6 @@ fn text_key(file: &str) -> Option<TextKey> {
     let channel = Channel::ALL.into_iter().find(|known| known.name() == channel)?;
     let (text, language, tone) = (text.to_owned(), language.to_owned(), tone.to_owned());
     Some(TextKey { text, language, tone, channel })
-}
-
-/// Addresses as sealed in the slot `debtor`. A representative stands in for the debtor.
-pub(crate) struct Person {
-    pub(crate) name: Option<String>,
-    email: Option<String>,
-    mobile: Option<String>,
-}
-
-impl Person {
-    pub(crate) fn of(sealed: Option<&Value>) -> Self {
-        let text =
-            |from: Option<&Value>, member: &str| Some(from?.get(member)?.as_str()?.to_owned());
-        match sealed.and_then(|debtor| debtor.get("represented_by")).filter(|v| v.is_object()) {
-            Some(other) => Self {
-                name: text(Some(other), "name"),
-                email: text(Some(other), "email"),
-                mobile: None,
-            },
-            None => Self {
-                name: text(sealed, "name"),
-                email: text(sealed, "email"),
-                mobile: text(sealed, "mobile"),
-            },
-        }
-    }
-
-    pub(crate) fn recipient(&self, channel: Channel) -> Option<Recipient> {
-        match channel {
-            Channel::Email => {
-                let address = self.email.clone()?;
-                Some(Recipient::Email { name: self.name.clone(), address })
-            }
-            Channel::Sms => self.mobile.clone().map(Recipient::Mobile),
-            Channel::Letter => None,
-        }
-    }
 }
 
 #[allow(clippy::too_many_arguments)] // one place that brings together all that a message says

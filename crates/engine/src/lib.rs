@@ -467,12 +467,18 @@ impl Engine {
         Ok((token, link))
     }
 
-    /// Looks at a message's account once more before it leaves.
-    pub async fn recheck(&self, account: &AccountId, notice: &NoticeId) -> Result<Recheck, Fault> {
+    /// Looks at a message's account once more before it leaves; also the account as it was looked
+    /// at, so that the message says what is true of it.
+    pub async fn recheck(
+        &self,
+        account: &AccountId,
+        notice: &NoticeId,
+    ) -> Result<(Recheck, Option<Loaded>), Fault> {
         let (Some(loaded), Some(rules)) = (self.load(account).await?, self.rules(account)) else {
-            return Ok(Recheck::NotPending);
+            return Ok((Recheck::NotPending, None));
         };
-        Ok(recheck(&loaded.account, &rules, notice, self.clock.now()))
+        let rechecked = recheck(&loaded.account, &rules, notice, self.clock.now());
+        Ok((rechecked, Some(loaded)))
     }
 
     /// Puts a message back for a later attempt, by whoever has it. No event: nothing happened to
