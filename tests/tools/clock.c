@@ -1,4 +1,4 @@
-/* Gives a program another wall clock: loaded before the C library (LD_PRELOAD), ahead by KULANZ_TEST_SKEW
+/* Gives a program another wall clock: loaded before the C library (LD_PRELOAD), ahead by CLOCK_SKEW
  * seconds, which may be negative. Only the wall's: the steady clock stays. Waits until a moment of that
  * clock are waited by the machine's. (libfaketime does not know cnd_timedwait, by which librdkafka waits.)
  */
@@ -15,7 +15,7 @@ static time_t skew(void)
     static _Thread_local int known;
     static _Thread_local time_t seconds;
     if (!known) {
-        const char *text = getenv("KULANZ_TEST_SKEW");
+        const char *text = getenv("CLOCK_SKEW");
         seconds = text ? atol(text) : 0;
         known = 1;
     }

@@ -30,7 +30,7 @@ static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| {
 /// A server whose wall clock is ahead by so many seconds.
 fn serve(fleet: &Fleet, number: usize, seconds: i32) -> Server {
     let (library, seconds) = (CLOCK.to_str().unwrap(), seconds.to_string());
-    fleet.serve_with(number, &[("LD_PRELOAD", library), ("KULANZ_TEST_SKEW", &seconds)])
+    fleet.serve_with(number, &[("LD_PRELOAD", library), ("CLOCK_SKEW", &seconds)])
 }
 
 /// The moment that a log ends with is by the clock of its server.
