@@ -122,6 +122,7 @@ pub struct Turn {
 
 impl Turn {
     /// The turn after all that were made from `last`, and the end of the row from then on.
+    #[cfg(feature = "kafka")]
     pub fn after(last: Self) -> (Self, Self) {
         let (next, before) = oneshot::channel();
         (Self { next: Some(next), ..last }, Self { before: Some(before), next: None })
