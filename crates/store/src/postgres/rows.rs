@@ -88,20 +88,24 @@ const NOTE_ERASURES: &str = "INSERT INTO erasures (account, version)
 /// A statement with the number of rows that it must answer with, and what is wrong where not.
 pub(super) type Checked<'b> = (Step<'b>, Option<(usize, String)>);
 
+/// The moment of the wake-up that an append sets, where it sets one.
+fn wake_at(holds: &Holds<'_>) -> Option<Timestamp> {
+    match holds.append.wake {
+        Wake::At(at) => Some(not_before(at)),
+        Wake::Keep | Wake::Never => None,
+    }
+}
+
 /// The heads of accounts that are new; answers with their numbers.
 pub(super) fn new_heads<'b>(new: &[&Holds<'b>]) -> Step<'b> {
     let accounts = || new.iter().map(|holds| &holds.append.account);
-    let wake = |holds: &&Holds<'_>| match holds.append.wake {
-        Wake::At(at) => Some(not_before(at)),
-        Wake::Keep | Wake::Never => None,
-    };
     step!(
         NEW_HEADS,
         accounts().map(|account| account.creditor.as_str()).collect::<Vec<_>>(),
         accounts().map(|account| account.debtor.as_str()).collect::<Vec<_>>(),
         new.iter().map(|holds| i32::from(holds.append.partition)).collect::<Vec<_>>(),
         new.iter().map(|holds| holds.version() as i64).collect::<Vec<_>>(),
-        new.iter().map(wake).collect::<Vec<_>>(),
+        new.iter().map(|holds| wake_at(holds)).collect::<Vec<_>>(),
     )
 }
 
@@ -109,10 +113,6 @@ pub(super) fn new_heads<'b>(new: &[&Holds<'b>]) -> Step<'b> {
 /// those that were so, as they are then.
 pub(super) fn move_heads<'b>(moved: &[&Holds<'b>]) -> Step<'b> {
     let accounts = || moved.iter().map(|holds| &holds.append.account);
-    let wake = |holds: &&Holds<'_>| match holds.append.wake {
-        Wake::At(at) => Some(not_before(at)),
-        Wake::Keep | Wake::Never => None,
-    };
     step!(
         MOVE_EXPECTED,
         accounts().map(|account| account.creditor.as_str()).collect::<Vec<_>>(),
@@ -120,7 +120,7 @@ pub(super) fn move_heads<'b>(moved: &[&Holds<'b>]) -> Step<'b> {
         moved.iter().map(|holds| holds.append.expected_version as i64).collect::<Vec<_>>(),
         moved.iter().map(|holds| holds.version() as i64).collect::<Vec<_>>(),
         moved.iter().map(|holds| holds.append.wake == Wake::Keep).collect::<Vec<_>>(),
-        moved.iter().map(wake).collect::<Vec<_>>(),
+        moved.iter().map(|holds| wake_at(holds)).collect::<Vec<_>>(),
     )
 }
 
@@ -195,16 +195,12 @@ impl<'b> Round<'b> {
         }
         let wake: Vec<_> = moved().filter(|(holds, _)| holds.append.wake != Wake::Keep).collect();
         if !wake.is_empty() {
-            let at = |holds: &Holds<'_>| match holds.append.wake {
-                Wake::At(at) => Some(not_before(at)),
-                Wake::Keep | Wake::Never => None,
-            };
             steps.push((
                 step!(
                     MOVE_HEADS_AND_WAKES,
                     wake.iter().map(|(_, number)| *number).collect::<Vec<_>>(),
                     wake.iter().map(|(holds, _)| holds.version() as i64).collect::<Vec<_>>(),
-                    wake.iter().map(|(holds, _)| at(holds)).collect::<Vec<_>>(),
+                    wake.iter().map(|(holds, _)| wake_at(holds)).collect::<Vec<_>>(),
                 ),
                 None,
             ));
