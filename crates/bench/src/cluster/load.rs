@@ -83,7 +83,7 @@ impl Shop {
     pub fn new(address: &str, prefix: &str) -> Result<Self> {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", address).set("partitioner", "murmur2_random");
-        client.set("queue.buffering.max.messages", "1000000").set("linger.ms", "1");
+        client.set("queue.buffering.max.messages", "1000000");
         Ok(Self { producer: client.create()?, prefix: prefix.to_owned() })
     }
 

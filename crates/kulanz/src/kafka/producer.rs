@@ -29,6 +29,9 @@ use crate::house::House;
 
 /// Events read from the log at once.
 const BATCH: u32 = 1000;
+/// From one batch to the next where the log has no full one: events go out as they come together,
+/// each a little later, and cost the cluster and the database less.
+const PACE: Duration = Duration::from_millis(100);
 /// How long a wait for new events takes where nobody tells of any.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a dead letter is tried; it lies in the store anyway.
@@ -256,6 +259,7 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
     let engine = &house.engine;
     let store = &**engine.store();
     loop {
+        let next = tokio::time::Instant::now() + PACE;
         let before = store.meta(POSITION.to_owned()).await?;
         let from = parsed(before.as_deref())?;
         let events = store.events_after(from, BATCH).await?;
@@ -278,6 +282,9 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
         // Whoever was stopped for longer than its lease must not bring back where another one is.
         if !store.swap_meta(POSITION.to_owned(), before, Some(last.to_string())).await? {
             bail!("another instance writes to Kafka as well");
+        }
+        if events.len() < BATCH as usize {
+            tokio::time::sleep_until(next).await;
         }
     }
 }
