@@ -41,7 +41,7 @@ pub struct Account {
     /// Holds, ended ones included.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<HoldId, Hold>,
-    /// Claims. In boxes, as payments are: a map keeps room for more of them than there are.
+    /// Claims. In boxes, as payments and notices are: a map keeps room for more of them than there are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<InvoiceId, Box<Claim>>,
     /// Payments.
@@ -49,7 +49,7 @@ pub struct Account {
     pub payments: BTreeMap<PaymentId, Box<Payment>>,
     /// Messages of ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub notices: BTreeMap<NoticeId, Notice>,
+    pub notices: BTreeMap<NoticeId, Box<Notice>>,
     /// Messages of other senders that are counted already.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reported: BTreeSet<NoticeId>,

@@ -88,7 +88,7 @@ pub fn all(id: &AccountId, account: &Account) -> Views {
         views.books.push(book_row(&book));
         views.claims.extend(book.claims.iter().map(|column| claim_row(account, &book, column)));
     }
-    views.notices.extend(account.notices.values().map(notice_row));
+    views.notices.extend(account.notices.values().map(|notice| notice_row(notice)));
     work(id, account, &mut views.work);
     views
 }

@@ -49,7 +49,14 @@ pub(crate) fn own_up(html: &mut Html, visit: &Visit, case: &Case<'_>) {
 /// The latest wrong message with its day, unless a later one in its currency was right.
 fn wrong<'a>(account: &'a Account, visit: &Visit) -> Option<(&'a Notice, Date)> {
     let got = |notice: &&Notice| matches!(notice.state, NoticeState::Sent | NoticeState::Delivered);
-    let sent = || account.notices.values().filter(got).filter_map(|one| Some((one.sent_at?, one)));
+    let sent = || {
+        account
+            .notices
+            .values()
+            .map(AsRef::as_ref)
+            .filter(got)
+            .filter_map(|one| Some((one.sent_at?, one)))
+    };
     let (at, latest) = sent().filter(|(_, one)| !one.wrong.is_empty()).max_by_key(|(at, _)| *at)?;
     let mended = sent().any(|(later, one)| {
         later > at && one.wrong.is_empty() && one.decided.currency == latest.decided.currency

@@ -210,7 +210,13 @@ impl<'a> Case<'a> {
         if let Some(told) = section.and_then(|one| self.account.pay_with_override(one.today)) {
             return told.clone();
         }
-        let last = self.account.notices.values().filter(said).max_by_key(|notice| notice.sent_at);
+        let last = self
+            .account
+            .notices
+            .values()
+            .map(AsRef::as_ref)
+            .filter(said)
+            .max_by_key(|notice| notice.sent_at);
         if let Some(last) = last {
             return last.decided.pay_with.clone();
         }

@@ -296,7 +296,7 @@ impl Account {
                     deadline: None,
                     wrong: BTreeMap::new(),
                 };
-                self.notices.insert(decided.notice.clone(), notice);
+                self.notices.insert(decided.notice.clone(), Box::new(notice));
             }
             E::NoticeSent { notice, at, deadline } => {
                 self.lift_pending(notice);
