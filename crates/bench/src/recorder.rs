@@ -62,6 +62,7 @@ passed_on! {
     fn next_wake(partitions: Partitions) -> Option<Timestamp>;
     fn accounts(creditor: Option<CreditorId>, after: Option<AccountId>, limit: u32) -> Vec<AccountId>;
     fn secrets(account: AccountId, slots: Vec<String>) -> Vec<Secret>;
+    fn secrets_of(wanted: Vec<(AccountId, Vec<String>)>) -> Vec<Vec<Secret>>;
     fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32, lease: Lease) -> Vec<OutboxRow>;
     fn due_creditors(now: Timestamp) -> Vec<CreditorId>;
     fn departures(creditor: CreditorId, decided_after: Option<Timestamp>, spans: Vec<(Timestamp, Timestamp)>) -> Vec<u64>;

@@ -1,10 +1,12 @@
 //! Takes messages from the outbox and brings each to its end: sent, suppressed, later, parked or
 //! unknown. What became of it is an event of its account, in the same transaction as the row.
 //!
-//! The order of one attempt: the row says `Sending`, durably; the account is looked at once more;
-//! the message is made and kept, sealed, with the paylink that it carries; only then do bytes
-//! leave. Where a process dies in between, another one finds the row in `Sending`: through a gateway
-//! that knows our key it is tried again, otherwise it is parked as unknown.
+//! A message is made with its decision (`kulanz_engine::making`). The order of one attempt: the row
+//! says `Sending`, durably; the account is looked at once more; where what the message was made of
+//! has changed meanwhile it is made anew and kept, sealed, with the paylink that it carries; the row
+//! says, durably, that bytes may leave; only then do they. Where a process dies after that, another
+//! one finds it in the row: through a gateway that knows our key the message is tried again,
+//! otherwise it is parked as unknown.
 //!
 //! Whoever takes a message has a lease on it, for a minute at a time. Whatever is written of an
 //! attempt, before its bytes leave and after, is written only where the lease is still ours; that
@@ -13,31 +15,24 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
     Command,
-    account::Account,
-    arrangement::offers,
-    book::Book,
-    calendar::day_in,
     decision::Recheck,
-    event::NoticeDecided,
-    fact::{Channel, Fact, Receipt, Stamp},
+    fact::{Fact, Receipt, Stamp},
     ids::*,
-    law,
-    money::{Decimal, Money},
     policy::Rules,
 };
 use kulanz_engine::brake::{self, Gate};
+use kulanz_engine::making::{self, Decided, Maker, Of};
 use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded, trace};
-use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
@@ -47,17 +42,15 @@ mod person;
 
 pub(crate) use person::Person;
 
-use lease::{Renewed, may_have_left, remembering, unless_overtaken};
+use lease::{Renewed, leaving, may_have_left, remembering, unless_overtaken};
 
 use crate::{
     backoff::Backoff,
     measures,
-    render::{
-        ClaimLine, Content, Creditor, MessageContext, PlanLine, RenderError, Templates, TextKey,
-        TextSource,
-    },
+    render::{Creditor, Templates},
     renewal::{self, Renewal, RenewalError},
-    senders::{Origin, Outgoing, Recipient, SendError, Senders},
+    senders::{Origin, Outgoing, SendError, Senders},
+    workshop::{Unmade, Workshop},
 };
 
 /// Messages that are on their way at the same time.
@@ -67,8 +60,6 @@ const AT_ONCE: u32 = 16;
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is looked for messages that nobody goes on with.
 const LOOK: Duration = Duration::from_secs(10);
-/// How long a paylink opens its page.
-const LINK_DAYS: i64 = 120;
 
 /// A creditor as messages show it.
 #[derive(Debug, Clone)]
@@ -82,10 +73,8 @@ pub struct Letterhead {
 /// Everything that a message is made with.
 pub struct Dispatcher {
     engine: Engine,
-    letterheads: HashMap<CreditorId, Letterhead>,
-    texts: RwLock<HashMap<(String, u32), Arc<Templates>>>,
+    workshop: Arc<Workshop>,
     senders: Senders,
-    base_url: String,
     backoff: Backoff,
     gate: Gate,
     /// Which creditor comes first: each in its turn.
@@ -127,21 +116,6 @@ struct Failed {
     left: bool,
 }
 
-/// Why a message could not be made.
-#[derive(Debug, Error)]
-enum Unmade {
-    #[error("no address on file")]
-    NoAddress,
-    #[error("no letterhead for the creditor")]
-    NoLetterhead,
-    #[error("the texts of {0} version {1} cannot be had")]
-    NoTexts(String, u32),
-    #[error(transparent)]
-    Render(#[from] RenderError),
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
 impl Dispatcher {
     /// A dispatcher; `senders` has one for each channel in use, `base_url` is where debtors'
     /// pages are, without a slash at its end.
@@ -151,10 +125,22 @@ impl Dispatcher {
         senders: impl Into<Senders>,
         base_url: String,
     ) -> Self {
-        let senders = senders.into();
-        let (texts, gate, turn) = (RwLock::default(), Gate::default(), AtomicUsize::new(0));
-        let (backoff, lease) = (Backoff::default(), LEASE);
-        Self { engine, letterheads, texts, senders, base_url, backoff, gate, turn, lease }
+        Self::with_fingerprint(engine, letterheads, senders, base_url, "")
+    }
+
+    /// The same for rules with this `fingerprint`: a message that was made by others is made anew.
+    pub fn with_fingerprint(
+        engine: Engine,
+        letterheads: HashMap<CreditorId, Letterhead>,
+        senders: impl Into<Senders>,
+        base_url: String,
+        fingerprint: &str,
+    ) -> Self {
+        let workshop = Arc::new(Workshop::new(letterheads, base_url, fingerprint));
+        engine.make_by(Arc::clone(&workshop) as Arc<dyn Maker>);
+        let (gate, turn) = (Gate::default(), AtomicUsize::new(0));
+        let (senders, backoff, lease) = (senders.into(), Backoff::default(), LEASE);
+        Self { engine, workshop, senders, backoff, gate, turn, lease }
     }
 
     /// The same, with another time after which an instance that took a message and does not say
@@ -166,13 +152,12 @@ impl Dispatcher {
 
     /// The texts of a policy's version.
     pub fn add_texts(&self, policy: &str, version: u32, templates: Arc<Templates>) {
-        let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
-        texts.insert((policy.to_owned(), version), templates);
+        self.workshop.add_texts(policy, version, templates);
     }
 
     /// Sends a fresh link for an expired one, at the debtor's own request, to the address on file.
     pub async fn renew(&self, expired: &Paylink) -> Result<(), RenewalError> {
-        let head = self.letterheads.get(&expired.account.creditor);
+        let head = self.workshop.letterhead(&expired.account.creditor);
         let head = head.ok_or(RenewalError::NoAddress)?;
         let texts = renewal::texts().map_err(|problems| {
             let problem = problems.first().map(ToString::to_string).unwrap_or_default();
@@ -183,7 +168,7 @@ impl Dispatcher {
             head,
             senders: &self.senders,
             texts: &texts,
-            base_url: &self.base_url,
+            base_url: self.workshop.base_url(),
         };
         renewal.send(expired).await
     }
@@ -312,7 +297,7 @@ impl Dispatcher {
             Recheck::NotPending => return self.overtaken(row).await,
         }
         let at = self.engine.clock().now();
-        let message = match self.make(row, loaded, at).await {
+        let message = match self.ready(row, loaded, at).await {
             Ok(message) => message,
             Err(Unmade::Fault(fault)) => return Err(fault.into()),
             Err(unmade) => {
@@ -452,45 +437,39 @@ impl Dispatcher {
         Extra { outbox: vec![change], held: vec![self.held(row)], ..Extra::default() }
     }
 
-    /// Makes the message and keeps it with its paylink, before anything leaves.
-    async fn make(
+    /// The message that leaves: as it was made with its decision where that is still right, else made
+    /// anew. On return it says durably that its bytes may leave.
+    async fn ready(
         &self,
         row: &OutboxRow,
         loaded: Option<Loaded>,
         at: Timestamp,
     ) -> Result<Outgoing, Unmade> {
-        let id = &row.account;
-        let loaded = loaded.ok_or(Unmade::NoAddress)?;
+        let (id, loaded) = (&row.account, loaded.ok_or(Unmade::NoAddress)?);
         let notice = loaded.account.notices.get(&row.notice).ok_or(Unmade::NoAddress)?;
-        let decided = notice.decided.clone();
-        let head = self.letterheads.get(&id.creditor).ok_or(Unmade::NoLetterhead)?;
+        let (account, notice) = (&loaded.account, &notice.decided);
+        let head = self.workshop.letterhead(&id.creditor).ok_or(Unmade::NoLetterhead)?;
         let rules = self.engine.rules(id).ok_or(Unmade::NoLetterhead)?;
-        let secrets = self.secrets(id, &loaded, &decided).await?;
-        let person = Person::of(secrets.get("debtor"));
-        let to = person.recipient(row.channel).ok_or(Unmade::NoAddress)?;
-        let expires = at.saturating_add(SignedDuration::from_hours(24 * LINK_DAYS));
-        let (token, paylink) =
-            self.engine.new_paylink(id, Some(row.notice.clone()), expires.unwrap_or(at))?;
-        let link = format!("{}/p/{token}", self.base_url);
-        let context =
-            context(&loaded.account, &decided, &rules, head, &secrets, &person, at, link, id);
-        let key = TextKey {
-            text: decided.text.clone(),
-            language: decided.language.clone(),
-            tone: decided.tone.clone(),
-            channel: row.channel,
-        };
-        let texts = self.texts(decided.policy.name.as_str(), decided.policy.version).await?;
-        let content = texts.render(&key, &context)?;
-        let kept = kept(&content, &to, at);
-        let extra = Extra {
-            secrets: vec![(
-                format!("notice/{}", row.notice),
-                serde_json::to_vec(&kept).map_err(Fault::from)?,
-            )],
-            paylinks: vec![paylink],
-            held: vec![self.held(row)],
-            ..Extra::default()
+        let slot = making::slot(&row.notice);
+        let slots = [making::slots(notice), vec![slot.clone()]].concat();
+        let (mut data, mut stamps) = self.engine.stamped_secrets(id, &loaded, slots).await?;
+        let kept = data.remove(&slot);
+        stamps.remove(&slot);
+        let to = Person::of(data.get("debtor")).recipient(row.channel);
+        let to = to.ok_or(Unmade::NoAddress)?;
+        let of = Of { version: loaded.version, stamps };
+        let decided = Decided { id, account, notice, rules: &rules, at, data: &data, of };
+        let (outbox, held) = (vec![leaving(row, at)], vec![self.held(row)]);
+        let mut extra = Extra { outbox, held, ..Extra::default() };
+        let content = match kept.and_then(|kept| self.workshop.as_kept(kept, &decided)) {
+            Some(content) => content,
+            None => {
+                self.workshop.fetch_texts(&**self.engine.store(), &notice.policy).await?;
+                let made = self.workshop.message(&decided)?;
+                extra.secrets.push((slot, self.workshop.keep(&made)?));
+                extra.paylinks.push(made.paylink);
+                made.content
+            }
         };
         match self.engine.execute_with(id, None, "delivery", extra).await {
             Ok(_) => {}
@@ -499,46 +478,9 @@ impl Dispatcher {
                 return Err(Fault::Other(refusal.to_string()).into());
             }
         }
-        let from = head.origin.clone();
-        let (account, step) = (id.clone(), row.step.clone());
+        let (account, step, from) = (id.clone(), row.step.clone(), head.origin.clone());
         let reference = row.notice.to_string();
         Ok(Outgoing { account, step, to, from, content, reference, date: at })
-    }
-
-    async fn secrets(
-        &self,
-        id: &AccountId,
-        loaded: &Loaded,
-        decided: &NoticeDecided,
-    ) -> Result<BTreeMap<String, Value>, Fault> {
-        let mut slots = vec!["debtor".to_owned()];
-        slots.extend(decided.claims.iter().map(|claim| format!("invoice/{}", claim.invoice)));
-        let slots: Vec<&str> = slots.iter().map(String::as_str).collect();
-        self.engine.secrets(id, loaded, &slots).await
-    }
-
-    /// The texts of the version that decided, also where a newer one is in force since.
-    async fn texts(&self, policy: &str, version: u32) -> Result<Arc<Templates>, Unmade> {
-        let key = (policy.to_owned(), version);
-        if let Some(known) = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let missing = || Unmade::NoTexts(policy.to_owned(), version);
-        let row = self
-            .engine
-            .store()
-            .policy(policy.to_owned(), version)
-            .await
-            .map_err(Fault::from)?
-            .ok_or_else(missing)?;
-        let sources: BTreeMap<String, String> =
-            serde_json::from_str(&row.sources).map_err(Fault::from)?;
-        let texts = sources
-            .into_iter()
-            .filter_map(|(file, source)| Some((text_key(&file)?, TextSource { file, source })));
-        let templates = Arc::new(Templates::compile(texts).map_err(|_| missing())?);
-        self.add_texts(policy, version, Arc::clone(&templates));
-        Ok(templates)
     }
 }
 
@@ -550,113 +492,6 @@ fn span(row: &OutboxRow) -> Span {
         parent: None, "delivery.send", %account, %notice, channel, attempt = row.attempts,
         end = Empty
     ))
-}
-
-/// `templates/<text>.<language>.<tone>.<channel>.hbs` as the key of a text.
-fn text_key(file: &str) -> Option<TextKey> {
-    let name = file.strip_prefix("templates/")?.strip_suffix(".hbs")?;
-    let mut parts = name.rsplitn(4, '.');
-    let channel = parts.next()?;
-    let (tone, language, text) = (parts.next()?, parts.next()?, parts.next()?);
-    let channel = Channel::ALL.into_iter().find(|known| known.name() == channel)?;
-    let (text, language, tone) = (text.to_owned(), language.to_owned(), tone.to_owned());
-    Some(TextKey { text, language, tone, channel })
-}
-
-#[allow(clippy::too_many_arguments)] // one place that brings together all that a message says
-fn context(
-    account: &Account,
-    decided: &NoticeDecided,
-    rules: &Rules,
-    head: &Letterhead,
-    secrets: &BTreeMap<String, Value>,
-    person: &Person,
-    at: Timestamp,
-    link: String,
-    id: &AccountId,
-) -> MessageContext {
-    let currency = decided.currency;
-    let money = |amount: Decimal| Money::new(amount, currency);
-    let today = day_in(at, &rules.creditor.zone);
-    let book = Book::of(account, currency);
-    let mut claims = Vec::with_capacity(decided.claims.len());
-    let (mut principal, mut fees) = (Decimal::ZERO, Decimal::ZERO);
-    let mut interest = Decimal::ZERO;
-    let told_to = decided.interest_to.unwrap_or(today);
-    let mut counted_to = None;
-    for part in &decided.claims {
-        let Some(column) = book.claim(&part.invoice) else { continue };
-        principal += column.outstanding;
-        fees += column.fees;
-        interest += column.interest_on(told_to);
-        counted_to = counted_to.max(column.interest_counted_to(told_to));
-        let about = secrets.get(&format!("invoice/{}", part.invoice));
-        let description = about.and_then(|v| v.get("description")).and_then(Value::as_str);
-        claims.push(ClaimLine {
-            invoice: part.invoice.to_string(),
-            amount: money(column.open_on(told_to)),
-            issued_on: column.claim.invoice.as_ref().map_or(column.due_on, |i| i.issued_on),
-            due_on: column.due_on,
-            description: description.map(str::to_owned),
-        });
-    }
-    let fee = decided.fee.as_ref().map_or(Decimal::ZERO, |(_, amount)| *amount);
-    let lump_sum = decided.lump_sums.iter().map(|(_, amount)| *amount).sum::<Decimal>();
-    fees += fee + lump_sum;
-    let debtor = account.profile();
-    let deadline =
-        decided.deadline.map(|span| law::deadline(span, today, rules.creditor.seat(), debtor));
-    let first_on = today.checked_add(7.days()).unwrap_or(today);
-    let offered = match rules.policy(currency).filter(|_| !decided.plans.is_empty()) {
-        Some(policy) => offers(policy, principal + fees + interest, first_on),
-        None => Vec::new(),
-    };
-    let plans = offered.into_iter().filter(|(terms, _)| decided.plans.contains(terms));
-    let plans = plans.filter_map(|(terms, rates)| {
-        Some(PlanLine {
-            rates: terms.rates,
-            first: money(rates.first()?.amount),
-            rate: money(rates.get(1)?.amount),
-            last_on: rates.last()?.due_on,
-        })
-    });
-    let reference = match decided.claims.as_slice() {
-        [only] => only.invoice.to_string(),
-        _ => id.debtor.to_string(),
-    };
-    MessageContext {
-        creditor: head.creditor.clone(),
-        debtor_name: person.name.clone(),
-        total: money(principal + fees + interest),
-        principal: money(principal),
-        fees: money(fees),
-        fee: money(fee),
-        lump_sum: money(lump_sum),
-        interest: money(interest),
-        interest_to: counted_to.unwrap_or(told_to),
-        deadline,
-        claims,
-        plans: plans.collect(),
-        link,
-        reference,
-    }
-}
-
-/// The message as it is kept, sealed: what the reader saw.
-fn kept(content: &Content, to: &Recipient, at: Timestamp) -> Value {
-    let to = match to {
-        Recipient::Email { address, .. } => address,
-        Recipient::Mobile(number) => number,
-    };
-    match content {
-        Content::Email(mail) | Content::Letter(mail) => json!({
-            "to": to, "at": at.to_string(),
-            "subject": mail.subject, "text": mail.text, "html": mail.html,
-        }),
-        Content::Sms(sms) => {
-            json!({ "to": to, "at": at.to_string(), "text": sms.text, "segments": sms.segments })
-        }
-    }
 }
 
 /// Waits for all of them, which go on at the same time.

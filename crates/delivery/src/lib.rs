@@ -11,5 +11,6 @@ pub mod placement;
 pub mod render;
 mod renewal;
 pub mod senders;
+mod workshop;
 
 pub use renewal::RenewalError;

@@ -18,7 +18,9 @@ use kulanz_store::*;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Fault, partition,
+    Fault,
+    making::Due,
+    partition,
     trace::TraceContext,
     vault::{AccountKey, Vault},
     views::{self, Written},
@@ -173,6 +175,11 @@ pub(crate) fn sortable(stamp: &kulanz_domain::fact::Stamp) -> String {
     format!("{nanos:030}#{}", stamp.id)
 }
 
+/// The stamp of what is known since `now`.
+pub(crate) fn stamp_of(now: Timestamp) -> String {
+    format!("{:030}", now.as_nanosecond() - Timestamp::MIN.as_nanosecond())
+}
+
 impl Inner {
     pub(crate) fn is_hot(&self, id: &AccountId) -> bool {
         self.hot.contains_key(id)
@@ -296,7 +303,7 @@ impl Inner {
     ) -> Result<(), Fault> {
         let (open, hot) = self.open(id)?;
         if let Some(key) = &hot.key {
-            let sealed = key.seal(&format!("{id}/{slot}"), plain)?;
+            let sealed = key.seal_json(id, slot, plain)?;
             open.secrets.push(Secret { slot: slot.to_owned(), stamp, sealed });
         }
         Ok(())
@@ -322,11 +329,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends the batch: its appends, in the order of the accounts.
-    pub(crate) fn close(&mut self) -> Result<Vec<Append>, Fault> {
+    /// Ends the batch: its appends, in the order of the accounts, and those of them that have
+    /// messages which are to be made.
+    pub(crate) fn close(&mut self) -> Result<(Vec<Append>, Vec<Due>), Fault> {
         self.turn += 1;
         let batch = mem::take(&mut self.batch);
-        let mut appends = Vec::with_capacity(batch.len());
+        let (mut appends, mut due) = (Vec::with_capacity(batch.len()), Vec::new());
         for (account, open) in batch {
             let hot =
                 self.hot.get_mut(&account).ok_or_else(|| Fault::NotLoaded(account.clone()))?;
@@ -338,6 +346,7 @@ impl Inner {
             let views = (!open.events.is_empty())
                 .then(|| views::of(&account, &hot.account, &mut hot.written));
             hot.account.let_go_of_books();
+            due.extend(messages(&account, hot, &open));
             appends.push(Append {
                 partition: partition(&account),
                 account,
@@ -354,7 +363,7 @@ impl Inner {
                 views,
             });
         }
-        Ok(appends)
+        Ok((appends, due))
     }
 
     /// Gives up one account, or all: what the store has counts.
@@ -387,6 +396,22 @@ impl Inner {
     pub(crate) fn assigned(&self, id: &AccountId, fact: &Fact) -> Option<(AccountId, Fact)> {
         assigned(self.account(id)?, fact)
     }
+}
+
+/// The messages that a batch puts into the outbox, with the account that they are made of; none of
+/// an erased one.
+fn messages(id: &AccountId, hot: &Hot, open: &Open) -> Option<Due> {
+    let put = open.outbox.iter().filter_map(|change| match change {
+        OutboxChange::Put(row) => Some(row.notice.clone()),
+        OutboxChange::Move { .. } => None,
+    });
+    let notices: Vec<NoticeId> = put.collect();
+    if notices.is_empty() {
+        return None;
+    }
+    let (account, secrets) = (Box::new(hot.account.clone()), open.secrets.clone());
+    let (id, version, key) = (id.clone(), hot.version, hot.key.clone()?);
+    Some(Due { id, account, version, notices, key, secrets })
 }
 
 /// What `fact`, once recorded on the `unmatched` account, means for the account to which its

@@ -32,7 +32,8 @@ use tracing::{Span, error, info, warn};
 use crate::{
     Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, UNMATCHED,
     clock::Clock,
-    desk::{Desk, sortable},
+    desk::{Desk, sortable, stamp_of},
+    making::{self, Making},
     measures,
     room::Room,
     serving::Serving,
@@ -74,8 +75,11 @@ pub(crate) struct Ledger {
     /// Whether the rules are those that are served.
     serving: Serving,
     room: Room,
+    making: Making,
     /// Of the batch that is being written: inbox keys with the accounts that they belong to.
     in_flight: Arc<Keys>,
+    /// Of the batch that is being written: the accounts that it brings personal data of.
+    sealed: HashSet<AccountId>,
     /// Of the batch that is being written: the versions that its accounts had before.
     bases: HashMap<AccountId, u64>,
     writing: Option<JoinHandle<Written>>,
@@ -103,6 +107,7 @@ impl Ledger {
         deciding: bool,
         serving: Serving,
         room: Room,
+        making: Making,
     ) -> mpsc::Sender<Work> {
         let (sender, inbox) = mpsc::channel(4096);
         let desk = Desk::new(vault);
@@ -116,7 +121,9 @@ impl Ledger {
             deciding,
             serving,
             room,
+            making,
             in_flight: Arc::default(),
+            sealed: HashSet::new(),
             bases: HashMap::new(),
             writing: None,
             again: Vec::new(),
@@ -178,6 +185,7 @@ impl Ledger {
     fn settle(&mut self, written: Written) -> Option<Lost> {
         self.in_flight = Arc::default();
         self.bases.clear();
+        self.sealed.clear();
         let mut desk = self.desk.lock();
         match written {
             Written::Failed => {
@@ -210,7 +218,12 @@ impl Ledger {
         if let Err(fault) = self.decide_dirty(&mut dirty, now, deciding).await {
             error!(%fault, "a decision failed");
         }
-        let appends = self.desk.lock().close();
+        let closed = self.desk.lock().close().map(|(appends, due)| {
+            // Beside the writing of the batch before this one, unless they need what that brings.
+            let waits = due.iter().any(|due| self.sealed.contains(&due.id));
+            let (store, rules) = (Arc::clone(&self.store), self.rules.clone());
+            (appends, making::begin(self.making.get(), store, rules, due, now, waits))
+        });
         // The batch before this one has to be durable first: this one stands on it.
         let before = match self.writing.take() {
             Some(writing) => {
@@ -219,8 +232,8 @@ impl Ledger {
             }
             None => Some(Lost::default()),
         };
-        let mut appends = match (before.is_some(), appends) {
-            (true, Ok(appends)) => appends,
+        let (mut appends, made) = match (before.is_some(), closed) {
+            (true, Ok(closed)) => closed,
             (false, _) => return self.give_up(jobs, &Fault::Lost),
             (_, Err(fault)) => return self.give_up(jobs, &fault),
         };
@@ -245,7 +258,12 @@ impl Ledger {
         self.in_flight = Arc::clone(&keys);
         let traced = dirty.traces.appends(&appends);
         let (store, room) = (Arc::clone(&self.store), self.room.clone());
-        self.writing = Some(tokio::spawn(write(store, room, appends, jobs, keys, traced)));
+        let sealing = appends.iter().filter(|append| !append.secrets.is_empty());
+        self.sealed = sealing.map(|append| append.account.clone()).collect();
+        self.writing = Some(tokio::spawn(async move {
+            made.await.put_into(&mut appends);
+            write(store, room, appends, jobs, keys, traced).await
+        }));
         self.desk.lock().cool(HOT);
     }
 
@@ -495,7 +513,7 @@ impl Ledger {
             kinds = self.run_command(account, command, cause, now).await?;
         }
         let mut desk = self.desk.lock();
-        let stamp = format!("{:030}", now.as_nanosecond() - Timestamp::MIN.as_nanosecond());
+        let stamp = stamp_of(now);
         for (slot, plain) in &extra.secrets {
             desk.seal(account, slot, stamp.clone(), plain)?;
         }

@@ -26,6 +26,7 @@ mod desk;
 mod leading;
 mod ledger;
 mod look_again;
+pub mod making;
 mod measures;
 pub mod plan;
 pub mod rebuild;
@@ -44,6 +45,7 @@ pub use views::UNMATCHED;
 
 use clock::Clock;
 use ledger::{Ledger, Work};
+use making::Making;
 use room::Room;
 use serving::Serving;
 use trace::TraceContext;
@@ -54,8 +56,10 @@ pub(crate) type RuleBook = SharedRules;
 /// One number of partitions for all topics and stores; it never changes.
 pub const PARTITIONS: u16 = 64;
 
-/// How many due accounts are taken at once.
-const DUE_AT_ONCE: u32 = 1000;
+/// How many due accounts are asked for at once.
+const DUE_AT_ONCE: u32 = 4000;
+/// How many of them are decided together: the next ones are while these are being written.
+const DUE_TOGETHER: usize = 500;
 
 /// Wake-ups of others that are overdue for this long are taken by anybody.
 const OVERDUE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
@@ -211,6 +215,7 @@ pub struct Engine {
     own: watch::Sender<Partitions>,
     serving: Serving,
     room: Room,
+    making: Making,
     /// Told whenever something was committed that may have to go out.
     committed: Arc<Notify>,
 }
@@ -283,7 +288,7 @@ impl Engine {
         rules: SharedRules,
         mode: Mode,
     ) -> Self {
-        let (serving, room) = (Serving::new(), Room::default());
+        let (serving, room, making) = (Serving::new(), Room::default(), Making::default());
         let work = Ledger::start(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -292,10 +297,11 @@ impl Engine {
             mode == Mode::Serving,
             serving.clone(),
             room.clone(),
+            Arc::clone(&making),
         );
         let (instance, own) = (instance_id().into(), watch::Sender::new(Partitions::ALL));
         let committed = Arc::new(Notify::new());
-        Self { store, vault, clock, rules, work, instance, own, serving, room, committed }
+        Self { store, vault, clock, rules, work, instance, own, serving, room, making, committed }
     }
 
     /// Names this engine among all that work on the same data: the holder of its leases. No other
@@ -407,14 +413,21 @@ impl Engine {
         loaded: &Loaded,
         slots: &[&str],
     ) -> Result<BTreeMap<String, serde_json::Value>, Fault> {
-        let Some(key) = &loaded.key else { return Ok(BTreeMap::new()) };
         let slots = slots.iter().map(|slot| (*slot).to_owned()).collect();
-        let mut plain = BTreeMap::new();
-        for secret in self.store.secrets(id.clone(), slots).await? {
-            let opened = key.open(&format!("{id}/{}", secret.slot), &secret.sealed)?;
-            plain.insert(secret.slot, serde_json::from_slice(&opened)?);
+        Ok(self.stamped_secrets(id, loaded, slots).await?.0)
+    }
+
+    /// As [`Engine::secrets`], with the stamp of each.
+    pub async fn stamped_secrets(
+        &self,
+        id: &AccountId,
+        loaded: &Loaded,
+        slots: Vec<String>,
+    ) -> Result<(BTreeMap<String, serde_json::Value>, BTreeMap<String, String>), Fault> {
+        match &loaded.key {
+            Some(key) => making::opened(id, key, self.store.secrets(id.clone(), slots).await?),
+            None => Ok(Default::default()),
         }
-        Ok(plain)
     }
 
     /// Seals bytes with an account's key where the account is known, else with the service key.
@@ -454,17 +467,7 @@ impl Engine {
         notice: Option<NoticeId>,
         expires_at: Timestamp,
     ) -> Result<(String, Paylink), Fault> {
-        use base64::Engine as _;
-        let bytes = vault::random::<16>()?;
-        let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-        let link = Paylink {
-            token_hash: token_hash(&token),
-            account: account.clone(),
-            notice,
-            created_at: self.clock.now(),
-            expires_at,
-        };
-        Ok((token, link))
+        paylink(account, notice, self.clock.now(), expires_at)
     }
 
     /// Looks at a message's account once more before it leaves; also the account as it was looked
@@ -515,10 +518,16 @@ impl Engine {
             }
             due.iter().for_each(|(_, at)| measures::woken(now.duration_since(*at)));
             let accounts: Vec<AccountId> = due.into_iter().map(|(account, _)| account).collect();
-            let (reply, answer) = oneshot::channel();
-            self.send(Work::Decide { accounts, reply }).await?;
-            count += answer.await.map_err(|_| Fault::Stopped)??;
-            self.committed.notify_waiters();
+            let mut answers = Vec::new();
+            for together in accounts.chunks(DUE_TOGETHER) {
+                let (accounts, (reply, answer)) = (together.to_vec(), oneshot::channel());
+                self.send(Work::Decide { accounts, reply }).await?;
+                answers.push(answer);
+            }
+            for answer in answers {
+                count += answer.await.map_err(|_| Fault::Stopped)??;
+                self.committed.notify_waiters();
+            }
         }
     }
 
@@ -568,6 +577,23 @@ impl Engine {
     pub async fn changed(&self, limit: Duration) {
         let _ = tokio::time::timeout(limit, self.committed.notified()).await;
     }
+}
+
+/// A new paylink: the token to put into a message, and the row of which only its hash is kept.
+///
+/// # Errors
+/// [`Fault::Vault`] where the system has no random numbers.
+pub fn paylink(
+    account: &AccountId,
+    notice: Option<NoticeId>,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(String, Paylink), Fault> {
+    use base64::Engine as _;
+    let bytes = vault::random::<16>()?;
+    let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let (token_hash, account) = (token_hash(&token), account.clone());
+    Ok((token, Paylink { token_hash, account, notice, created_at, expires_at }))
 }
 
 /// SHA-256 of a token: all that is kept of it.

@@ -5,7 +5,7 @@
 //! each cipher text, the account and the slot as associated data, so that a sealed datum cannot
 //! be moved to another place.
 
-use std::{fs, io::Write, path::Path};
+use std::{cell::RefCell, fs, io::Write, path::Path};
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -14,6 +14,7 @@ use chacha20poly1305::{
 use kulanz_domain::ids::AccountId;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use zstd::bulk::Compressor;
 
 const NONCE: usize = 24;
 
@@ -154,6 +155,52 @@ impl AccountKey {
     }
 }
 
+/// Data from so many bytes on are packed before they are sealed.
+const WORTH_PACKING: usize = 512;
+/// How packed data begin; no JSON does.
+const PACKED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+thread_local! {
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+impl AccountKey {
+    /// Seals a JSON text into its slot of the account. A long one is packed first (zstd): a message
+    /// with all its markup takes a third.
+    pub fn seal_json(
+        &self,
+        account: &AccountId,
+        slot: &str,
+        json: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let place = format!("{account}/{slot}");
+        if json.len() < WORTH_PACKING {
+            return self.seal(&place, json);
+        }
+        let packed = PACKER.with_borrow_mut(|packer| match packer {
+            Some(packer) => packer.compress(json),
+            None => packer.insert(Compressor::new(1)?).compress(json),
+        });
+        // Packing needs nothing but memory; what is not packed opens all the same.
+        self.seal(&place, packed.as_deref().unwrap_or(json))
+    }
+
+    /// Opens what [`AccountKey::seal_json`] sealed.
+    pub fn open_json(
+        &self,
+        account: &AccountId,
+        slot: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let place = format!("{account}/{slot}");
+        let plain = self.open(&place, sealed)?;
+        match plain.starts_with(&PACKED) {
+            true => zstd::decode_all(&plain[..]).map_err(|_| VaultError::Sealed(place)),
+            false => Ok(plain),
+        }
+    }
+}
+
 fn seal_with(cipher: &XChaCha20Poly1305, msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, VaultError> {
     let nonce = random::<NONCE>()?;
     let sealed = cipher
@@ -182,6 +229,23 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_takes_less_room_sealed_and_comes_back_whole() {
+        let (vault, account) = (Vault::new([7; 32]), "shop/K-1".parse().unwrap());
+        let (key, _) = vault.new_key(&account).unwrap();
+        let long = format!("{{\"html\":\"{}\"}}", "<p>Guten Tag</p>".repeat(200));
+        for json in [long.as_str(), "{}", "\"short\""] {
+            let sealed = key.seal_json(&account, "notice/N-1", json.as_bytes()).unwrap();
+            assert!(sealed.len() < json.len().min(200) + 60, "{}", sealed.len());
+            let opened = key.open_json(&account, "notice/N-1", &sealed).unwrap();
+            assert_eq!(opened, json.as_bytes());
+            assert!(key.open_json(&account, "notice/N-2", &sealed).is_err());
+        }
+        // As it was sealed before texts were packed.
+        let plain = key.seal("shop/K-1/notice/N-1", long.as_bytes()).unwrap();
+        assert_eq!(key.open_json(&account, "notice/N-1", &plain).unwrap(), long.as_bytes());
+    }
 
     #[test]
     fn a_sealed_datum_opens_only_at_its_own_place_with_its_own_key() {

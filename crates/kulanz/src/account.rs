@@ -55,7 +55,7 @@ pub async fn secrets(
         .unwrap_key(id, wrapped)?;
     let mut plain = BTreeMap::new();
     for secret in opened.store.secrets(id.clone(), Vec::new()).await? {
-        let bytes = key.open(&format!("{id}/{}", secret.slot), &secret.sealed)?;
+        let bytes = key.open_json(id, &secret.slot, &secret.sealed)?;
         plain.insert(secret.slot, serde_json::from_slice(&bytes)?);
     }
     Ok(plain)

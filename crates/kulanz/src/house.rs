@@ -210,7 +210,9 @@ impl House {
             letterheads.insert(id.clone(), letterhead(file)?);
         }
         let base_url = base_url.to_owned();
-        let dispatcher = Dispatcher::new(self.engine.clone(), letterheads, senders, base_url);
+        let (engine, fingerprint) = (self.engine.clone(), &self.fingerprint);
+        let dispatcher =
+            Dispatcher::with_fingerprint(engine, letterheads, senders, base_url, fingerprint);
         for policy in &self.loaded.policies {
             let templates = templates(policy).map_err(|problems| {
                 let all: Vec<String> = problems.iter().map(ToString::to_string).collect();

@@ -143,6 +143,13 @@ pub trait Store: Send + Sync + 'static {
         slots: Vec<String>,
     ) -> Result<Vec<Secret>, StoreError>;
 
+    /// Secrets of each of several accounts, those in the slots that are named with it, in their
+    /// order: one way to the database and back.
+    async fn secrets_of(
+        &self,
+        wanted: Vec<(AccountId, Vec<String>)>,
+    ) -> Result<Vec<Vec<Secret>>, StoreError>;
+
     /// Takes up to `limit` queued messages of a creditor that are due at `now`, earliest first:
     /// they become `Sending`, their attempts count up, durably, before any byte leaves. They are
     /// the lease's holder's for as long as it renews the lease.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kulanz_domain::{Command, ids::NoticeId};
 use kulanz_engine::{
     ExecuteError, Fault,
-    store::{Held, Lease, OutboxRow},
+    store::{Held, Lease, OutboxChange, OutboxRow, OutboxState},
 };
 use tracing::warn;
 
@@ -26,7 +26,10 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// and never told as not sent.
 const MAY_HAVE_LEFT: &str = "it may have left, and is tried again under its key";
 
-/// Whether an attempt before this one was interrupted after the message was made, or had no clear
+/// What the row of a message says while its bytes may be leaving.
+const LEAVING: &str = "its bytes are leaving";
+
+/// Whether an attempt before this one was interrupted after its bytes may have left, or had no clear
 /// answer from the gateway.
 pub(super) fn may_have_left(row: &OutboxRow) -> bool {
     row.detail.as_deref().is_some_and(|detail| detail.contains(MAY_HAVE_LEFT))
@@ -37,10 +40,21 @@ pub(super) fn remembering(may_have_left: bool, detail: String) -> String {
     if may_have_left { format!("{MAY_HAVE_LEFT}: {detail}") } else { detail }
 }
 
+/// From here on bytes of the message may leave: whoever finds it abandoned has to know.
+pub(super) fn leaving(row: &OutboxRow, at: Timestamp) -> OutboxChange {
+    OutboxChange::Move {
+        notice: row.notice.clone(),
+        state: OutboxState::Sending,
+        next_at: row.next_at,
+        changed_at: at,
+        detail: Some(remembering(may_have_left(row), LEAVING.to_owned())),
+    }
+}
+
 impl Dispatcher {
     /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
     /// `Sending`: it is tried again where that is safe, through a gateway that knows our key or
-    /// since it had not been made yet, and parked as unknown where it is not. Not to be called
+    /// since none of it had left yet, and parked as unknown where it is not. Not to be called
     /// while messages of this dispatcher are under way.
     pub async fn recover(&self) -> Result<usize, DispatchError> {
         let mut count = 0;
@@ -53,12 +67,10 @@ impl Dispatcher {
                 count += 1;
                 let known = self.senders.of(&row.account.creditor, row.channel);
                 let known = known.is_none_or(|one| one.idempotent());
-                let never_made = self.never_made(row).await?;
-                let done = if known || never_made {
-                    let detail = Some(match never_made && !may_have_left(row) {
-                        true => "interrupted before it was made".to_owned(),
-                        false => remembering(true, "interrupted".to_owned()),
-                    });
+                let was_leaving = row.detail.as_deref().is_some_and(|it| it.contains(LEAVING));
+                let left = was_leaving || may_have_left(row);
+                let done = if known || !left {
+                    let detail = Some(remembering(left, "interrupted".to_owned()));
                     let now = self.engine.clock().now();
                     let held = self.held(row);
                     self.engine.try_later(&row.account, held, now, detail).await.map_err(Into::into)
@@ -79,13 +91,6 @@ impl Dispatcher {
     pub(super) fn held(&self, row: &OutboxRow) -> Held {
         let (notice, holder) = (row.notice.clone(), self.engine.instance().to_owned());
         Held { notice, holder, attempt: row.attempts }
-    }
-
-    /// The message is kept right before its bytes leave: where it is not kept, none have left.
-    async fn never_made(&self, row: &OutboxRow) -> Result<bool, DispatchError> {
-        let slot = format!("notice/{}", row.notice);
-        let kept = self.engine.store().secrets(row.account.clone(), vec![slot]).await?;
-        Ok(kept.is_empty())
     }
 
     /// Says again and again that the messages are ours, for ever.

@@ -275,25 +275,28 @@ fn pay_html(link: &str, style: Style, colour: Colour) -> String {
 /// a value becomes a link.
 fn linked(line: &str, link: &str) -> String {
     let escaped = escape(line);
-    if link.is_empty() {
-        return escaped;
+    match !link.is_empty() && escaped.contains("://") {
+        true => escaped.replace(link, &format!("<a href=\"{link}\">{link}</a>")),
+        false => escaped,
     }
-    escaped.replace(link, &format!("<a href=\"{link}\">{link}</a>"))
 }
 
 /// For element content and quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            plain => safe.push(plain),
-        }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| b"&<>\"'".contains(&byte)) {
+        safe.push_str(&rest[..at]);
+        safe.push_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        });
+        rest = &rest[at + 1..];
     }
+    safe.push_str(rest);
     safe
 }
 

@@ -1,6 +1,7 @@
 //! Text messages: the alphabet of GSM 03.38, what is written in its place, and how many parts a
 //! text is sent in.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A text message that is ready to send.
@@ -15,7 +16,7 @@ pub struct SmsText {
 }
 
 /// How a text message is coded, which decides its room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Coding {
     /// GSM 03.38: 160 septets, or 153 in each of several parts.
     Gsm7,

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use kulanz_delivery::{
     dispatcher::{Dispatcher, Letterhead},
-    render::{Creditor as Shop, Templates, TextKey, TextSource},
-    senders::{Accepted, Origin, Outgoing, SendError, Sender},
+    render::{Content, Creditor as Shop, Templates, TextKey, TextSource},
+    senders::{Accepted, Origin, Outgoing, Recipient, SendError, Sender},
 };
 use kulanz_domain::{
     calendar::{Region, Span},
@@ -111,6 +111,8 @@ pub struct Gateway {
     pub hangs: AtomicBool,
     pub silent: AtomicBool,
     pub knows_keys: bool,
+    /// Number and text of what was handed in.
+    pub sent: Mutex<Vec<(String, String)>>,
     /// Where set, whoever sends stands still with all its thread until it is told of it, as a process
     /// that was stopped does; then the gateway is busy.
     pub stands_still: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
@@ -130,7 +132,10 @@ impl Gateway {
 
 #[async_trait]
 impl Sender for Gateway {
-    async fn send(&self, _: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError> {
+    async fn send(&self, message: &Outgoing, key: &NoticeId) -> Result<Accepted, SendError> {
+        if let (Recipient::Mobile(number), Content::Sms(sms)) = (&message.to, &message.content) {
+            self.sent.lock().unwrap().push((number.clone(), sms.text.clone()));
+        }
         *self.asked.lock().unwrap().entry(key.to_string()).or_default() += 1;
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;

@@ -36,7 +36,8 @@ pub struct NoticeView {
     pub overtaken: Option<String>,
     /// When it was decided.
     pub decided_at: Moment,
-    /// The message as its reader gets it; absent until it is made, and once the account is erased.
+    /// The message as its reader gets it, made anew before it leaves where something has changed;
+    /// absent where it could not be made, and once the account is erased.
     pub message: Option<Message>,
 }
 

@@ -115,6 +115,19 @@ pub async fn of_two_secrets_the_greater_stamp_wins(open: impl AsyncFn() -> Arc<d
     let read = store.secrets(one, backwards).await.unwrap();
     let slots: Vec<&str> = read.iter().map(|secret| secret.slot.as_str()).collect();
     assert_eq!(slots, ["invoice/R-1", "debtor"]);
+    let wanted = [
+        ("shop/d2", &["debtor", "invoice/R-1"][..]),
+        ("shop/none", &["debtor"]),
+        ("shop/d1", &["invoice/R-1", "debtor"]),
+        ("shop/d2", &[]),
+    ];
+    let wanted = wanted.map(|(id, slots)| {
+        (account(id), slots.iter().map(|slot| (*slot).to_owned()).collect::<Vec<_>>())
+    });
+    let read = store.secrets_of(wanted.to_vec()).await.unwrap();
+    let april = secret("debtor", "2026-04-01", b"april");
+    let goods = secret("invoice/R-1", "1", b"goods");
+    assert_eq!(read, [vec![secret("debtor", "1", b"x")], vec![], vec![goods, april], vec![]]);
     assert_eq!(store.secrets(account("shop/none"), vec![]).await.unwrap(), []);
 }
 

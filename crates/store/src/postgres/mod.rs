@@ -232,6 +232,13 @@ impl Store for PostgresStore {
         read::secrets(&self.pool, &account, &slots).await
     }
 
+    async fn secrets_of(
+        &self,
+        wanted: Vec<(AccountId, Vec<String>)>,
+    ) -> Result<Vec<Vec<Secret>>, StoreError> {
+        read::secrets_of(&self.pool, &wanted).await
+    }
+
     async fn take_outbox(
         &self,
         creditor: CreditorId,

@@ -34,6 +34,15 @@ const PLACED: &str = "SELECT DISTINCT accounts.creditor, accounts.debtor
     AND accounts.debtor = asked.debtor COLLATE \"C\"
     JOIN events ON events.account = accounts.number AND events.kind = 'PlacementReleased'";
 
+const SECRETS_OF: &str = "SELECT asked.place, secrets.slot, stamp, sealed
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+    AS asked(place, creditor, debtor, slot, turn)
+    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
+    AND accounts.debtor = asked.debtor COLLATE \"C\"
+    JOIN secrets ON secrets.account = accounts.number
+    AND secrets.slot = asked.slot COLLATE \"C\"
+    ORDER BY turn";
+
 /// Between two versions, since more may have been appended after the heads were read.
 const EVENTS_OF: &str = "SELECT events.* FROM
     unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked(account, above, upto)
@@ -347,6 +356,34 @@ pub(super) async fn secrets(
         })
         .await?;
     all(found, rows::secret)
+}
+
+pub(super) async fn secrets_of(
+    pool: &Arc<Pool>,
+    wanted: &[(AccountId, Vec<String>)],
+) -> Result<Vec<Vec<Secret>>, StoreError> {
+    let asked = || {
+        let places = wanted.iter().enumerate();
+        places.flat_map(|(place, (id, slots))| slots.iter().map(move |slot| (place, id, slot)))
+    };
+    let rows = pool
+        .read(|| {
+            step!(
+                SECRETS_OF,
+                asked().map(|(place, ..)| place as i64).collect::<Vec<_>>(),
+                asked().map(|(_, id, _)| id.creditor.as_str()).collect::<Vec<_>>(),
+                asked().map(|(_, id, _)| id.debtor.as_str()).collect::<Vec<_>>(),
+                asked().map(|(.., slot)| slot.as_str()).collect::<Vec<_>>(),
+            )
+        })
+        .await?;
+    let mut found = vec![Vec::new(); wanted.len()];
+    for (place, secret) in all(rows, |row| Ok((row.count("place")?, rows::secret(row)?)))? {
+        if let Some(found) = usize::try_from(place).ok().and_then(|place| found.get_mut(place)) {
+            found.push(secret);
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn placed(

@@ -240,6 +240,18 @@ impl Store for SqliteStore {
         self.read(move |connection| read::secrets(connection, &account, &slots)).await
     }
 
+    async fn secrets_of(
+        &self,
+        wanted: Vec<(AccountId, Vec<String>)>,
+    ) -> Result<Vec<Vec<Secret>>, StoreError> {
+        let of =
+            |connection: &_, (account, slots): &(AccountId, Vec<String>)| match slots.is_empty() {
+                true => Ok(Vec::new()),
+                false => read::secrets(connection, account, slots),
+            };
+        self.read(move |connection| wanted.iter().map(|one| of(connection, one)).collect()).await
+    }
+
     async fn take_outbox(
         &self,
         creditor: CreditorId,
