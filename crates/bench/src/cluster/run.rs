@@ -261,20 +261,21 @@ fn waited(
     }
 }
 
-/// Waits until a count is what it should be, looking four times a second; since `begun`.
+/// Waits until a count is what it should be, looking four times a second; since `begun`. Counting
+/// costs what the server lacks then: it is done once `at_most`, which is cheap, has got there.
 fn counted(
     server: &mut Serving,
     database: &str,
+    at_most: &str,
     sql: &str,
     expected: u32,
     begun: Instant,
 ) -> Result<Duration> {
     let (mut last, mut since) = (0, Instant::now());
     loop {
-        std::thread::sleep(Duration::from_millis(250));
         server.alive()?;
-        let is = count(database, sql)?;
-        if is >= u64::from(expected) {
+        let is = count(database, at_most)?;
+        if is >= u64::from(expected) && count(database, sql)? >= u64::from(expected) {
             let took = begun.elapsed();
             eprintln!(
                 "dunning: {is} after {:.1} s and {:.1} s of the server's processor time: {sql}",
@@ -288,6 +289,7 @@ fn counted(
         } else if since.elapsed() > STUCK {
             bail!("{is} of {expected}, and nothing moves: {sql}");
         }
+        std::thread::sleep(Duration::from_millis(250));
     }
 }
 
@@ -306,14 +308,22 @@ pub fn dunning(place: &mut Place) -> Result<Vec<Figure>> {
     out.flush()?;
     house.run(&["import", &file.display().to_string()])?;
     eprintln!("dunning: {due} accounts with an overdue claim each are imported");
+    // Their past was written to Kafka long ago: what is written during the run is of the run.
+    super::ask(
+        &database,
+        "INSERT INTO kulanz.meta (key, value)
+         SELECT 'kafka/accounts/position', max(position)::text FROM kulanz.events RETURNING value",
+    )?;
     super::ask(&place.postgres.ask("admin")?, "CHECKPOINT")?;
     let begun = Instant::now();
     let mut server = house.serve()?;
     // Messages go on being made and sent meanwhile: positions never stand still.
-    let outbox = counted(&mut server, &database, "SELECT count(*) FROM kulanz.outbox", due, begun)?;
+    let numbered = "SELECT coalesce(max(number), 0) FROM kulanz.outbox";
+    let outbox = "SELECT count(*) FROM kulanz.outbox";
+    let outbox = counted(&mut server, &database, numbered, outbox, due, begun)?;
     let slot = "slot >= 'notice/' AND slot < 'notice0'";
     let made = format!("SELECT count(*) FROM kulanz.secrets WHERE {slot}");
-    let took = counted(&mut server, &database, &made, due, begun)?;
+    let took = counted(&mut server, &database, numbered, &made, due, begun)?;
     server.stop()?;
     let rate = f64::from(due) / took.as_secs_f64();
     let decided = f64::from(due) / outbox.as_secs_f64();
@@ -326,7 +336,7 @@ pub fn dunning(place: &mut Place) -> Result<Vec<Figure>> {
             value: decided,
             unit: "accounts/s",
             ratio: decided / 7000.0,
-            against: "decided and in the outbox; messages are made as they leave".to_owned(),
+            against: "decided and in the outbox, the messages with them".to_owned(),
             spread: (decided, decided),
             held: true,
         },

@@ -28,7 +28,7 @@ use super::{
 use crate::house::House;
 
 /// Events read from the log at once.
-const BATCH: u32 = 1000;
+const BATCH: u32 = 4000;
 /// From one batch to the next where the log has no full one: events go out as they come together,
 /// each a little later, and cost the cluster and the database less.
 const PACE: Duration = Duration::from_millis(100);
