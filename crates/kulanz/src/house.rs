@@ -156,7 +156,7 @@ impl House {
             (id.clone(), reachable(&base_rates.put_into(rules), &settings, &loaded.creditors))
         });
         let rules: HashMap<_, _> = rules.collect();
-        let fingerprint = in_force::fingerprint(&rules);
+        let fingerprint = in_force::fingerprint(&rules, &loaded.creditors);
         let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
         let house = Self { places, settings, loaded, engine, fingerprint };
         crate::erasures::apply(&house).await?;

@@ -310,17 +310,19 @@ pub fn other_content(policy: &LoadedPolicy, registered_at: Timestamp) -> anyhow:
     )
 }
 
-/// What tells two sets of rules apart: creditors, policies in force, and the release, which may
-/// decide otherwise by the same files.
+/// What tells two sets of rules apart: creditors, policies in force, whose gateway takes the messages,
+/// and the release, which may decide otherwise by the same files.
 pub fn fingerprint<'a>(
     rules: impl IntoIterator<Item = (&'a CreditorId, &'a Arc<Rules>)>,
+    creditors: &Creditors,
 ) -> String {
     let mut all: Vec<_> = rules.into_iter().collect();
     all.sort_by_key(|(creditor, _)| *creditor);
     let mut text = env!("CARGO_PKG_VERSION").to_owned();
-    for (_, rules) in all {
+    for (id, rules) in all {
+        let by_kafka = creditors.get(id).map(|file| &file.by_kafka);
         let policies: Vec<_> = rules.policies.values().map(|policy| &policy.reference).collect();
-        text.push_str(&format!("\n{:?} {policies:?}", rules.creditor));
+        text.push_str(&format!("\n{:?} {policies:?} {by_kafka:?}", rules.creditor));
     }
     hex(&token_hash(&text))
 }
@@ -328,4 +330,26 @@ pub fn fingerprint<'a>(
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use kulanz_domain::fact::Channel;
+
+    use super::*;
+
+    #[test]
+    fn whose_gateway_takes_the_messages_tells_rules_apart() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+        let mut loaded = kulanz_policies::load(&folder, jiff::civil::date(2026, 3, 2)).unwrap();
+        let ours = fingerprint(&loaded.rules, &loaded.creditors);
+        assert_eq!(ours, fingerprint(&loaded.rules, &loaded.creditors));
+        for file in loaded.creditors.values_mut() {
+            file.by_kafka.push(Channel::Sms);
+        }
+        assert_ne!(ours, fingerprint(&loaded.rules, &loaded.creditors));
+    }
 }
