@@ -30,7 +30,7 @@ use kulanz_domain::{
     policy::Rules,
 };
 use kulanz_engine::brake::{self, Gate};
-use kulanz_engine::making::{self, Decided, Maker, Of};
+use kulanz_engine::making::{self, Decided, Maker, Of, Opened};
 use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
 use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded, trace};
 use thiserror::Error;
@@ -452,7 +452,8 @@ impl Dispatcher {
         let rules = self.engine.rules(id).ok_or(Unmade::NoLetterhead)?;
         let slot = making::slot(&row.notice);
         let slots = [making::slots(notice), vec![slot.clone()]].concat();
-        let (mut data, mut stamps) = self.engine.stamped_secrets(id, &loaded, slots).await?;
+        let Opened { mut data, mut stamps } =
+            self.engine.stamped_secrets(id, &loaded, slots).await?;
         let kept = data.remove(&slot);
         stamps.remove(&slot);
         let to = Person::of(data.get("debtor")).recipient(row.channel);

@@ -87,6 +87,13 @@ pub(crate) struct Ledger {
     again: Vec<Job>,
 }
 
+/// What a ledger has in common with its engine.
+pub(crate) struct Common {
+    pub(crate) serving: Serving,
+    pub(crate) room: Room,
+    pub(crate) making: Making,
+}
+
 /// How the writing of a batch ended. Whoever won has been answered.
 enum Written {
     /// Durable but for what was lost, which is to be decided again.
@@ -105,9 +112,7 @@ impl Ledger {
         rules: RuleBook,
         clock: Clock,
         deciding: bool,
-        serving: Serving,
-        room: Room,
-        making: Making,
+        common: Common,
     ) -> mpsc::Sender<Work> {
         let (sender, inbox) = mpsc::channel(4096);
         let desk = Desk::new(vault);
@@ -119,9 +124,9 @@ impl Ledger {
             rules,
             clock,
             deciding,
-            serving,
-            room,
-            making,
+            serving: common.serving,
+            room: common.room,
+            making: common.making,
             in_flight: Arc::default(),
             sealed: HashSet::new(),
             bases: HashMap::new(),

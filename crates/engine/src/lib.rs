@@ -44,7 +44,7 @@ pub use ledger::{Extra, SharedRules};
 pub use views::UNMATCHED;
 
 use clock::Clock;
-use ledger::{Ledger, Work};
+use ledger::{Common, Ledger, Work};
 use making::Making;
 use room::Room;
 use serving::Serving;
@@ -295,9 +295,7 @@ impl Engine {
             rules.clone(),
             clock.clone(),
             mode == Mode::Serving,
-            serving.clone(),
-            room.clone(),
-            Arc::clone(&making),
+            Common { serving: serving.clone(), room: room.clone(), making: Arc::clone(&making) },
         );
         let (instance, own) = (instance_id().into(), watch::Sender::new(Partitions::ALL));
         let committed = Arc::new(Notify::new());
@@ -414,7 +412,7 @@ impl Engine {
         slots: &[&str],
     ) -> Result<BTreeMap<String, serde_json::Value>, Fault> {
         let slots = slots.iter().map(|slot| (*slot).to_owned()).collect();
-        Ok(self.stamped_secrets(id, loaded, slots).await?.0)
+        Ok(self.stamped_secrets(id, loaded, slots).await?.data)
     }
 
     /// As [`Engine::secrets`], with the stamp of each.
@@ -423,10 +421,10 @@ impl Engine {
         id: &AccountId,
         loaded: &Loaded,
         slots: Vec<String>,
-    ) -> Result<(BTreeMap<String, serde_json::Value>, BTreeMap<String, String>), Fault> {
+    ) -> Result<making::Opened, Fault> {
         match &loaded.key {
             Some(key) => making::opened(id, key, self.store.secrets(id.clone(), slots).await?),
-            None => Ok(Default::default()),
+            None => Ok(making::Opened::default()),
         }
     }
 

@@ -72,19 +72,27 @@ pub fn slots(notice: &NoticeDecided) -> Vec<String> {
     std::iter::once("debtor".to_owned()).chain(about).collect()
 }
 
-/// Personal data by slot, opened, with the stamp of each.
+/// Personal data of an account by slot.
+#[derive(Default)]
+pub struct Opened {
+    /// What was sealed.
+    pub data: BTreeMap<String, Value>,
+    /// The stamp of each.
+    pub stamps: BTreeMap<String, String>,
+}
+
 pub(crate) fn opened(
     id: &AccountId,
     key: &AccountKey,
     secrets: impl IntoIterator<Item = Secret>,
-) -> Result<(BTreeMap<String, Value>, BTreeMap<String, String>), Fault> {
-    let (mut data, mut stamps) = (BTreeMap::new(), BTreeMap::new());
+) -> Result<Opened, Fault> {
+    let Opened { mut data, mut stamps } = Opened::default();
     for secret in secrets {
         let plain = key.open_json(id, &secret.slot, &secret.sealed)?;
         data.insert(secret.slot.clone(), serde_json::from_slice(&plain)?);
         stamps.insert(secret.slot, secret.stamp);
     }
-    Ok((data, stamps))
+    Ok(Opened { data, stamps })
 }
 
 /// Who makes messages; nobody until somebody is named.
@@ -201,7 +209,7 @@ fn make_for(
             None => stored.push(own.clone()),
         }
     }
-    let (data, stamps) = opened(&due.id, &due.key, stored)?;
+    let Opened { data, stamps } = opened(&due.id, &due.key, stored)?;
     let (mut secrets, mut paylinks) = (Vec::new(), Vec::new());
     for notice in notices {
         let names = slots(notice);
