@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0005_leased_messages.sql"),
     include_str!("../../migrations/postgres/0006_traced_messages.sql"),
     include_str!("../../migrations/postgres/0007_placed.sql"),
+    include_str!("../../migrations/postgres/0008_unsampled.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.
