@@ -4,6 +4,10 @@
 //! Offsets are stored in that order too, once their records are durable, and librdkafka commits
 //! them within a second.
 //!
+//! Where more waits than a batch holds, records go by their time, whatever topic they are on: the
+//! broker hands out one partition after the other, and an invoice and what was paid on it would
+//! come long after each other, in whichever order. Each partition stays in its own order.
+//!
 //! Where the store does not answer, the batches stay here, the partitions are paused and the
 //! batches are tried again, the first one first, with pauses that grow; the group goes on counting
 //! us as alive. Partitions that
@@ -34,11 +38,15 @@ use super::{connection::Ears, running::Intake};
 use crate::intake::Turn;
 
 /// Records recorded at once.
-const BATCH: usize = 1000;
+const BATCH: usize = 2000;
+/// Records among which the earliest are looked for; about what a fetch brings of 32 partitions.
+const WINDOW: usize = 16_000;
 /// Batches under way at most.
 const AHEAD: usize = 3;
 /// Bytes of records recorded at once: a few large ones must not fill the memory.
 const BATCH_BYTES: usize = 4 << 20;
+/// Bytes of the records of a [`WINDOW`].
+const WINDOW_BYTES: usize = 8 << 20;
 /// How long a batch may take before the partitions are paused, so that polling can go on.
 const SLOW: Duration = Duration::from_secs(2);
 /// How long records under way are waited for at the end, and when partitions are taken away.
@@ -62,6 +70,8 @@ pub fn configure(mut client: ClientConfig, group: &str) -> ClientConfig {
         // What is fetched ahead, in KiB over all partitions: memory stays bounded.
         .set("queued.max.messages.kbytes", "16384")
         .set("queued.min.messages", "10000")
+        // Of one partition at a time, so that a window has some of each that lags behind.
+        .set("max.partition.fetch.bytes", "131072")
         // Records are fetched as they come together, not each as it comes: a fetch asks for all
         // partitions, and costs the broker more than what it brings.
         .set("fetch.min.bytes", "65536")
@@ -95,8 +105,7 @@ impl Flight {
 
 #[derive(Default)]
 struct Batches {
-    held: Vec<OwnedMessage>,
-    bytes: usize,
+    held: Held,
     /// In the order in which they were polled.
     flights: VecDeque<Flight>,
     /// Handed to the engine by the last of them: its successor's turn.
@@ -171,11 +180,13 @@ impl Group {
             let wait = {
                 let mut batches = group.lock();
                 group.advance(consumer, &mut batches);
-                match (batches.flights.is_empty(), batches.is_full()) {
+                match (batches.flights.is_empty(), batches.held.is_full()) {
                     // Nothing more is taken; polling goes on only because it is paused.
                     (false, true) if !batches.paused => None,
                     (false, _) => Some(Duration::from_millis(5)),
-                    (true, _) if batches.held.is_empty() => Some(Duration::from_millis(100)),
+                    (true, _) if batches.held.records.is_empty() => {
+                        Some(Duration::from_millis(100))
+                    }
                     (true, _) => Some(Duration::ZERO),
                 }
             };
@@ -187,10 +198,9 @@ impl Group {
             match consumer.poll(wait) {
                 Some(Ok(record)) => {
                     let mut batches = group.lock();
-                    batches.bytes += record.payload_len() + record.key_len();
                     batches.held.push(record.detach());
                     // Small batches where nothing is under way: what comes meanwhile fills the next.
-                    if batches.is_full() || batches.flights.is_empty() {
+                    if batches.held.fill_a_batch() || batches.flights.is_empty() {
                         group.launch(&mut batches);
                     }
                 }
@@ -210,13 +220,12 @@ impl Group {
     /// Hands what is held to the engine: a full batch as long as few are under way, a smaller one
     /// where none is.
     fn launch(&self, batches: &mut Batches) {
-        let most = if batches.is_full() { AHEAD } else { 1 };
+        let most = if batches.held.fill_a_batch() { AHEAD } else { 1 };
         let failed = batches.flights.iter().any(|flight| flight.attempts > 0);
-        if batches.held.is_empty() || batches.flights.len() >= most || failed {
+        if batches.held.records.is_empty() || batches.flights.len() >= most || failed {
             return;
         }
-        let records = Arc::new(std::mem::take(&mut batches.held));
-        batches.bytes = 0;
+        let records = Arc::new(batches.held.earliest());
         let now = Instant::now();
         let (turn, next) = Turn::after(std::mem::take(&mut batches.turn));
         batches.turn = next;
@@ -282,21 +291,20 @@ impl Group {
         }
     }
 
-    /// Brings what was polled to its end, or gives it up: it comes again then, to us or others.
+    /// Brings what is under way to its end, or gives it up. What was polled and not begun comes
+    /// again, to us or others.
     fn finish(&self, consumer: &BaseConsumer<Self>) {
         let until = Instant::now() + LAST_RECORDS;
         let mut batches = self.lock();
+        batches.held = Held::default();
         loop {
-            self.launch(&mut batches);
             self.advance(consumer, &mut batches);
-            if batches.flights.is_empty() && batches.held.is_empty() {
+            if batches.flights.is_empty() {
                 break;
             }
             if Instant::now() > until {
                 let under_way = batches.flights.drain(..).map(|flight| flight.records.len());
-                let records = under_way.sum::<usize>() + batches.held.len();
-                batches.held.clear();
-                batches.bytes = 0;
+                let records = under_way.sum::<usize>();
                 tracing::warn!(records, "records from Kafka were given up; they come again");
                 break;
             }
@@ -312,10 +320,57 @@ impl Group {
     }
 }
 
-impl Batches {
-    fn is_full(&self) -> bool {
-        self.held.len() >= BATCH || self.bytes >= BATCH_BYTES
+/// What was polled and is in no batch yet.
+#[derive(Default)]
+struct Held {
+    /// In the order in which they were polled.
+    records: Vec<OwnedMessage>,
+    bytes: usize,
+}
+
+impl Held {
+    fn push(&mut self, record: OwnedMessage) {
+        self.bytes += size(&record);
+        self.records.push(record);
     }
+
+    fn fill_a_batch(&self) -> bool {
+        self.records.len() >= BATCH || self.bytes >= BATCH_BYTES
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= WINDOW || self.bytes >= WINDOW_BYTES
+    }
+
+    /// Takes a batch of the earliest. A record counts for as late as any before it on its partition,
+    /// which so keeps its order whatever its records say about their time.
+    fn earliest(&mut self) -> Vec<OwnedMessage> {
+        let mut latest: HashMap<(&str, i32), i64> = HashMap::new();
+        let mut order: Vec<(i64, usize)> = Vec::with_capacity(self.records.len());
+        for (place, record) in self.records.iter().enumerate() {
+            let latest = latest.entry((record.topic(), record.partition())).or_insert(i64::MIN);
+            *latest = (*latest).max(record.timestamp().to_millis().unwrap_or(i64::MIN));
+            order.push((*latest, place));
+        }
+        order.sort_unstable();
+        let mut records: Vec<_> = self.records.drain(..).map(Some).collect();
+        let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+        for (_, place) in order {
+            if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                break;
+            }
+            let record = records[place].take();
+            bytes += record.as_ref().map_or(0, size);
+            batch.extend(record);
+        }
+        self.records = records.into_iter().flatten().collect();
+        self.bytes -= bytes;
+        batch
+    }
+}
+
+fn size(record: &OwnedMessage) -> usize {
+    record.payload().map_or(0, <[u8]>::len) + record.key().map_or(0, <[u8]>::len)
 }
 
 fn set_paused(consumer: &BaseConsumer<Group>, batches: &mut Batches, paused: bool) {
@@ -345,5 +400,66 @@ fn store_offsets(consumer: &BaseConsumer<Group>, records: &[OwnedMessage]) {
     // Partitions that are ours no more refuse: their records come again elsewhere.
     if let Err(error) = consumer.store_offsets(&list) {
         tracing::warn!(%error, "offsets were not stored; some records come again");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rdkafka::Timestamp;
+
+    use super::*;
+
+    fn held(records: &[(&str, i64)], payload: usize) -> Held {
+        let mut held = Held::default();
+        let mut offsets: HashMap<&str, i64> = HashMap::new();
+        for (topic, at) in records {
+            let offset = offsets.entry(topic).or_insert(-1);
+            *offset += 1;
+            let time = match at {
+                -1 => Timestamp::NotAvailable,
+                at => Timestamp::CreateTime(*at),
+            };
+            let payload = Some(vec![0; payload]);
+            held.push(OwnedMessage::new(
+                payload,
+                None,
+                (*topic).to_owned(),
+                time,
+                0,
+                *offset,
+                None,
+            ));
+        }
+        held
+    }
+
+    fn names(records: &[OwnedMessage]) -> Vec<String> {
+        records.iter().map(|record| format!("{}{}", record.topic(), record.offset())).collect()
+    }
+
+    #[test]
+    fn records_of_several_topics_go_by_their_time() {
+        let mut held = held(&[("i", 1), ("i", 3), ("i", 5), ("p", 2), ("p", 4)], 1);
+        assert_eq!(names(&held.earliest()), ["i0", "p0", "i1", "p1", "i2"]);
+        assert!(held.records.is_empty() && held.bytes == 0);
+    }
+
+    #[test]
+    fn a_partition_keeps_its_order_whatever_its_clock_says() {
+        let mut held = held(&[("i", 9), ("i", 1), ("i", -1), ("p", 2), ("p", 2)], 1);
+        assert_eq!(names(&held.earliest()), ["p0", "p1", "i0", "i1", "i2"]);
+    }
+
+    #[test]
+    fn a_batch_is_no_larger_than_it_may_be_and_the_rest_stays_in_its_order() {
+        let by_number: Vec<_> = (0..BATCH as i64 + 2).map(|at| ("i", at)).collect();
+        let mut many = held(&by_number, 1);
+        assert_eq!(many.earliest().len(), BATCH);
+        assert_eq!(names(&many.records), [format!("i{BATCH}"), format!("i{}", BATCH + 1)]);
+        assert_eq!(many.bytes, 2);
+        let mut large = held(&[("i", 1), ("i", 2), ("p", 1)], BATCH_BYTES / 2);
+        assert_eq!(names(&large.earliest()), ["i0", "p0"]);
+        assert_eq!((names(&large.records), large.bytes), (vec!["i1".into()], BATCH_BYTES / 2));
     }
 }
