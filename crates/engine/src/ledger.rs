@@ -7,8 +7,12 @@
 //! Where other instances write to the same data, memory may also be behind. Two things make that
 //! safe. Whatever is appended names the version that it was decided on; who was overtaken is read
 //! again and decided again, and nobody else of the batch notices. And what appends nothing, a
-//! refusal or no effect, is decided on what the store has: before each batch its accounts' versions
-//! are asked for, with the inbox keys, and memory that is behind is read again.
+//! refusal, is decided on what the store has: its accounts' versions are asked for, with the inbox
+//! keys, and memory that is behind is read again.
+//!
+//! Inbound events nearly always append, if only their inbox keys: as long as nothing came twice and
+//! nobody was overtaken they are decided without asking, and the store says who loses. What is
+//! refused then is decided again, once the store was asked.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,12 +23,7 @@ use std::{
 
 use cqrs_es::{AggregateError, CqrsFramework};
 use jiff::Timestamp;
-use kulanz_domain::{
-    Account, Command, Refusal,
-    fact::Fact,
-    ids::{AccountId, CreditorId},
-    policy::Rules,
-};
+use kulanz_domain::{Account, Command, Refusal, fact::Fact, ids::AccountId, policy::Rules};
 use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError, Wake};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{Span, error, info, warn};
@@ -48,6 +47,9 @@ pub(crate) use job::Work;
 
 /// Most facts and commands in a batch.
 const BATCH: usize = 1000;
+/// Batches for which the store is asked beforehand once something came twice or was overtaken, and
+/// at the start, when what was under way comes again.
+const WARY: u32 = 32;
 /// Accounts kept in memory.
 const HOT: usize = 120_000;
 
@@ -85,6 +87,8 @@ pub(crate) struct Ledger {
     writing: Option<JoinHandle<Written>>,
     /// What another instance was faster with, to be decided again.
     again: Vec<Job>,
+    /// So many batches more are not decided before the store was asked.
+    wary: u32,
 }
 
 /// What a ledger has in common with its engine.
@@ -132,6 +136,7 @@ impl Ledger {
             bases: HashMap::new(),
             writing: None,
             again: Vec::new(),
+            wary: WARY,
         };
         tokio::spawn(ledger.run(inbox));
         sender
@@ -142,6 +147,7 @@ impl Ledger {
             if !self.again.is_empty() {
                 // Alone, so that it is quick: the next one who is faster waits already.
                 let jobs = mem::take(&mut self.again);
+                self.wary = self.wary.max(1);
                 self.batch(jobs).await;
                 continue;
             }
@@ -195,9 +201,13 @@ impl Ledger {
         match written {
             Written::Failed => {
                 desk.forget(None);
+                self.wary = WARY;
                 None
             }
             Written::Done(lost, again) => {
+                if !lost.is_empty() {
+                    self.wary = WARY;
+                }
                 lost.accounts.iter().for_each(|account| desk.forget(Some(account)));
                 self.again.extend(again.into_iter().filter_map(Job::again));
                 Some(lost)
@@ -218,7 +228,7 @@ impl Ledger {
             Err(fault) => return jobs.into_iter().for_each(|job| job.fail(&fault)),
         };
         for job in &mut jobs {
-            self.handle(job, now, &seen, &mut keys, &mut dirty).await;
+            self.handle(job, now, seen.as_ref(), &mut keys, &mut dirty).await;
         }
         if let Err(fault) = self.decide_dirty(&mut dirty, now, deciding).await {
             error!(%fault, "a decision failed");
@@ -277,9 +287,9 @@ impl Ledger {
         jobs.into_iter().for_each(|job| job.fail(fault));
     }
 
-    /// Brings the accounts of the work into memory, as the store has them; which inbound events
-    /// were recorded before, and whether decisions are ours to make.
-    async fn prepare(&mut self, jobs: &[Job]) -> Result<(HashSet<InboxKey>, bool), Fault> {
+    /// Brings the accounts of the work into memory; which inbound events were recorded before,
+    /// `None` where the store is not asked, and whether decisions are ours to make.
+    async fn prepare(&mut self, jobs: &[Job]) -> Result<(Option<HashSet<InboxKey>>, bool), Fault> {
         let mut keys = Vec::new();
         let mut accounts = HashSet::new();
         for job in jobs {
@@ -297,13 +307,15 @@ impl Ledger {
                 Work::Decide { accounts: due, .. } => accounts.extend(due),
             }
         }
-        let shared = self.store.is_shared();
-        let hot: Vec<AccountId> = match shared {
+        let records = jobs.iter().all(|job| matches!(job.work, Work::Record { .. }));
+        let asks = !records || self.wary > 0;
+        self.wary = self.wary.saturating_sub(1);
+        let hot: Vec<AccountId> = match asks && self.store.is_shared() {
             true => self.desk.lock().hot_of(&accounts),
             false => Vec::new(),
         };
         let asked = async {
-            match keys.is_empty() && hot.is_empty() {
+            match !asks || keys.is_empty() && hot.is_empty() {
                 true => Ok((Vec::new(), Vec::new())),
                 false => self.store.look(keys.clone(), hot.clone()).await.map_err(Fault::from),
             }
@@ -314,7 +326,11 @@ impl Ledger {
         let cold = self.desk.lock().cold_of(accounts);
         self.warm(cold).await?;
         let before = keys.into_iter().zip(recorded).filter(|(_, recorded)| *recorded);
-        Ok((before.map(|(key, _)| key).collect(), self.deciding && in_force))
+        let before: HashSet<_> = before.map(|(key, _)| key).collect();
+        if !before.is_empty() {
+            self.wary = WARY;
+        }
+        Ok((asks.then_some(before), self.deciding && in_force))
     }
 
     /// Gives up memory that is not what the store has.
@@ -350,7 +366,7 @@ impl Ledger {
         &self,
         job: &mut Job,
         now: Timestamp,
-        seen: &HashSet<InboxKey>,
+        seen: Option<&HashSet<InboxKey>>,
         keys: &mut Keys,
         dirty: &mut Touched,
     ) {
@@ -362,14 +378,16 @@ impl Ledger {
                 };
                 let mut found = Vec::with_capacity(items.len());
                 for (item, before) in items.iter().zip(before) {
-                    let known = seen.contains(&item.key)
+                    let known = seen.is_some_and(|seen| seen.contains(&item.key))
                         || self.in_flight.contains_key(&item.key)
                         || keys.contains_key(&item.key);
                     found.push(match before {
                         Item::Decided(receipt) | Item::Durable(receipt) => Item::Durable(receipt),
-                        Item::Todo if !known => {
-                            Item::Decided(self.record(item, now, keys, dirty).await)
-                        }
+                        Item::Todo if !known => match self.record(item, now, keys, dirty).await {
+                            // Nothing of it is written that would tell whether memory was behind.
+                            Receipt::Refused(_) if seen.is_none() => Item::Todo,
+                            receipt => Item::Decided(receipt),
+                        },
                         // What it meant for another account may have been lost on the way.
                         Item::Todo => Item::Decided(
                             self.forward(item, now, keys, dirty)
@@ -669,26 +687,5 @@ impl From<StoreError> for Fault {
             StoreError::Full(_) => Self::Full,
             other => Self::Store(Arc::new(other)),
         }
-    }
-}
-
-/// Rules of all creditors, replaceable while the engine runs.
-#[derive(Debug, Clone, Default)]
-pub struct SharedRules(Arc<std::sync::RwLock<HashMap<CreditorId, Arc<Rules>>>>);
-
-impl SharedRules {
-    /// The rules of each creditor.
-    pub fn new(rules: HashMap<CreditorId, Arc<Rules>>) -> Self {
-        Self(Arc::new(std::sync::RwLock::new(rules)))
-    }
-
-    /// The rules as they hold for one account: by the arms that it is in.
-    pub fn of(&self, account: &AccountId) -> Option<Arc<Rules>> {
-        self.get(&account.creditor).map(|rules| rules.of(account))
-    }
-
-    /// The rules of one, as they are for accounts outside of all experiments.
-    pub fn get(&self, creditor: &CreditorId) -> Option<Arc<Rules>> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(creditor).cloned()
     }
 }

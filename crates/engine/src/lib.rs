@@ -31,6 +31,7 @@ mod measures;
 pub mod plan;
 pub mod rebuild;
 mod room;
+mod rules;
 mod serving;
 pub mod simulate;
 pub mod trace;
@@ -40,7 +41,8 @@ pub mod views;
 
 pub use desk::replay;
 pub use kulanz_store as store;
-pub use ledger::{Extra, SharedRules};
+pub use ledger::Extra;
+pub use rules::SharedRules;
 pub use views::UNMATCHED;
 
 use clock::Clock;

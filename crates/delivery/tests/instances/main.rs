@@ -4,6 +4,7 @@
 mod made;
 #[path = "../../../../tests/tools/postgres.rs"]
 mod server;
+mod trust;
 mod world;
 
 use std::{
