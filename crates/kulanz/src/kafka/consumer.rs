@@ -41,6 +41,8 @@ use crate::intake::Turn;
 const BATCH: usize = 2000;
 /// Records among which the earliest are looked for; about what a fetch brings of 32 partitions.
 const WINDOW: usize = 16_000;
+/// From so many records on a batch is begun beside one that is under way.
+const SECOND: usize = 400;
 /// Batches under way at most.
 const AHEAD: usize = 3;
 /// Bytes of records recorded at once: a few large ones must not fill the memory.
@@ -75,7 +77,7 @@ pub fn configure(mut client: ClientConfig, group: &str) -> ClientConfig {
         // Records are fetched as they come together, not each as it comes: a fetch asks for all
         // partitions, and costs the broker more than what it brings.
         .set("fetch.min.bytes", "65536")
-        .set("fetch.wait.max.ms", "50");
+        .set("fetch.wait.max.ms", "30");
     client
 }
 
@@ -200,7 +202,8 @@ impl Group {
                     let mut batches = group.lock();
                     batches.held.push(record.detach());
                     // Small batches where nothing is under way: what comes meanwhile fills the next.
-                    if batches.held.fill_a_batch() || batches.flights.is_empty() {
+                    // One of some size is decided while the one before it is written.
+                    if batches.flights.len() < batches.held.flights() {
                         group.launch(&mut batches);
                     }
                 }
@@ -217,11 +220,10 @@ impl Group {
         tracing::warn!("records cannot be fetched at the moment: {explained:#}");
     }
 
-    /// Hands what is held to the engine: a full batch as long as few are under way, a smaller one
-    /// where none is.
+    /// Hands a batch of what is held to the engine, unless enough are under way.
     fn launch(&self, batches: &mut Batches) {
-        let most = if batches.held.fill_a_batch() { AHEAD } else { 1 };
         let failed = batches.flights.iter().any(|flight| flight.attempts > 0);
+        let most = batches.held.flights();
         if batches.held.records.is_empty() || batches.flights.len() >= most || failed {
             return;
         }
@@ -336,6 +338,15 @@ impl Held {
 
     fn fill_a_batch(&self) -> bool {
         self.records.len() >= BATCH || self.bytes >= BATCH_BYTES
+    }
+
+    /// So many batches may be under way beside each other with what is held.
+    fn flights(&self) -> usize {
+        match self.records.len() {
+            _ if self.fill_a_batch() => AHEAD,
+            SECOND.. => 2,
+            _ => 1,
+        }
     }
 
     fn is_full(&self) -> bool {
