@@ -145,7 +145,7 @@ fn copied(place: &mut Place, ran: &Ran, rows: usize) -> Result<f64> {
     let nothing = place.folder.join("nothing.ndjson");
     fs::write(&nothing, "")?;
     house.run(&["import", &nothing.display().to_string()])?;
-    super::ask(&place.postgres.ask("admin")?, "CHECKPOINT")?;
+    place.settle()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let copied = runtime.block_on(copy::copied(&ran.database, &empty, rows))?;
     let rate = copied.events as f64 / copied.took.as_secs_f64();
@@ -175,7 +175,7 @@ fn book(place: &mut Place, name: &str, own: u32) -> Result<Ran> {
     }
     shop.flush()?;
     eprintln!("{name}: {} events of {own} accounts lie in Kafka", own * INVOICES * 2);
-    super::ask(&place.postgres.ask("admin")?, "CHECKPOINT")?;
+    place.settle()?;
     let begun = Instant::now();
     let mut server = house.serve()?;
     recorded(&mut server, &database, u64::from(own) * u64::from(1 + 2 * INVOICES))?;
@@ -221,7 +221,7 @@ pub fn recorded(server: &mut Serving, database: &str, expected: u64) -> Result<(
 }
 
 /// Waits until `counted` is `expected`. Counting costs what the server lacks then: it is done once
-/// `moved`, which is cheap, moves no more.
+/// `moved`, which is cheap, moves no more, and not before half of the time that the rest should take.
 fn waited(
     server: &mut Serving,
     database: &str,
@@ -239,6 +239,8 @@ fn waited(
         Ok(rows.get(0))
     };
     let mut counts = 0;
+    let begun = Instant::now();
+    let mut not_before = begun;
     loop {
         runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
         server.alive()?;
@@ -247,7 +249,8 @@ fn waited(
             (last, since, counts) = (now, Instant::now(), 0);
             continue;
         }
-        if since.elapsed() < Duration::from_millis(60 << counts.min(4)) {
+        let quiet = since.elapsed() >= Duration::from_millis(60 << counts.min(4));
+        if !quiet || Instant::now() < not_before {
             continue;
         }
         counts += 1;
@@ -258,6 +261,8 @@ fn waited(
         if is > expected || since.elapsed() > STUCK {
             bail!("{is} of {expected}, and nothing moves: {counted}");
         }
+        let rest = begun.elapsed().mul_f64((expected - is) as f64 / is.max(1) as f64);
+        not_before = Instant::now() + (rest / 2).min(begun.elapsed() / 4);
     }
 }
 
@@ -314,7 +319,7 @@ pub fn dunning(place: &mut Place) -> Result<Vec<Figure>> {
         "INSERT INTO kulanz.meta (key, value)
          SELECT 'kafka/accounts/position', max(position)::text FROM kulanz.events RETURNING value",
     )?;
-    super::ask(&place.postgres.ask("admin")?, "CHECKPOINT")?;
+    place.settle()?;
     let begun = Instant::now();
     let mut server = house.serve()?;
     // Messages go on being made and sent meanwhile: positions never stand still.
