@@ -39,7 +39,7 @@ use crate::intake::Turn;
 
 /// Records recorded at once.
 const BATCH: usize = 2000;
-/// Records among which the earliest are looked for; about what a fetch brings of 32 partitions.
+/// Records among which the earliest are looked for: more than a fetch brings of 32 partitions.
 const WINDOW: usize = 16_000;
 /// From so many records on a batch is begun beside one that is under way.
 const SECOND: usize = 400;
