@@ -51,7 +51,7 @@ macro_rules! passed_on {
 
 passed_on! {
     fn heads(accounts: Vec<AccountId>) -> Vec<Option<Head>>;
-    fn placed(accounts: Vec<AccountId>) -> Vec<AccountId>;
+    fn placed() -> Vec<AccountId>;
     fn recorded(keys: Vec<InboxKey>) -> Vec<bool>;
     fn recorded_count() -> u64;
     fn stream(account: AccountId, after: u64) -> Vec<StoredEvent>;

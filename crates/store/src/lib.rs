@@ -84,9 +84,9 @@ pub trait Store: Send + Sync + 'static {
     /// Heads of `accounts`, in their order.
     async fn heads(&self, accounts: Vec<AccountId>) -> Result<Vec<Option<Head>>, StoreError>;
 
-    /// Those of `accounts` of which a placement ever went out: a `PlacementReleased` is in their
-    /// log. In no order.
-    async fn placed(&self, accounts: Vec<AccountId>) -> Result<Vec<AccountId>, StoreError>;
+    /// Accounts of which a placement ever went out: a `PlacementReleased` is in their log. In no
+    /// order.
+    async fn placed(&self) -> Result<Vec<AccountId>, StoreError>;
 
     /// Which of `keys` were recorded before, in their order.
     async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError>;

@@ -2,7 +2,7 @@
 //! ([`outbound`](crate::outbound)), and what agencies have to hear of them
 //! (`schemas/placement-order.schema.json`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry};
 
 use anyhow::{Context, Result};
 use kulanz_domain::{
@@ -57,27 +57,38 @@ fn record(
     Record { topic, key: account.to_string(), value: value.to_string() }
 }
 
-/// What agencies have to hear of these events: placed, recalled, paid to us meanwhile.
-pub async fn orders(store: &dyn Store, events: &[StoredEvent]) -> Result<Vec<Record>> {
-    // Few accounts are with an agency: only their streams are read.
-    let concerned: BTreeSet<&AccountId> =
-        events.iter().filter(|event| concerns(&event.kind)).map(|event| &event.account).collect();
-    if concerned.is_empty() {
-        return Ok(Vec::new());
+/// What agencies have to hear of the log. Few accounts are with one: only their streams are read.
+pub struct Orders {
+    /// Accounts of which anything ever went to an agency.
+    placed: HashSet<AccountId>,
+}
+
+impl Orders {
+    /// Before the first events that are asked about are read.
+    pub async fn begin(store: &dyn Store) -> Result<Self> {
+        Ok(Self { placed: store.placed().await?.into_iter().collect() })
     }
-    let concerned: Vec<AccountId> = concerned.into_iter().cloned().collect();
-    let mut placed = BTreeMap::new();
-    for account in store.placed(concerned).await? {
-        let stream = store.stream(account.clone(), 0).await?;
-        placed.insert(account, stream);
-    }
-    let mut found = Vec::new();
-    for event in events.iter().filter(|event| concerns(&event.kind)) {
-        if let Some(stream) = placed.get(&event.account) {
+
+    /// What these events mean for agencies: placed, recalled, paid to us meanwhile. They are those
+    /// of the log that follow the last ones that were asked about.
+    pub async fn of(&mut self, store: &dyn Store, events: &[StoredEvent]) -> Result<Vec<Record>> {
+        let (mut streams, mut found) = (HashMap::new(), Vec::new());
+        for event in events.iter().filter(|event| concerns(&event.kind)) {
+            let account = &event.account;
+            if event.kind == "PlacementReleased" {
+                self.placed.insert(account.clone());
+            }
+            if !self.placed.contains(account) {
+                continue;
+            }
+            let stream = match streams.entry(account) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(store.stream(account.clone(), 0).await?),
+            };
             found.extend(of(event, stream)?);
         }
+        Ok(found)
     }
-    Ok(found)
 }
 
 fn concerns(kind: &str) -> bool {

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::{
     connection::{self, Ears},
-    outbound::{self, Record},
+    outbound::{self, Orders, Record},
     running::Told,
     settings::KafkaSettings,
     topics::{self, DEAD_LETTERS, LARGEST_OUT},
@@ -258,6 +258,7 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
     let outlet = Outlet::new(settings)?;
     let engine = &house.engine;
     let store = &**engine.store();
+    let mut agencies = Orders::begin(store).await?;
     loop {
         let next = tokio::time::Instant::now() + PACE;
         let before = store.meta(POSITION.to_owned()).await?;
@@ -267,7 +268,7 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
             engine.changed(LOOK).await;
             continue;
         };
-        let orders = outbound::orders(store, &events).await?;
+        let orders = agencies.of(store, &events).await?;
         let mut deliveries = Vec::with_capacity(events.len());
         for event in &events {
             let record = outbound::account_event(event)?;

@@ -27,6 +27,14 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
+/// As [`text`] keeps it.
+pub(super) fn without_nul(whole: String) -> String {
+    match text(&whole) {
+        Cow::Borrowed(_) => whole,
+        Cow::Owned(without) => without,
+    }
+}
+
 /// A row of a result.
 pub(super) struct PostgresRow(pub(super) Row);
 

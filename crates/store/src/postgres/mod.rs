@@ -17,6 +17,7 @@ mod error;
 mod pool;
 mod queue;
 mod read;
+mod recent;
 mod rows;
 mod schema;
 mod sending;
@@ -45,11 +46,13 @@ use crate::{
 };
 use code::{all, first};
 use pool::{Lent, Pool, Session, step};
+use recent::Recent;
 use schema::Hold;
 
 /// A store in a database.
 pub struct PostgresStore {
     pool: Arc<Pool>,
+    recent: Recent,
     may_write: bool,
     /// Says for as long as its connection lasts who may be here besides.
     lock: Option<(Hold, Mutex<Session>)>,
@@ -104,7 +107,7 @@ impl PostgresStore {
         schema::check_server(&mut session).await?;
         schema::check_version(&mut session).await?;
         let pool = Pool::new(config, true, session);
-        Ok(Self { pool, may_write: false, lock: None })
+        Ok(Self { pool, recent: Recent::default(), may_write: false, lock: None })
     }
 
     async fn prepared(
@@ -115,7 +118,7 @@ impl PostgresStore {
         schema::check_server(&mut session).await?;
         schema::migrate(&mut session, &config).await?;
         let pool = Pool::new(config, false, session);
-        Ok(Self { pool, may_write: true, lock })
+        Ok(Self { pool, recent: Recent::default(), may_write: true, lock })
     }
 
     /// Refuses where nothing may be written, or another process has the data for itself by now:
@@ -149,15 +152,15 @@ impl Store for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        writer::commit(&self.pool, batch).await
+        writer::commit(&self.pool, &self.recent, batch).await
     }
 
     async fn heads(&self, accounts: Vec<AccountId>) -> Result<Vec<Option<Head>>, StoreError> {
         read::heads(&self.pool, &accounts).await
     }
 
-    async fn placed(&self, accounts: Vec<AccountId>) -> Result<Vec<AccountId>, StoreError> {
-        read::placed(&self.pool, &accounts).await
+    async fn placed(&self) -> Result<Vec<AccountId>, StoreError> {
+        read::placed(&self.pool).await
     }
 
     async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError> {
@@ -181,7 +184,7 @@ impl Store for PostgresStore {
         position: u64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        read::events_after(&self.pool, position, limit).await
+        read::events_after(&self.pool, &self.recent, position, limit).await
     }
 
     async fn due(

@@ -10,6 +10,7 @@ use super::{
     code::{all, first, moment},
     error::Failed,
     pool::{Pool, Session, step},
+    recent::{Origin, Recent},
     writer::MARK,
 };
 use crate::{
@@ -28,11 +29,9 @@ const HEADS: &str = "SELECT accounts.creditor, accounts.debtor, accounts.number,
     LEFT JOIN keys ON keys.account = accounts.number";
 
 /// The kind is that of the index on such events, which are few.
-const PLACED: &str = "SELECT DISTINCT accounts.creditor, accounts.debtor
-    FROM unnest($1::text[], $2::text[]) AS asked(creditor, debtor)
-    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
-    AND accounts.debtor = asked.debtor COLLATE \"C\"
-    JOIN events ON events.account = accounts.number AND events.kind = 'PlacementReleased'";
+const PLACED: &str = "SELECT creditor, debtor FROM accounts JOIN
+    (SELECT DISTINCT account FROM events WHERE kind = 'PlacementReleased') AS placed
+    ON placed.account = accounts.number";
 
 const SECRETS_OF: &str = "SELECT asked.place, secrets.slot, stamp, sealed
     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
@@ -118,7 +117,8 @@ pub(super) async fn stream(
     all(found, |row| rows::event(row, account.clone()))
 }
 
-const HANDED_OUT: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_blocks";
+const HANDED_OUT: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
+    tableoid, pg_postmaster_start_time() FROM event_blocks";
 
 /// The last block before which nothing is on its way, as far as the locks say that a writer holds
 /// from before it takes a block until its transaction is visible or gone.
@@ -136,35 +136,41 @@ const EVENTS_AFTER: &str = "SELECT events.*, creditor, debtor FROM events
 ///
 /// The order of the three questions matters. Whatever has a place up to what was handed out then
 /// had its lock by then; where the lock is gone afterwards, its rows are visible to the third.
+/// That is not asked where this process has written all that would be its answer.
 pub(super) async fn events_after(
     pool: &Arc<Pool>,
+    recent: &Recent,
     position: u64,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
     let position = rows::number(position, "position")?;
     let mut session = pool.lend().await?;
-    let found = match up_to_the_mark(&mut session, position, limit).await {
+    match up_to_the_mark(&mut session, recent, position, limit).await {
         Err(Failed::Lost(_)) => {
             drop(session);
-            up_to_the_mark(&mut *pool.lend().await?, position, limit).await?
+            Ok(up_to_the_mark(&mut *pool.lend().await?, recent, position, limit).await?)
         }
-        found => found?,
-    };
-    all(found, |row| rows::event(row, row.account()?))
+        found => Ok(found?),
+    }
 }
 
 async fn up_to_the_mark(
     session: &mut Session,
+    recent: &Recent,
     position: i64,
     limit: u32,
-) -> Result<Vec<tokio_postgres::Row>, Failed> {
+) -> Result<Vec<StoredEvent>, Failed> {
     let answers = session.all(vec![step!(HANDED_OUT), step!(HELD, MARK)]).await?;
-    let number = |rows: &Vec<tokio_postgres::Row>| -> Option<i64> {
-        rows.first().and_then(|row| row.get(0))
-    };
-    let handed_out = answers.first().and_then(number).unwrap_or(0);
-    let mark = answers.get(1).and_then(number).map_or(handed_out, |held| held.min(handed_out));
-    session.one(step!(EVENTS_AFTER, position, mark, i64::from(limit))).await
+    let mut answers = answers.iter().map(|rows| rows.first());
+    let handed_out = answers.next().flatten();
+    let held: Option<i64> = answers.next().flatten().and_then(|row| row.get(0));
+    let (last, origin) = handed_out.map_or((0, None), |row| (row.get(0), Some(Origin::of(row, 1))));
+    let mark = held.map_or(last, |held| held.min(last));
+    if let Some(events) = origin.and_then(|one| recent.after(one, position, mark, limit as usize)) {
+        return Ok(events);
+    }
+    let found = session.one(step!(EVENTS_AFTER, position, mark, i64::from(limit))).await?;
+    Ok(all(found, |row| rows::event(row, row.account()?))?)
 }
 
 const RECORDED: &str = "SELECT key FROM inbox WHERE key = ANY($1::bytea[])";
@@ -386,20 +392,8 @@ pub(super) async fn secrets_of(
     Ok(found)
 }
 
-pub(super) async fn placed(
-    pool: &Arc<Pool>,
-    accounts: &[AccountId],
-) -> Result<Vec<AccountId>, StoreError> {
-    let found = pool
-        .read(|| {
-            step!(
-                PLACED,
-                accounts.iter().map(|account| account.creditor.as_str()).collect::<Vec<_>>(),
-                accounts.iter().map(|account| account.debtor.as_str()).collect::<Vec<_>>(),
-            )
-        })
-        .await?;
-    all(found, |row| row.account())
+pub(super) async fn placed(pool: &Arc<Pool>) -> Result<Vec<AccountId>, StoreError> {
+    all(pool.read(|| step!(PLACED)).await?, |row| row.account())
 }
 
 pub(super) async fn erasures(pool: &Arc<Pool>) -> Result<Vec<AccountId>, StoreError> {

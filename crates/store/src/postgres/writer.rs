@@ -15,6 +15,7 @@ use super::{
     batch::{Batch, Holds, Known, Sorted},
     error::Failed,
     pool::{Pool, Session, Step, step},
+    recent::{Origin, Recent},
     rows::{self, Round},
     sending,
 };
@@ -26,7 +27,7 @@ use std::sync::Arc;
 const ATTEMPTS: u32 = 8;
 
 /// Positions in a block, as the migration says.
-const BLOCK: u64 = 1000;
+pub(super) const BLOCK: i64 = 1000;
 
 /// Namespace of the advisory locks that hold the high-water mark.
 pub(super) const MARK: i64 = 0x4b << 56;
@@ -48,13 +49,16 @@ const HOLD_MARK: &str = "SELECT pg_advisory_xact_lock_shared($1 |
 
 const BLOCKS: &str = "SELECT nextval('event_blocks') FROM generate_series(1, $1::bigint)";
 
-const WHO: &str = "SELECT pg_current_xact_id()::text";
+/// The number of the transaction, and where its positions come from.
+const WHO: &str = "SELECT pg_current_xact_id()::text, tableoid, pg_postmaster_start_time()
+    FROM event_blocks";
 
 const WHAT_BECAME: &str = "SELECT pg_xact_status($1::text::xid8)";
 
 /// Writes a batch; what became of each append, in their order.
 pub(super) async fn commit(
     pool: &Arc<Pool>,
+    recent: &Recent,
     appends: Vec<Append>,
 ) -> Result<Vec<Outcome>, StoreError> {
     let batch = Batch::new(appends);
@@ -85,10 +89,15 @@ pub(super) async fn commit(
             }
         };
         match session.commit().await {
-            Ok(()) => return Ok(ready.outcomes),
+            Ok(()) => {
+                if let Some(transaction) = ready.transaction {
+                    recent.keep(transaction.origin, batch.appends, &ready.positions);
+                }
+                return Ok(ready.outcomes);
+            }
             Err(failed) => {
                 drop(session);
-                match what_became(pool, &ready.transaction, failed).await? {
+                match what_became(pool, ready.transaction, failed).await? {
                     true => return Ok(ready.outcomes),
                     false if attempt < ATTEMPTS => attempt += 1,
                     false => {
@@ -103,8 +112,23 @@ pub(super) async fn commit(
 /// A transaction that lacks only its COMMIT.
 struct Ready {
     outcomes: Vec<Outcome>,
-    /// Its number at the server.
-    transaction: String,
+    /// Positions of the events of each append that holds, by its place.
+    positions: HashMap<usize, Vec<i64>>,
+    transaction: Option<Transaction>,
+}
+
+/// What the server calls a transaction, and where its positions come from.
+struct Transaction {
+    number: String,
+    origin: Origin,
+}
+
+impl Transaction {
+    fn of(rows: Option<Vec<Row>>) -> Option<Self> {
+        let rows = rows?;
+        let row = rows.first()?;
+        Some(Self { number: row.get(0), origin: Origin::of(row, 1) })
+    }
 }
 
 /// A batch of which every append holds; `None` where one does not.
@@ -122,7 +146,7 @@ async fn straight(session: &mut Session, batch: &Batch) -> Result<Option<Ready>,
         steps.push(step!(BLOCKS, wanted));
     }
     let mut answers = session.all(steps).await?.into_iter();
-    let transaction = answers.next().and_then(|rows| rows.first().map(|row| row.get(0)));
+    let transaction = Transaction::of(answers.next());
     let mut known = Known::default();
     for wanted in [moved.len(), new.len()] {
         let heads = answers.next().unwrap_or_default();
@@ -133,16 +157,16 @@ async fn straight(session: &mut Session, batch: &Batch) -> Result<Option<Ready>,
     }
     let blocks = answers.nth(2).unwrap_or_default();
     let blocks: Vec<i64> = blocks.iter().map(|row| row.get(0)).collect();
-    let (firsts, outcomes) = places(&batch.appends, &sorted, &blocks);
-    let round = Round::new(round, &known.heads, &firsts)?;
+    let (positions, outcomes) = places(&batch.appends, &sorted, &blocks);
+    let round = Round::new(round, &known.heads, &positions)?;
     write_rows(session, round.steps_after_heads()).await?;
-    Ok(Some(Ready { outcomes, transaction: transaction.unwrap_or_default() }))
+    Ok(Some(Ready { outcomes, positions, transaction }))
 }
 
 /// Blocks of positions for the events of a batch.
 fn blocks(sorted: &Sorted<'_>) -> i64 {
     let events: usize = sorted.rounds.iter().flatten().map(|holds| holds.append.events.len()).sum();
-    (events as u64).div_ceil(BLOCK) as i64
+    (events as u64).div_ceil(BLOCK.unsigned_abs()) as i64
 }
 
 async fn write_rows(session: &mut Session, steps: Vec<rows::Checked<'_>>) -> Result<(), Failed> {
@@ -174,7 +198,7 @@ async fn prepare(session: &mut Session, batch: &Batch) -> Result<Ready, Failed> 
         steps.push(step!(BLOCKS, wanted));
     }
     let mut answers = session.all(steps).await?.into_iter();
-    let transaction = answers.next().and_then(|rows| rows.first().map(|row| row.get(0)));
+    let transaction = Transaction::of(answers.next());
     if !new.is_empty() {
         add_heads(&mut known, answers.next().unwrap_or_default())?;
     }
@@ -182,13 +206,12 @@ async fn prepare(session: &mut Session, batch: &Batch) -> Result<Ready, Failed> 
         0 => Vec::new(),
         _ => answers.nth(1).unwrap_or_default().iter().map(|row| row.get(0)).collect(),
     };
-    let (firsts, outcomes) = places(&batch.appends, &sorted, &blocks);
+    let (positions, outcomes) = places(&batch.appends, &sorted, &blocks);
     for round in &sorted.rounds {
-        let round = Round::new(round, &known.heads, &firsts)?;
+        let round = Round::new(round, &known.heads, &positions)?;
         write_rows(session, round.steps()).await?;
     }
-    let transaction = transaction.unwrap_or_default();
-    Ok(Ready { outcomes, transaction })
+    Ok(Ready { outcomes, positions, transaction })
 }
 
 /// Locks the accounts of the batch, and reads what else decides who loses.
@@ -235,8 +258,8 @@ fn places(
     blocks: &[i64],
 ) -> (HashMap<usize, Vec<i64>>, Vec<Outcome>) {
     let mut free = blocks.iter().flat_map(|block| {
-        let first = block * BLOCK as i64;
-        first..first + BLOCK as i64
+        let first = block * BLOCK;
+        first..first + BLOCK
     });
     let mut outcomes = vec![Outcome::Committed { last_position: 0 }; appends.len()];
     for (place, outcome) in &sorted.lost {
@@ -257,16 +280,18 @@ fn places(
 /// once it is there again, and once it has noticed that nobody is at the other end.
 async fn what_became(
     pool: &Arc<Pool>,
-    transaction: &str,
+    transaction: Option<Transaction>,
     failed: Failed,
 ) -> Result<bool, StoreError> {
     let Failed::Lost(lost) = failed else { return Err(failed.into()) };
+    let Some(transaction) = transaction else { return Err(unknown(lost)) };
     let until = Instant::now() + pool.config().patience;
     loop {
         let answer = match pool.lend().await {
-            Ok(mut session) => {
-                session.one(step!(WHAT_BECAME, transaction.to_owned())).await.map_err(Into::into)
-            }
+            Ok(mut session) => session
+                .one(step!(WHAT_BECAME, transaction.number.clone()))
+                .await
+                .map_err(Into::into),
             Err(error) => Err(error),
         };
         let status: Option<String> = match &answer {

@@ -155,17 +155,8 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn placed(&self, accounts: Vec<AccountId>) -> Result<Vec<AccountId>, StoreError> {
-        self.read(move |connection| {
-            let mut placed = Vec::new();
-            for account in accounts {
-                if read::is_placed(connection, &account)? {
-                    placed.push(account);
-                }
-            }
-            Ok(placed)
-        })
-        .await
+    async fn placed(&self) -> Result<Vec<AccountId>, StoreError> {
+        self.read(read::placed).await
     }
 
     async fn recorded(&self, keys: Vec<InboxKey>) -> Result<Vec<bool>, StoreError> {

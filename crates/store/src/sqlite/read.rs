@@ -71,12 +71,15 @@ pub(super) fn head(
     Ok(Some(head))
 }
 
-pub(super) fn is_placed(connection: &Connection, account: &AccountId) -> Result<bool, StoreError> {
-    let mut found = connection.prepare_cached(
-        "SELECT 1 FROM accounts JOIN events ON events.account = accounts.number
-         AND events.kind = 'PlacementReleased' WHERE creditor = ?1 AND debtor = ?2",
-    )?;
-    Ok(found.exists([account.creditor.as_str(), account.debtor.as_str()])?)
+pub(super) fn placed(connection: &Connection) -> Result<Vec<AccountId>, StoreError> {
+    all(
+        connection,
+        "SELECT creditor, debtor FROM accounts JOIN
+         (SELECT DISTINCT account FROM events WHERE kind = 'PlacementReleased') AS placed
+         ON placed.account = accounts.number",
+        [],
+        |row| row.account(),
+    )
 }
 
 fn stream_of(

@@ -6,6 +6,7 @@
 mod faults;
 mod locks;
 mod order;
+mod recent;
 mod start;
 
 #[path = "../../../../../tests/tools/postgres.rs"]
