@@ -16,7 +16,7 @@ use crate::{
     account, backtest, backup, book, brake, client, data, demo, doctor, experiment, explain,
     handoff,
     house::{self, House, Places},
-    import, kafka, law, letters,
+    import, kafka, law, letters, moving,
     orders::Order,
     outbox,
     overrides::{self, Overrides},
@@ -169,6 +169,9 @@ enum Command {
     /// Copy the data folder's database, also while a server works on it
     #[command(after_help = "Example:\n  kulanz backup /backup/kulanz-$(date +%F)")]
     Backup(backup::Options),
+    /// Move the data folder's data into the database that kulanz.yaml names
+    #[command(after_help = moving::EXAMPLES)]
+    Move(moving::Options),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  kulanz completions bash > \
                             ~/.local/share/bash-completion/completions/kulanz")]
@@ -618,6 +621,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Backtest(options) => backtest::run(&places, &options)?,
         Command::Rebuild { json } => doctor::rebuild(&places, json).await?,
         Command::Backup(options) => return backup::run(&places, &options).await,
+        Command::Move(options) => return moving::run(&places, &options).await,
         Command::Config(command) => return settings::run(&places, &command),
         Command::Doctor { json } => return doctor::run(&places, json).await,
         Command::Completions { shell } => {

@@ -108,7 +108,11 @@ async fn try_open(
         .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
     if data.join(EMBEDDED).exists() {
         let embedded = data.join(EMBEDDED);
-        tracing::warn!(embedded = %embedded.display(), "left alone: the data are in PostgreSQL");
+        tracing::warn!(
+            embedded = %embedded.display(),
+            "left alone: the data are in PostgreSQL (`kulanz move` takes a folder's into an empty \
+             database)"
+        );
     }
     let opened = match alone {
         true => PostgresStore::open_alone(config).await,

@@ -25,6 +25,7 @@ mod junit;
 mod kafka;
 mod law;
 mod letters;
+mod moving;
 mod orders;
 mod outbound;
 mod outbox;

@@ -45,6 +45,13 @@ pub(crate) const DUE_CREDITORS: &str = "
         WHERE state = 'queued' AND of_creditor = next.creditor) <= $1
     ORDER BY next.creditor";
 
+/// The day of the number yyyymmdd.
+pub(crate) fn day(number: i64) -> Option<Date> {
+    let (year, rest) = (number.div_euclid(10_000), number.rem_euclid(10_000));
+    let (month, day) = (i8::try_from(rest / 100).ok()?, i8::try_from(rest % 100).ok()?);
+    Date::new(i16::try_from(year).ok()?, month, day).ok()
+}
+
 /// Microseconds, rounded down.
 pub(crate) fn moment(at: Timestamp) -> i64 {
     clamped(at.as_nanosecond().div_euclid(1000))

@@ -20,9 +20,11 @@ mod partitions;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+mod transfer;
 
 pub use partitions::{Partitions, Share};
 pub use rows::*;
+pub use transfer::{Moved, transfer};
 
 /// A fault of the store. Nothing of the call took effect unless said otherwise.
 #[derive(Debug, Error)]

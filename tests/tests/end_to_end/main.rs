@@ -20,6 +20,7 @@ mod import;
 mod instances;
 mod kafka;
 mod law;
+mod moving;
 mod orders;
 mod outbound;
 mod plan;

@@ -24,6 +24,7 @@ mod sending;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfer;
 mod views;
 mod writer;
 

@@ -15,7 +15,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
-use tokio_postgres::{Client, NoTls, Row, Statement, types::ToSql};
+use tokio_postgres::{
+    Client, NoTls, Row, Statement,
+    binary_copy::BinaryCopyInWriter,
+    types::{ToSql, Type},
+};
 
 use super::{
     config::PostgresConfig,
@@ -139,6 +143,18 @@ impl Session {
         };
         self.unsettled = before;
         Ok(answers)
+    }
+
+    /// Begins a binary COPY of rows with columns of these types, within a transaction.
+    pub(super) async fn copy_in(
+        &mut self,
+        statement: &str,
+        types: &[Type],
+    ) -> Result<BinaryCopyInWriter, Failed> {
+        match timeout(self.patience, self.client.copy_in(statement)).await {
+            Ok(sink) => Ok(BinaryCopyInWriter::new(sink?, types)),
+            Err(_) => Err(overdue(self.patience)),
+        }
     }
 
     async fn ask(&mut self, steps: Vec<Step<'_>>) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {

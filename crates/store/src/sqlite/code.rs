@@ -69,12 +69,6 @@ impl Columns for SqliteRow<'_, '_> {
 
     fn day(&self, column: &str) -> Result<Date, StoreError> {
         let found = self.integer(column)?;
-        let (year, rest) = (found.div_euclid(10_000), found.rem_euclid(10_000));
-        i16::try_from(year)
-            .ok()
-            .zip(i8::try_from(rest / 100).ok())
-            .zip(i8::try_from(rest % 100).ok())
-            .and_then(|((year, month), day)| Date::new(year, month, day).ok())
-            .ok_or_else(|| damaged(column, found))
+        crate::code::day(found).ok_or_else(|| damaged(column, found))
     }
 }

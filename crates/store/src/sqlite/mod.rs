@@ -18,6 +18,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod transfer;
 mod views;
 mod writer;
 

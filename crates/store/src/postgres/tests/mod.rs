@@ -8,6 +8,7 @@ mod locks;
 mod order;
 mod recent;
 mod start;
+mod transfer;
 
 #[path = "../../../../../tests/tools/postgres.rs"]
 mod server;
