@@ -8,12 +8,19 @@ use thiserror::Error;
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a {kind}: 1 to 64 characters of A-Z a-z 0-9 . _ - are allowed")]
+#[error(
+    "`{text}` is not {} {kind}: 1 to 64 characters of A-Z a-z 0-9 . _ - are allowed",
+    article(kind)
+)]
 pub struct IdError {
     /// What it should have been, e.g. `invoice id`.
     pub kind: &'static str,
     /// The text, cut to 80 characters.
     pub text: String,
+}
+
+fn article(kind: &str) -> &'static str {
+    if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 fn checked(kind: &'static str, text: &str) -> Result<Arc<str>, IdError> {

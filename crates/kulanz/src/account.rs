@@ -189,13 +189,16 @@ fn row(event: &StoredEvent) -> Result<Value> {
                "cause": event.cause, "event": payload }))
 }
 
-/// `2.50 to fees of r-1, 40.00 to principal of r-1`.
+/// `2.50 to fees of R-1, 40.00 to principal of R-1`.
 fn parts(parts: &[Allocation]) -> String {
     let parts: Vec<String> = parts
         .iter()
-        .map(|part| format!("{} to {:?} of {}", part.amount, part.part, part.invoice))
+        .map(|part| {
+            let which = format!("{:?}", part.part).to_lowercase();
+            format!("{} to {which} of {}", part.amount, part.invoice)
+        })
         .collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ").to_lowercase() }
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
 /// `R-1 by in-arrears, R-2 by last-call`.

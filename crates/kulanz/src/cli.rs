@@ -337,7 +337,7 @@ struct GiveUp {
     /// Amount; all that is open where left out
     #[arg(long)]
     amount: Option<Decimal>,
-    /// Only this part
+    /// Only this part: principal, fees or interest
     #[arg(long, value_parser = part)]
     part: Option<Part>,
     /// Why

@@ -88,6 +88,8 @@ fn every_order(house: &Installation) {
     for kind in ["HoldPlaced", "HoldReleased", "PromiseMade", "PlanAgreed"] {
         assert!(kinds.contains(&kind.to_owned()), "{kind} is not in {kinds:?}");
     }
+    let unnamed = house.run(&["account", "show", "atelier"]);
+    assert!(unnamed.err.contains("`atelier` is not an account (creditor/debtor)"), "{unnamed:?}");
     let timeline = house.json(&["account", "timeline", "atelier/K-1"]);
     let by_person = timeline.as_array().unwrap().iter().filter(|row| row["cause"] == "person:ada");
     assert!(by_person.count() >= 6);
@@ -101,6 +103,7 @@ fn every_order(house: &Installation) {
     assert_eq!(exported["personal_data"]["debtor"]["name"], "Kim K-1");
 
     house.run(&["account", "erase", "atelier/K-1", "--as", "ada"]).refused(&["--yes"]);
+    house.run(&["account", "erase", "atelier/K-1", "--yes"]).refused(&["whose order", "--as NAME"]);
     order(&["erase", "atelier/K-1", "--yes"]);
     let account = house.json(&["account", "show", "atelier/K-1"]);
     assert!(account["erased_at"].is_string() && account["name"].is_null(), "{account}");

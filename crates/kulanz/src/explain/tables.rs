@@ -205,7 +205,8 @@ fn state(step: &StepExplained, rules: &Rules) -> String {
     let mut said = match &step.state {
         StepState::Happened(found) => return happened(found),
         StepState::HandedOver { placement, placement_state } => {
-            return format!("placement {placement}: {placement_state:?}").to_lowercase();
+            let stands = format!("{placement_state:?}").to_lowercase();
+            return format!("placement {placement}: {stands}");
         }
         StepState::Due => "due now".to_owned(),
         StepState::Blocked { reason, until: at } => {
