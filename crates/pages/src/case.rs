@@ -303,9 +303,17 @@ fn with_agency(placement: &Placement) -> bool {
 }
 
 /// The claim is out of the house: the agency takes the money.
-pub(crate) fn placed(account: &Account, column: &ClaimBook<'_>) -> bool {
-    let placement = column.claim.placement.as_ref().and_then(|id| account.placements.get(id));
-    placement.is_some_and(with_agency)
+fn placed(account: &Account, column: &ClaimBook<'_>) -> bool {
+    placed_with(account, column).is_some()
+}
+
+/// The agency that the claim is with.
+pub(crate) fn placed_with<'a>(
+    account: &'a Account,
+    column: &ClaimBook<'_>,
+) -> Option<&'a AgencyId> {
+    let placement = column.claim.placement.as_ref().and_then(|id| account.placements.get(id))?;
+    with_agency(placement).then_some(&placement.agency)
 }
 
 fn state(account: &Account, sections: &[Section<'_>], today: Date) -> (CaseState, Option<Date>) {

@@ -91,11 +91,11 @@ catalogue! {
                        sie auch für diese Zeit.",
         "If you pay all of it by then, no interest is added. If not, it counts for this time too.";
     PlannedTitle: "Sie zahlen in Raten", "You pay in instalments";
-    PlannedText: "So haben wir es mit Ihnen fest gemacht. Zahlen Sie jede Rate bis zu ihrem Tag.",
+    PlannedText: "So haben wir es mit Ihnen vereinbart. Zahlen Sie jede Rate bis zu ihrem Tag.",
         "This is what we agreed with you. Pay each instalment by its day.";
-    PlannedNext: "So lange das klappt, mahnen wir Sie nicht.",
+    PlannedNext: "Solange das klappt, mahnen wir Sie nicht.",
         "As long as that works, we will not send reminders.";
-    PlannedInterest: "So lange Sie die Raten zahlen, kommen keine Zinsen dazu.",
+    PlannedInterest: "Solange Sie die Raten zahlen, kommen keine Zinsen dazu.",
         "As long as you pay the instalments, no interest is added.";
     NextRate: "Als Nächstes sind {amount} bis zum {date} dran.", "Next: {amount} by {date}.";
     SearchTitle: "Wir suchen Ihre Zahlung", "We are looking for your payment";
@@ -110,7 +110,7 @@ catalogue! {
     SearchInterest: "Für Ihr Geld zählt der Tag, an dem es bei uns ankam. Ab dann kommen darauf \
                      keine Zinsen dazu.",
         "What counts is the day on which your money reached us. From then on it bears no interest.";
-    HardshipTitle: "Wir machen eine Pause", "We are taking a break";
+    HardshipTitle: "Wir machen eine Pause", "Your case is on pause";
     HardshipText: "Sie haben uns gesagt, dass Sie nicht zahlen können. Wir mahnen Sie bis zum \
                    {date} nicht.",
         "You told us that you cannot pay. We will not send reminders until {date}.";
@@ -119,11 +119,11 @@ catalogue! {
         "You told us that you cannot pay. We will not send reminders for now.";
     HardshipNext: "Ein Mensch sieht sich Ihren Fall an und meldet sich bei Ihnen.",
         "A person will look at your case and get in touch with you.";
-    HeldTitle: "Wir warten zur Zeit", "We are waiting for now";
+    HeldTitle: "Wir warten zurzeit", "We are waiting for now";
     HeldText: "Wir mahnen Sie bis zum {date} nicht.", "We will not send reminders until {date}.";
-    HeldTextOpen: "Wir mahnen Sie zur Zeit nicht.", "We will not send reminders for now.";
+    HeldTextOpen: "Wir mahnen Sie zurzeit nicht.", "We will not send reminders for now.";
     HeldNext: "Sie können aber zahlen, wenn Sie mögen.", "You can still pay if you like.";
-    HoldInterest: "In der Zeit können Zinsen dazu kommen.", "Interest may be added meanwhile.";
+    HoldInterest: "In der Zeit können Zinsen dazukommen.", "Interest may be added meanwhile.";
     PlacedTitle: "Bitte zahlen Sie hier nicht mehr", "Please do not pay here any more";
     PlacedText: "Wir haben den Fall an ein Büro für Inkasso gegeben. Zahlen Sie bitte nur noch \
                  dort.",
@@ -146,7 +146,7 @@ catalogue! {
     DoneDisagree: "Danke. Wir haben Ihren Einwand bekommen.", "Thank you. We got your objection.";
     DonePaid: "Danke. Wir haben Ihre Nachricht bekommen.", "Thank you. We got your message.";
     DoneLater: "Danke. Der Tag ist notiert.", "Thank you. We noted the day.";
-    DonePlan: "Danke. Die Raten sind fest gemacht.", "Thank you. The instalments are agreed.";
+    DonePlan: "Danke. Die Raten sind vereinbart.", "Thank you. The instalments are agreed.";
     DoneHelp: "Danke, dass Sie uns das gesagt haben.", "Thank you for telling us.";
 
     // ---- what is owed
@@ -254,7 +254,7 @@ catalogue! {
         "It said {amount} for invoice {invoice}. In fact nothing of it was open on that day.";
     ApologyLess: "Für die Rechnung {invoice} stand dort {amount}. Richtig waren nur {right}.",
         "It said {amount} for invoice {invoice}. Only {right} was right.";
-    ApologyWithout: "Zinsen und Kosten sind hier nicht mit gezählt.",
+    ApologyWithout: "Zinsen und Kosten sind hier nicht mitgezählt.",
         "Interest and costs are not counted here.";
     ApologyDone: "Dafür müssen Sie nichts mehr zahlen. Unser Fehler kostet Sie nichts.",
         "There is nothing left to pay for it. Our mistake costs you nothing.";
@@ -276,6 +276,7 @@ catalogue! {
         "Code for your bank's app. All of it is also there as text.";
     TransferText: "Oder geben Sie diese Daten bei Ihrer Bank ein:",
         "Or enter these details at your bank:";
+    TransferAlone: "Geben Sie diese Daten bei Ihrer Bank ein:", "Enter these details at your bank:";
     Payee: "An", "Payee";
     Iban: "IBAN", "IBAN";
     Bic: "BIC", "BIC";
@@ -297,7 +298,7 @@ catalogue! {
         "You see all instalments first and then say yes.";
     ExitHelp: "Ich kann nicht zahlen", "I cannot pay";
     ExitHelpHint: "Wir machen eine Pause und suchen mit Ihnen einen Weg.",
-        "We take a break and look for a way with you.";
+        "We pause and look for a way with you.";
     PaidIntro: "Sagen Sie uns, wann Sie gezahlt haben. Dann finden wir das Geld schnell. Wir \
                 mahnen Sie so lange nicht.",
         "Tell us when you paid, so that we find the money quickly. We will not send reminders \
@@ -333,8 +334,8 @@ catalogue! {
     HelpReason: "Wollen Sie uns dazu etwas sagen?", "Would you like to tell us more?";
     HelpReasonHint: "Sie müssen hier nichts sagen. Es gehen bis zu 1000 Zeichen.",
         "You need not say anything. At most 1000 characters.";
-    HelpButton: "Pause machen", "Take a break";
-    PlanIntro: "Wann soll es los gehen? Der letzte Tag für die erste Rate ist der {date}.",
+    HelpButton: "Pause machen", "Ask for a pause";
+    PlanIntro: "Wann soll es losgehen? Der letzte Tag für die erste Rate ist der {date}.",
         "When shall it begin? The last day for the first instalment is {date}.";
     FirstOn: "Erste Rate am", "First instalment on";
     FirstWrong: "Dieser Tag geht nicht. Der letzte Tag für die erste Rate ist der {date}.",
@@ -348,7 +349,7 @@ catalogue! {
     PlanButton: "Ja, ich zahle in {count} Raten", "Yes, I will pay in {count} instalments";
 
     // ---- what is wrong with a form
-    ErrorsTitle: "Da fehlt noch etwas", "There is a problem";
+    ErrorsTitle: "Das hat noch nicht geklappt", "There is a problem";
     FormTooOld: "Diese Seite war zu lange offen. Bitte senden Sie es jetzt noch einmal.",
         "This page was open for too long. Please send it again now.";
     NotNow: "Das geht jetzt nicht mehr. Sehen Sie bitte nach, was nun gilt.",
@@ -365,12 +366,12 @@ catalogue! {
     ReasonMissing: "Sagen Sie uns bitte, was nicht stimmt.", "Please tell us what is not right.";
     ReasonLong: "Der Text ist zu lang. Es gehen bis zu 1000 Zeichen.",
         "The text is too long. At most 1000 characters.";
-    InvoiceMissing: "Sagen Sie uns bitte, um was es geht.", "Please choose an invoice.";
+    InvoiceMissing: "Wählen Sie bitte eine Rechnung aus.", "Please choose an invoice.";
     InvoiceWrong: "Diese Wahl geht nicht mehr. Bitte sehen Sie noch einmal nach.",
         "This choice is not possible any more. Please check again.";
     NothingOwed: "Es ist nichts mehr offen. Sie müssen nichts tun.",
         "Nothing is open any more. There is nothing to do.";
-    DayPassed: "Dieser Tag ist schon um. Nehmen Sie bitte heute oder einen Tag danach.",
+    DayPassed: "Dieser Tag ist schon vorbei. Nehmen Sie bitte heute oder einen Tag danach.",
         "This day has passed. Please choose today or a later day.";
     TooLate: "Das ist uns zu spät. Der letzte Tag, der geht, ist der {date}.",
         "This is too late. The last possible day is {date}.";
@@ -394,7 +395,7 @@ catalogue! {
     InProgressText: "Wir warten noch auf ein Wort von unserem Partner. Zahlen Sie bitte nicht \
                      noch einmal.",
         "We are waiting for word from our partner. Please do not pay again.";
-    NotFinishedText: "Bis jetzt ist kein Geld bei uns da.", "So far no money has arrived.";
+    NotFinishedText: "Bis jetzt ist kein Geld bei uns angekommen.", "So far no money has arrived.";
     AskAgain: "Noch einmal nachsehen", "Check again";
     FailedTitle: "Das hat nicht geklappt", "The payment failed";
     FailedText: "Die Karte wurde nicht belastet. Sie können es noch einmal oder anders probieren.",

@@ -258,6 +258,11 @@ pub(crate) async fn wrong_method(State(app): State<Arc<App>>, ask: Ask) -> Respo
     stopped(&app, &ask, &Stop::WrongMethod)
 }
 
+/// `GET /p`: a link of which nothing came through but its beginning.
+pub(crate) async fn unknown(State(app): State<Arc<App>>, ask: Ask) -> Response {
+    stopped(&app, &ask, &Stop::Unknown)
+}
+
 /// Off to another page of ours, to be read with GET.
 pub(crate) fn see_other(href: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location(href))]).into_response()

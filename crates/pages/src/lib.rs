@@ -196,7 +196,10 @@ pub fn router(pages: Pages) -> Router {
     let app =
         Arc::new(App { pages, limiter: guard::Limiter::default(), locks, turn: AtomicU64::new(0) });
     let mut router = Router::new()
+        .route("/p", get(frame::unknown))
+        .route("/p/", get(frame::unknown))
         .route("/p/{token}", get(overview::show))
+        .route("/p/{token}/", get(overview::show))
         .route("/p/{token}/{exit}", get(exits::show).post(exits::send))
         .route("/p/{token}/pay/{way}", get(checkout::not_here).post(checkout::start))
         .route("/p/{token}/return/{checkout}", get(checkout::back).post(checkout::ask_again))

@@ -11,13 +11,14 @@ use kulanz_domain::{
     book::ClaimBook,
     event::Rate,
     fact::PayWith,
+    ids::AgencyId,
     money::{Currency, Decimal, Money},
 };
 use serde_json::Value;
 
 use crate::{
     App, apology,
-    case::{Case, CaseState, Deed, Section, placed},
+    case::{Case, CaseState, Deed, Section, placed_with},
     catalogue::Text,
     frame::{Frame, stopped, web},
     html::Html,
@@ -229,14 +230,20 @@ fn agencies(html: &mut Html, visit: &Visit, case: &Case<'_>) {
     html.raw("<section id=\"agency\" aria-labelledby=\"agency-title\"><h2 id=\"agency-title\">");
     html.raw(visit.t(Text::AgencyTitle)).raw("</h2><ul>");
     for id in case.agencies() {
-        let known = visit.card.agencies.iter().find(|agency| agency.id == *id);
-        html.raw("<li>").text(known.map_or(id.as_str(), |agency| agency.name.as_str()));
-        for line in known.map(|agency| agency.contact.as_slice()).unwrap_or_default() {
-            html.raw("<br>").text(line);
-        }
+        html.raw("<li>");
+        agency(html, visit, id);
         html.raw("</li>");
     }
     html.raw("</ul></section>");
+}
+
+/// An agency's name and how to reach it.
+fn agency(html: &mut Html, visit: &Visit, id: &AgencyId) {
+    let known = visit.card.agencies.iter().find(|agency| agency.id == *id);
+    html.text(known.map_or(id.as_str(), |agency| agency.name.as_str()));
+    for line in known.map(|agency| agency.contact.as_slice()).unwrap_or_default() {
+        html.raw("<br>").text(line);
+    }
 }
 
 /// One currency: the sum in a line, how it comes about, the claims and the payments.
@@ -349,8 +356,14 @@ fn claim(
     if column.claim.disputed() {
         html.raw("<p>").raw(visit.t(Text::ClaimDisputed)).raw("</p>");
     }
-    if placed(case.account, column) {
+    if let Some(id) = placed_with(case.account, column) {
         html.raw("<p>").raw(visit.t(Text::ClaimPlaced)).raw("</p>");
+        // Where all claims are there, it stands at the top.
+        if case.state != CaseState::Placed {
+            html.raw("<p>");
+            agency(html, visit, id);
+            html.raw("</p>");
+        }
     }
     html.raw("</div>");
 }
@@ -427,12 +440,16 @@ fn by_transfer(html: &mut Html, visit: &Visit, section: &Section<'_>, amount: &s
     html.raw("<div class=\"card pay-transfer\"><h3>").raw(visit.t(Text::TransferTitle));
     html.raw("</h3>");
     let due = section.money(section.due_now);
-    if let Some(payload) = transfer::giro_code(card, due, &reference)
-        && let Some(picture) = transfer::picture(&payload, visit.t(Text::QrLabel))
-    {
-        html.raw("<p>").raw(visit.t(Text::QrText)).raw("</p>").put(&picture);
-    }
-    html.raw("<p>").raw(visit.t(Text::TransferText)).raw("</p><dl>");
+    let picture = transfer::giro_code(card, due, &reference)
+        .and_then(|payload| transfer::picture(&payload, visit.t(Text::QrLabel)));
+    let text = match &picture {
+        Some(picture) => {
+            html.raw("<p>").raw(visit.t(Text::QrText)).raw("</p>").put(picture);
+            Text::TransferText
+        }
+        None => Text::TransferAlone,
+    };
+    html.raw("<p>").raw(visit.t(text)).raw("</p><dl>");
     let mut line = |label: Text, value: &str| {
         html.raw("<dt>").raw(visit.t(label)).raw("</dt><dd class=\"copy\">");
         html.text(value).raw("</dd>");

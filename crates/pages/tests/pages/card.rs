@@ -48,7 +48,7 @@ async fn a_word_that_is_lost_is_fetched_and_one_that_comes_twice_counts_once() {
     let checkout = checkout_of(&provider).to_owned();
     assert_eq!(house.pages.settle_checkout(&checkout).await.unwrap(), Settled::NotPaid);
     let waiting = house.get(&format!("{link}/return/{checkout}")).await;
-    assert!(waiting.has("Bis jetzt ist kein Geld bei uns da."));
+    assert!(waiting.has("Bis jetzt ist kein Geld bei uns angekommen."));
     let back = house.decide(&provider, "late").await.location().to_owned();
     let waiting = house.get(&back).await;
     assert_eq!(waiting.after("<h1>"), "Die Zahlung läuft noch");

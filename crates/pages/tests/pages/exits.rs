@@ -84,7 +84,7 @@ async fn a_promise_names_a_day_and_rests_reminders_until_then() {
     assert!(form.has("min=\"2026-03-16\"") && form.has("max=\"2026-03-30\""));
     for (wrong, message) in [
         ("2026-03-31", "Der letzte Tag, der geht, ist der 30. März 2026."),
-        ("2026-03-15", "Dieser Tag ist schon um."),
+        ("2026-03-15", "Dieser Tag ist schon vorbei."),
         ("2026-02-30", "Geben Sie bitte einen Tag an"),
         ("", "Geben Sie bitte einen Tag an"),
         ("9999-99-99", "Geben Sie bitte einen Tag an"),

@@ -49,6 +49,7 @@ async fn unknown_malformed_and_erased_links_look_the_same() {
     house.engine.execute(&house.account, Command::Erase { at }, "test").await.unwrap();
     let erased = house.get(&link).await;
     assert_eq!(erased.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.get(&format!("{link}/")).await.status, StatusCode::NOT_FOUND);
     let token = link.trim_start_matches("/p/");
     let long = "a".repeat(5000);
     for other in ["AAAAAAAAAAAAAAAAAAAAAA", "x", "..%2F..", &long, "%00"] {
@@ -56,6 +57,10 @@ async fn unknown_malformed_and_erased_links_look_the_same() {
         assert_eq!(page.status, StatusCode::NOT_FOUND);
         let same = page.body.replace(&format!("/p/{other}"), "/p/T");
         assert_eq!(same, erased.body.replace(&format!("/p/{token}"), "/p/T"), "{other}");
+    }
+    for cut in ["/p", "/p/"] {
+        let page = house.get(cut).await;
+        assert!(page.status == StatusCode::NOT_FOUND && page.has("Diese Seite gibt es nicht"));
     }
     assert!(!erased.has("Lindenmoor") && erased.has("Es wurde nichts abgebucht."));
 }
@@ -73,6 +78,8 @@ async fn a_link_opens_one_account_alone() {
     let link = stranger.link().await;
     let page = stranger.get(&link).await;
     assert_eq!(page.after("<h1>"), "Es ist alles bezahlt");
+    let slash = stranger.get(&format!("{link}/")).await;
+    assert!(slash.status == StatusCode::OK && slash.has("Es ist alles bezahlt"));
     for path in
         [format!("{link}/return/{checkout}"), format!("/sandbox/{checkout}?back={}", &link[3..])]
     {

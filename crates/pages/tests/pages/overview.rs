@@ -115,6 +115,9 @@ async fn each_currency_has_its_own_section_and_only_euros_a_code() {
     assert_eq!(page.after("id=\"total-USD\">"), "Offen sind 1.500,50 $");
     assert!(page.has("id=\"pay\"") && page.has("id=\"pay-USD\""));
     assert_eq!(page.body.matches("<svg").count(), 1);
+    // Only where there is a code first are these another way.
+    assert_eq!(page.body.matches("Oder geben Sie diese Daten").count(), 1);
+    assert_eq!(page.body.matches("<p>Geben Sie diese Daten").count(), 1);
 }
 
 #[tokio::test]
@@ -207,7 +210,7 @@ async fn an_old_hold_is_over_and_another_one_is_named() {
     check(&house, "Ihre offene Rechnung bei Lindenmoor & Söhne", &ALL).await;
     house.hold("clerk", None).await;
     let may = ["total", "pay", "exit-paid", "exit-disagree", "exit-help"];
-    check(&house, "Wir warten zur Zeit", &may).await;
+    check(&house, "Wir warten zurzeit", &may).await;
 }
 
 #[tokio::test]
@@ -247,6 +250,13 @@ async fn a_placed_claim_is_paid_to_the_agency() {
     let page = house.get(&house.link().await).await;
     assert!(page.has("Nordinkasso GmbH") && page.has("Tel. 040 000"));
     assert!(!page.has("IBAN") && !page.has("<svg"));
+    assert_eq!(page.body.matches("Nordinkasso GmbH").count(), 1);
+
+    // A claim that came later is ours still; the one at the agency says whom to pay.
+    house.invoice("R-2", eur("20.00")).await;
+    let page = house.get(&house.link().await).await;
+    assert_eq!(page.after("id=\"pay-title-EUR\">"), "Jetzt 20,00 € zahlen");
+    assert!(page.after("an das Büro für Inkasso.</p><p>").starts_with("Nordinkasso GmbH"));
 }
 
 #[tokio::test]

@@ -123,8 +123,8 @@ async fn what_is_promised_about_interest_stands_where_interest_runs() {
     for (path, told) in [
         ("", "Jeden Tag kommen Zinsen dazu"),
         ("/later", "kommen ab heute keine Zinsen dazu"),
-        ("/plan", "So lange Sie die Raten zahlen, kommen keine Zinsen dazu."),
-        ("/help", "In der Zeit können Zinsen dazu kommen."),
+        ("/plan", "Solange Sie die Raten zahlen, kommen keine Zinsen dazu."),
+        ("/help", "In der Zeit können Zinsen dazukommen."),
         ("/disagree", "In der Zeit zählen Zinsen weiter."),
         ("/paid", "Für Ihr Geld zählt der Tag, an dem es bei uns ankam."),
     ] {
