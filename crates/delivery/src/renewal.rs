@@ -108,6 +108,7 @@ impl Renewal<'_> {
             lump_sum: nothing,
             interest: nothing,
             interest_to: day_in(now, &rules.creditor.zone),
+            bears_interest: false,
             deadline: None,
             claims: Vec::new(),
             plans: Vec::new(),

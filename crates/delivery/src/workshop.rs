@@ -264,6 +264,9 @@ fn context(
     let debtor = account.profile();
     let deadline =
         decided.deadline.map(|span| law::deadline(span, today, rules.creditor.seat(), debtor));
+    let late_from = deadline.unwrap_or(today).saturating_add(1.day());
+    let mut parts = decided.claims.iter();
+    let bears_interest = parts.any(|part| account.would_bear_interest(&part.invoice, late_from));
     let first_on = today.checked_add(7.days()).unwrap_or(today);
     let offered = match rules.policy(currency).filter(|_| !decided.plans.is_empty()) {
         Some(policy) => offers(policy, principal + fees + interest, first_on),
@@ -275,6 +278,7 @@ fn context(
             rates: terms.rates,
             first: money(rates.first()?.amount),
             rate: money(rates.get(1)?.amount),
+            last: money(rates.last()?.amount),
             last_on: rates.last()?.due_on,
         })
     });
@@ -292,6 +296,7 @@ fn context(
         lump_sum: money(lump_sum),
         interest: money(interest),
         interest_to: counted_to.unwrap_or(told_to),
+        bears_interest,
         deadline,
         claims,
         plans: plans.collect(),

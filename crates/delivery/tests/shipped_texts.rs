@@ -101,6 +101,28 @@ fn every_shipped_text_renders_and_holds_the_link() {
     assert!(checked >= 40, "only {checked} texts found");
 }
 
+#[test]
+fn no_mahnung_speaks_of_interest_that_is_not_claimed() {
+    let creditor = creditor();
+    let mut checked = 0;
+    for policy in ["shop-b2c", "shop-b2b"] {
+        let templates = Templates::compile(texts(&folder(policy))).unwrap();
+        let mut message = samples(&occasion(policy, &creditor)).swap_remove(0);
+        for key in templates.keys().filter(|key| key.text == "mahnung") {
+            for bears in [true, false] {
+                message.bears_interest = bears;
+                let Content::Email(document) = templates.render(key, &message).unwrap() else {
+                    continue;
+                };
+                let told = ["Zinsen", "interest"].iter().any(|word| document.text.contains(word));
+                assert_eq!(told, bears, "{policy} {key}: {}", document.text);
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 16);
+}
+
 /// Paragraphs and points of lists, without tables, links, greeting and signature.
 fn prose(text: &str) -> String {
     let lines = text.lines().map(|line| line.trim_start_matches("- ").trim_end());

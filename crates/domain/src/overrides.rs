@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Account,
+    accrual::{InterestTerms, lawful_rate},
     event::{NoticeDecided, Suppression},
-    fact::{Channel, PayWith},
+    fact::{Channel, DebtorKind, PayWith},
     ids::*,
     money::Decimal,
     policy::{LanguageChoice, Persona, Policy},
@@ -269,6 +270,18 @@ impl Account {
             matches!(told.of(|terms| terms.interest.as_ref()), Some((_, Charges::None)))
         });
         free.collect()
+    }
+
+    /// Whether the claim bears interest on `day` if it is in default then: by the terms in force,
+    /// unless a person said otherwise.
+    pub fn would_bear_interest(&self, invoice: &InvoiceId, day: Date) -> bool {
+        let Some(claim) = self.claims.get(invoice) else { return false };
+        let currency = claim.invoice.as_ref().map(|invoice| invoice.amount.currency);
+        let holds = |one: &&InterestTerms| Some(one.currency) == currency && one.from <= day;
+        let Some(terms) = self.interest.iter().rfind(holds) else { return false };
+        let kind = self.profile().map_or(DebtorKind::Consumer, |debtor| debtor.kind);
+        lawful_rate(claim, terms, kind).is_some()
+            && !self.interest_free(invoice).iter().any(|(from, to)| (*from..=*to).contains(&day))
     }
 
     /// Why a message that was decided does not go out after all: a person said something else

@@ -48,6 +48,7 @@ impl Scope {
                     "has_fees",
                     "has_lump_sum",
                     "has_interest",
+                    "bears_interest",
                     "has_deadline",
                     "one",
                     "count",
@@ -60,7 +61,7 @@ impl Scope {
             Self::Creditor => &["name", "support_email", "support_phone", "iban"],
             Self::Debtor => &["name"],
             Self::Claim => &["invoice", "amount", "issued_on", "due_on", "description"],
-            Self::Plan => &["rates", "rate", "first", "last_on"],
+            Self::Plan => &["rates", "rate", "first", "last", "last_on"],
             Self::Value => &[],
         };
         texts.contains(&name).then_some(Kind::Text)

@@ -99,10 +99,12 @@ pub struct ClaimLine {
 pub struct PlanLine {
     /// Number of rates.
     pub rates: u32,
-    /// Each rate after the first.
+    /// Each rate after the first and before the last.
     pub rate: Money,
     /// The first rate.
     pub first: Money,
+    /// The last rate, which makes up for what does not divide.
+    pub last: Money,
     /// Day of the last rate.
     pub last_on: Date,
 }
@@ -128,6 +130,8 @@ pub struct MessageContext {
     pub interest: Money,
     /// The day up to which interest was counted.
     pub interest_to: Date,
+    /// From the day after the deadline on, interest is added, or would be in default.
+    pub bears_interest: bool,
     /// Day by which to pay; a text that uses it unguarded does not render without.
     pub deadline: Option<Date>,
     /// The claims that the message is about.
@@ -177,6 +181,7 @@ pub(super) struct Variables {
     has_fees: bool,
     has_lump_sum: bool,
     has_interest: bool,
+    bears_interest: bool,
     has_deadline: bool,
     one: bool,
     count: usize,
@@ -220,6 +225,7 @@ struct PlanVariables {
     rates: u32,
     rate: String,
     first: String,
+    last: String,
     last_on: String,
 }
 
@@ -246,6 +252,7 @@ impl MessageContext {
             has_fees: self.fees.amount > Decimal::ZERO,
             has_lump_sum: self.lump_sum.amount > Decimal::ZERO,
             has_interest: self.interest.amount > Decimal::ZERO,
+            bears_interest: self.bears_interest,
             has_deadline: self.deadline.is_some(),
             one: self.claims.len() == 1,
             count: self.claims.len(),
@@ -277,6 +284,7 @@ impl PlanLine {
             rates: self.rates,
             rate: style.money(self.rate),
             first: style.money(self.first),
+            last: style.money(self.last),
             last_on: style.date(self.last_on),
         }
     }

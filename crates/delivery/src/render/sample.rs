@@ -74,6 +74,7 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         lump_sum: zero,
         interest: zero,
         interest_to: date(2026, 9, 18),
+        bears_interest: true,
         deadline: occasion.deadline.then_some(date(2026, 9, 30)),
         claims,
         plans: occasion.plans.iter().map(|rates| plan(*rates, total)).collect(),
@@ -95,6 +96,7 @@ fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {
 fn plan(rates: u32, total: Money) -> PlanLine {
     let scale = decimals(total.currency).unwrap_or(2);
     let rate = (total.amount / Decimal::from(rates.max(1))).trunc_with_scale(scale);
-    let rate = Money::new(rate, total.currency);
-    PlanLine { rates, rate, first: rate, last_on: date(2027, 9, 30) }
+    let last = total.amount - rate * Decimal::from(rates.saturating_sub(1));
+    let [rate, last] = [rate, last].map(|amount| Money::new(amount, total.currency));
+    PlanLine { rates, rate, first: rate, last, last_on: date(2027, 9, 30) }
 }

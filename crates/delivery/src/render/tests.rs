@@ -45,6 +45,7 @@ fn message() -> MessageContext {
         lump_sum: eur("0.00"),
         interest: eur("0.00"),
         interest_to: date(2026, 3, 28),
+        bears_interest: true,
         deadline: Some(date(2026, 4, 12)),
         claims: vec![
             ClaimLine {
@@ -66,6 +67,7 @@ fn message() -> MessageContext {
             rates: 3,
             rate: eur("412.35"),
             first: eur("412.36"),
+            last: eur("412.37"),
             last_on: date(2026, 7, 1),
         }],
         link: "https://pay.example/p/AbC?x=1&y=2".to_owned(),
@@ -83,7 +85,7 @@ seit dem {{oldest_due}} sind {{count}} Rechnungen offen. Bitte zahlen Sie bis zu
 [[claims]]\n\
 \n\
 {{#if has_fee}}\nDarin ist eine Gebühr von {{fee}}.\n\n{{/if}}\
-{{#each plans}}\n- {{rates}} Raten zu {{rate}}, die letzte am {{last_on}}\n{{/each}}\n\
+{{#each plans}}\n- {{rates}} Raten zu {{rate}}, die letzte von {{last}} am {{last_on}}\n{{/each}}\n\
 \n\
 IBAN {{creditor.iban}}, Zweck {{reference}}\n\
 {{creditor.name}}\n";
@@ -112,7 +114,7 @@ fn an_email_has_subject_text_and_html_of_the_same_content() {
         \n\
         Darin ist eine Gebühr von 2,50 €.\n\
         \n\
-        - 3 Raten zu 412,35 €, die letzte am 1. Juli 2026\n\
+        - 3 Raten zu 412,35 €, die letzte von 412,37 € am 1. Juli 2026\n\
         \n\
         IBAN DE02 1203 0000 0000 2020 51, Zweck KD-7\n\
         Lindenmoor\n";

@@ -263,7 +263,12 @@ fn no_interest_runs_from_the_day_on_which_a_person_said_so_to_the_day_before_it_
     assert!(before > amount("0.00"), "default began before");
     assert_eq!(interest(&from_the_20th, "2026-04-19"), before);
     assert_eq!(interest(&from_the_20th, "2026-06-30"), before);
+    let would = |story: &Story, on: &str| story.account.would_bear_interest(&id("R-1"), day(on));
+    assert!(would(&without, "2026-04-20") && would(&from_the_20th, "2026-04-19"));
+    assert!(!would(&from_the_20th, "2026-04-20"));
+    assert!(!would(&one().on("2026-03-19 10:00").takes("reminder", Email), "2026-04-20"));
     let lifted = from_the_20th.on("2026-05-01").lifted("O-1");
+    assert!(would(&lifted, "2026-05-01") && !would(&lifted, "2026-04-30"));
     let ran = interest(&lifted, "2026-06-30") - before;
     let all = interest(&without, "2026-06-30") - interest(&without, "2026-04-30");
     assert!((ran - all).abs() <= amount("0.01"), "{ran} and {all}");
