@@ -3,13 +3,13 @@
 
 use axum::{
     extract::{ConnectInfo, Path, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use kulanz_domain::ids::NoticeId;
 use kulanz_store::OutboxRow;
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::http::{Server, shown};
 
@@ -74,18 +74,34 @@ fn problem(status: StatusCode, text: &str) -> Response {
     response
 }
 
-/// The answer to anybody who is not on this machine.
-fn elsewhere(from: SocketAddr) -> Option<Response> {
-    (!from.ip().is_loopback())
-        .then(|| problem(StatusCode::FORBIDDEN, "Only this machine may read the outbox."))
+/// Refuses whoever is not on this machine: also what a proxy on it passes on, and a page of the
+/// web whose name was made to point here.
+fn elsewhere(from: SocketAddr, headers: &HeaderMap) -> Option<Response> {
+    let passed_on = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+    let passed_on = passed_on.iter().any(|name| headers.contains_key(*name));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let ours = from.ip().is_loopback() && !passed_on && host.is_none_or(is_this_machine);
+    let told = "Only this machine may read the outbox: open http://127.0.0.1 with the port here.";
+    (!ours).then(|| problem(StatusCode::FORBIDDEN, told))
+}
+
+/// Whether a `Host` header names this machine: `localhost:8080`, `127.0.0.1`, `[::1]:8080`.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// All messages, newest first.
 pub async fn index(
     State(server): State<Server>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
 ) -> Response {
-    if let Some(response) = elsewhere(from) {
+    if let Some(response) = elsewhere(from, &headers) {
         return response;
     }
     let engine = &server.house.engine;
@@ -152,9 +168,10 @@ async fn find(server: &Server, notice: &str) -> Result<(OutboxRow, Option<Value>
 pub async fn message(
     State(server): State<Server>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     Path(notice): Path<String>,
 ) -> Response {
-    if let Some(response) = elsewhere(from) {
+    if let Some(response) = elsewhere(from, &headers) {
         return response;
     }
     let (row, kept) = match find(&server, &notice).await {
@@ -212,9 +229,10 @@ fn linked(escaped: &str) -> String {
 pub async fn html(
     State(server): State<Server>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     Path(notice): Path<String>,
 ) -> Response {
-    if let Some(response) = elsewhere(from) {
+    if let Some(response) = elsewhere(from, &headers) {
         return response;
     }
     let kept = match find(&server, &notice).await {
@@ -229,5 +247,33 @@ pub async fn html(
             response
         }
         None => problem(StatusCode::NOT_FOUND, "This message has no HTML part."),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_under_its_own_names_reads_messages() {
+        for host in ["localhost", "LocalHost:8080", "127.0.0.1:8080", "127.1.2.3", "[::1]:1"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["", "evil.example", "evil.example:8080", "127.0.0.1.nip.io", "10.0.0.1:80"] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+        let (here, there) =
+            (SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
+        let with = |name: &'static str, value| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            headers
+        };
+        assert!(elsewhere(here, &HeaderMap::new()).is_none());
+        assert!(elsewhere(there, &HeaderMap::new()).is_some());
+        assert!(elsewhere(here, &with("host", "localhost:8080")).is_none());
+        assert!(elsewhere(here, &with("host", "pay.example.org")).is_some());
+        assert!(elsewhere(here, &with("x-forwarded-for", "192.0.2.1")).is_some());
     }
 }
