@@ -25,6 +25,8 @@ use crate::{
     settings::Settings,
 };
 
+mod rests;
+
 /// An account as it lies in the store.
 pub struct Opened {
     /// State.
@@ -102,13 +104,15 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
     }
     let name = secrets(places, id, &opened).await?;
     let name = name.get("debtor").and_then(|d| d["name"].as_str()).map(str::to_owned);
+    let rests = rests::running(account, today);
     if as_json {
+        let rests: Vec<&Value> = rests.iter().map(|(_, object)| object).collect();
         let all = json!({
             "account": id, "name": name, "version": opened.head.version, "books": books,
             "next_look": opened.head.wake_at.map(|at| at.to_string()),
             "insolvent_on": account.insolvent_on, "deceased_on": account.deceased_on,
             "erased_at": account.erased_at.map(|at| at.to_string()),
-            "delivery_stop": account.delivery_stop,
+            "delivery_stop": account.delivery_stop, "rests": rests,
             "overrides": account.overrides_on(today).collect::<Vec<_>>(),
         });
         println!("{}", serde_json::to_string_pretty(&all)?);
@@ -131,6 +135,7 @@ pub async fn show(places: &Places, id: &AccountId, as_json: bool) -> Result<()> 
     for one in account.overrides_on(today) {
         println!("override {}  {}", one.id, crate::overrides::said(one));
     }
+    rests.iter().for_each(|(line, _)| println!("{line}"));
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     for book in &books {
         println!(

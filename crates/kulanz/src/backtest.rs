@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR", required_unless_present = "against")]
     out: Option<PathBuf>,
     /// Last day; the last event's where left out
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = crate::typed::day)]
     until: Option<Date>,
     /// Print the summary as JSON
     #[arg(long)]

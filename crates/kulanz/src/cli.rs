@@ -25,7 +25,7 @@ use crate::{
     settings::{self, Settings},
     simulate, starter, statement,
     telemetry::{self, Telemetry},
-    token, webhooks,
+    token, typed, webhooks,
 };
 
 /// Dunning and collections that treat debtors with respect.
@@ -73,7 +73,7 @@ enum Command {
                       create --help`."
     )]
     Serve {
-        /// Address to listen on
+        /// Address to listen on, an IP address and a port
         #[arg(long, env = "KULANZ_LISTEN", default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
     },
@@ -236,7 +236,7 @@ enum Accounts {
         /// creditor/debtor
         account: AccountId,
         /// The day, also one in the past or to come; today where left out
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = typed::day)]
         as_of: Option<Date>,
         /// Print JSON
         #[arg(long)]
@@ -265,7 +265,7 @@ enum Accounts {
         #[arg(long)]
         invoice: Option<InvoiceId>,
         /// Last day
-        #[arg(long)]
+        #[arg(long, value_name = "DATE", value_parser = typed::day)]
         until: Option<Date>,
         /// Why
         #[arg(long)]
@@ -274,6 +274,10 @@ enum Accounts {
         by: By,
     },
     /// End a hold, or let an old claim enter the ladder
+    #[command(after_help = "Examples:\n  kulanz account release lindenmoor/K-1 --hold \
+                            H-mfy4jsnj8t --as ada\n  kulanz account release lindenmoor/K-1 \
+                            --claim R-1 --as ada\n\n`kulanz account show` names holds, `kulanz \
+                            work` the claims that wait.")]
     Release {
         /// creditor/debtor
         account: AccountId,
@@ -287,15 +291,21 @@ enum Accounts {
         by: By,
     },
     /// Give up a part of a claim for good
+    #[command(after_help = "Example:\n  kulanz account waive lindenmoor/K-1 --invoice R-1 --part \
+                            fees --reason 'our delivery was late' --as ada")]
     Waive(GiveUp),
     /// Give up a part of a claim for the books
+    #[command(after_help = "Example:\n  kulanz account write-off lindenmoor/K-1 --invoice R-1 \
+                            --reason 'moved away, address unknown' --as ada")]
     WriteOff(GiveUp),
     /// Agree with the debtor on a day
+    #[command(after_help = "Example:\n  kulanz account promise lindenmoor/K-1 --until 2026-12-24 \
+                            --as ada")]
     Promise {
         /// creditor/debtor
         account: AccountId,
         /// Last day
-        #[arg(long)]
+        #[arg(long, value_name = "DATE", value_parser = typed::day)]
         until: Date,
         #[command(flatten)]
         by: By,
@@ -316,6 +326,7 @@ enum Accounts {
         by: By,
     },
     /// Destroy the account's key (Art. 17 GDPR): cannot be undone
+    #[command(after_help = "Example:\n  kulanz account erase lindenmoor/K-1 --yes --as ada")]
     Erase {
         /// creditor/debtor
         account: AccountId,
@@ -338,22 +349,13 @@ struct GiveUp {
     #[arg(long)]
     amount: Option<Decimal>,
     /// Only this part: principal, fees or interest
-    #[arg(long, value_parser = part)]
+    #[arg(long, value_parser = typed::part)]
     part: Option<Part>,
     /// Why
     #[arg(long)]
     reason: String,
     #[command(flatten)]
     by: By,
-}
-
-fn part(text: &str) -> Result<Part, String> {
-    match text {
-        "principal" => Ok(Part::Principal),
-        "fees" => Ok(Part::Fees),
-        "interest" => Ok(Part::Interest),
-        _ => Err("principal, fees or interest".to_owned()),
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -625,7 +627,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => return settings::run(&places, &command),
         Command::Doctor { json } => return doctor::run(&places, json).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kulanz", &mut std::io::stdout());
+            // Printed by `print!`: whoever reads only its beginning is told of no fault.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kulanz", &mut script);
+            print!("{}", String::from_utf8_lossy(&script));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -42,6 +42,7 @@ mod starter;
 mod statement;
 mod telemetry;
 mod token;
+mod typed;
 mod webhooks;
 
 use std::{io::IsTerminal, process::ExitCode};

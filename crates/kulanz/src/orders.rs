@@ -9,7 +9,7 @@ use kulanz_domain::{
     event::Rate,
     fact::{Fact, Part, Stamp},
     ids::*,
-    money::{Currency, Decimal, Money},
+    money::{Currency, Decimal},
     overrides::{Override, OverrideTerms},
     policy::Rules,
 };
@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::http::schema;
+
+mod sense;
 
 /// An order of a person.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
@@ -231,13 +233,26 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
     let fresh = short_id()?;
     match order {
         Order::Hold { account, invoice, until, reason } => {
+            sense::reason(&reason)?;
+            let today = day_in(now, &rules(engine, &account)?.creditor.zone);
+            sense::last_day(until, today)?;
+            let of = match &invoice {
+                None => String::new(),
+                Some(invoice) => {
+                    let loaded = engine.load(&account).await?.context("no such account")?;
+                    if !loaded.account.claims.contains_key(invoice) {
+                        bail!("no claim {invoice} on {account}");
+                    }
+                    format!("{invoice} of ")
+                }
+            };
             let hold = HoldId::new(&format!("H-{fresh}"))?;
             let owner = owner(person);
             let fact = Fact::HoldPlaced { hold: hold.clone(), invoice, owner, until };
             let secrets = vec![(format!("hold/{hold}"), serde_json::json!({ "reason": reason }))];
             let mut outcome =
                 record(engine, &account, fact, stamp(hold.as_str()), &cause, secrets).await?;
-            outcome.said.push(format!("{account} is on hold; hold {hold}"));
+            outcome.said.push(format!("{of}{account} is on hold; hold {hold}"));
             Ok(outcome)
         }
         Order::Release { account, hold: Some(hold), claim: None } => {
@@ -261,13 +276,12 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
         Order::Release { .. } => bail!("name either a hold or, with --claim, an old claim"),
         Order::GiveUp { account, invoice, amount, part, reason, write_off } => {
             let loaded = engine.load(&account).await?.context("no such account")?;
-            let claim = loaded.account.claims.get(&invoice);
-            let claim = claim.with_context(|| format!("no claim {invoice} on {account}"))?;
-            if let Some(amount) = amount {
-                let currency = claim.invoice.as_ref().map(|issued| issued.amount.currency);
-                given_up(amount, currency)?;
+            if !loaded.account.claims.contains_key(&invoice) {
+                bail!("no claim {invoice} on {account}");
             }
             let on = day_in(now, &rules(engine, &account)?.creditor.zone);
+            sense::reason(&reason)?;
+            sense::given_up(&loaded.account, &invoice, (amount, part), on)?;
             let said = format!(
                 "{} of {invoice} {}",
                 amount.map_or_else(|| "all that is open".to_owned(), |a| a.to_string()),
@@ -302,6 +316,8 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             let id = OverrideId::new(&format!("O-{fresh}"))?;
             let rules = rules(engine, &account)?;
             let (by, on) = (person.to_owned(), day_in(now, &rules.creditor.zone));
+            sense::reason(&reason)?;
+            sense::last_day(until, on)?;
             let set = Override { id, invoice, terms: *terms, until, by, on, lifted_on: None };
             let said = format!("override {}: {}", set.id, crate::overrides::said(&set));
             let slot = crate::overrides::slot(&set.id);
@@ -354,17 +370,6 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             Ok(Outcome { said, events: Vec::new() })
         }
     }
-}
-
-/// Refuses to give up what is no amount: less than nothing would be a debt that nobody has.
-fn given_up(amount: Decimal, currency: Option<Currency>) -> Result<()> {
-    if amount <= Decimal::ZERO {
-        bail!("{amount} cannot be given up: name an amount above zero");
-    }
-    if let Some(currency) = currency {
-        Money::parse(&amount.to_string(), currency)?;
-    }
-    Ok(())
 }
 
 /// A person's name as the owner of a hold.

@@ -88,7 +88,7 @@ pub struct Set {
     #[arg(long, value_name = "STEP")]
     no_further_than: Option<StepName>,
     /// Last day; until it is lifted where left out
-    #[arg(long)]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     until: Option<Date>,
     /// Why; kept sealed
     #[arg(long)]

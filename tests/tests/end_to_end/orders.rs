@@ -29,6 +29,10 @@ fn every_order(house: &Installation) {
     assert_eq!(held["events"], json!(["HoldPlaced"]));
     let said = held["said"][0].as_str().unwrap();
     let hold = said.rsplit(' ').next().unwrap();
+    let typed = house.run(&["account", "promise", "atelier/K-1", "--until", "4.12.2026"]);
+    assert!(typed.code == 2 && typed.err.contains("write the day as 2026-12-31"), "{typed:?}");
+    let shown = house.run(&["account", "show", "atelier/K-1"]).well().out;
+    assert!(shown.contains(&format!("hold {hold} until {}, by ", day(30))), "{shown}");
     let refused =
         house.run(&["account", "release", "atelier/K-1", "--hold", "H-no", "--as", "ada"]);
     refused.refused(&["no hold H-no on atelier/K-1", hold]);
@@ -66,6 +70,21 @@ fn every_order(house: &Installation) {
         ["waive", "atelier/K-1", "--invoice", "R-1", "--amount", "10.00", "--reason", "kind"];
     order(&waived);
     assert_eq!(outstanding(house), "140.00");
+    for (wrong, told) in [
+        (["--amount", "1000.00", "--reason", "kind"], "only 80.00 EUR is open of R-1"),
+        (["--part", "fees", "--reason", "kind"], "nothing is open of the fees of R-1"),
+        (["--amount", "1.00", "--reason", " "], "the reason is empty"),
+    ] {
+        let arguments = [&["account", "waive", "atelier/K-1", "--invoice", "R-1"], &wrong[..]];
+        house.run(&[&arguments.concat()[..], &["--as", "ada"]].concat()).refused(&[told]);
+    }
+    for (wrong, told) in [
+        (["--until", "2020-01-01"], "2020-01-01 has passed"),
+        (["--invoice", "R-9"], "no claim R-9 on atelier/K-1"),
+    ] {
+        let arguments = [&["account", "hold", "atelier/K-1", "--reason", "x"], &wrong[..]];
+        house.run(&[&arguments.concat()[..], &["--as", "ada"]].concat()).refused(&[told]);
+    }
     order(&["write-off", "atelier/K-1", "--invoice", "R-2", "--reason", "too small"]);
     assert_eq!(outstanding(house), "80.00");
     let refused = house.run(&[
@@ -84,6 +103,8 @@ fn every_order(house: &Installation) {
     order(&["promise", "atelier/K-1", "--until", &day(20)]);
     let (first, second) = (format!("{}=40.00", day(20)), format!("{}=40.00", day(50)));
     order(&["plan", "atelier/K-1", "--rate", &first, "--rate", &second]);
+    let rests = &house.json(&["account", "show", "atelier/K-1"])["rests"];
+    assert_eq!((&rests[0]["hold"], &rests[0]["rates"]), (&Value::Null, &json!(2)), "{rests}");
     let kinds = house.kinds("atelier/K-1");
     for kind in ["HoldPlaced", "HoldReleased", "PromiseMade", "PlanAgreed"] {
         assert!(kinds.contains(&kind.to_owned()), "{kind} is not in {kinds:?}");

@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long = "debt", required = true, value_name = "NAME=VALUE,…")]
     debts: Vec<String>,
     /// Day of the payment; today where left out
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     on: Option<Date>,
     /// Id of the debt that the debtor meant
     #[arg(long, value_name = "ID")]

@@ -20,7 +20,7 @@ Holidays are exact for 2000 to 2040. Days that only some communes keep are not a
 #[derive(Debug, Args)]
 pub struct Options {
     /// Day
-    #[arg(value_name = "DATE")]
+    #[arg(value_name = "DATE", value_parser = crate::typed::day)]
     day: Date,
     /// State whose holidays count (NW, BY, …), or AT, CH, IT, US, NONE; the days of all German
     /// states where left out
@@ -79,7 +79,7 @@ fn explanation(answer: &Answer) -> Vec<String> {
         (None, false) => format!("is a business day in {}", answer.state),
     };
     let rolled = match answer.rolled_193 == answer.date {
-        true => "a deadline that ends on it ends on it (§ 193 BGB)".to_owned(),
+        true => "a deadline that ends on it is not moved (§ 193 BGB)".to_owned(),
         false => {
             format!("a deadline that ends on it ends on {} (§ 193 BGB)", weekday(answer.rolled_193))
         }

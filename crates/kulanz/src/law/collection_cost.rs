@@ -35,7 +35,7 @@ pub struct Options {
     /// Value of the claim in euros: its principal
     value: String,
     /// Day on which the agency is mandated; today where left out
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     mandated: Option<Date>,
     /// Factor of the business fee (VV 2300 RVG)
     #[arg(long, value_parser = decimal)]

@@ -32,13 +32,13 @@ All grounds that can be judged from what is given are shown; the earliest one co
 #[derive(Debug, Args)]
 pub struct Options {
     /// Due date
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     due: Option<Date>,
     /// The due date was agreed, not set by the creditor alone
     #[arg(long, requires = "due")]
     agreed: bool,
     /// Day of an event from which an agreed period runs, such as delivery
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     event: Option<Date>,
     /// Days of that period
     #[arg(long, value_name = "N", default_value_t = 0, requires = "event")]
@@ -47,7 +47,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 0, requires = "event")]
     event_months: u16,
     /// Day on which the invoice arrived
-    #[arg(long, value_name = "DATE", requires = "due")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day, requires = "due")]
     invoice_received: Option<Date>,
     /// The invoice told of the 30 days
     #[arg(long)]
@@ -59,16 +59,16 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "consumer")]
     debtor: Debtor,
     /// Day on which a reminder (Mahnung) arrived
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     reminder: Option<Date>,
     /// Deadline that the reminder names
-    #[arg(long, value_name = "DATE", requires = "reminder")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day, requires = "reminder")]
     deadline: Option<Date>,
     /// Day on which the debtor refused seriously and finally
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     refused: Option<Date>,
     /// Day on which an action or a payment order was served
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     served: Option<Date>,
     /// The debtor has shown not to be at fault
     #[arg(long)]

@@ -40,10 +40,10 @@ pub struct Options {
     /// Principal that is owed; costs and interest bear none (§ 289 BGB)
     principal: String,
     /// First day
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     from: Date,
     /// Last day
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     to: Date,
     /// Who owes it
     #[arg(long, value_enum, default_value = "consumer")]
@@ -52,10 +52,10 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "de")]
     law: Country,
     /// Day on which the obligation arose: before 2014-07-29 businesses owe 8 points
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     arose: Option<Date>,
     /// Of a continuing obligation: day on which this part of it was performed
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     performed: Option<Date>,
     /// Not for goods or services (damages, fines, repayments)
     #[arg(long)]

@@ -28,13 +28,13 @@ Days without an end (`2025-12-01..`) still go on. Both ends count.";
 #[command(group = clap::ArgGroup::new("period").required(true))]
 pub struct Options {
     /// Day on which the claim fell due: three years from the end of its year
-    #[arg(long, value_name = "DATE", group = "period")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day, group = "period")]
     due: Option<Date>,
     /// Day on which a title became final: thirty years from it
-    #[arg(long, value_name = "DATE", group = "period")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day, group = "period")]
     title_final: Option<Date>,
     /// Days on which the debtor acknowledged the claim or paid a part (§ 212 BGB)
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = crate::typed::day)]
     acknowledged: Vec<Date>,
     /// Negotiations (§ 203 BGB)
     #[arg(long, value_name = "FROM..TO", value_parser = span)]
