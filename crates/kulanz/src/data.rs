@@ -39,7 +39,7 @@ fn opened(
     opened.map_err(|error| match error {
         StoreError::InUse => {
             anyhow::anyhow!(
-                "{} is in use: another `kulanz` is working on it",
+                "{} is in use: another `kulanz` is working on it; end that one first",
                 place(data, settings)
             )
         }

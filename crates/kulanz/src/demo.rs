@@ -546,6 +546,11 @@ async fn report(running: &Running, options: &Options, links: &[serde_json::Value
     }
     println!();
     crate::book::print(&book);
+    let data = running.house.places.data.display();
+    if options.exit {
+        println!("\nIts data are in {data}. Without --exit a server is left up on them.");
+        return Ok(());
+    }
     println!("\nOpen {}/outbox for each message as its reader saw it.", running.url());
     println!("Debtors' pages, one for each state:");
     for link in links {
@@ -560,10 +565,12 @@ async fn report(running: &Running, options: &Options, links: &[serde_json::Value
         crate::http::shown(running.house.engine.clock().now())
     );
     println!("{}", curl(&running.url()));
-    println!("\nIts reminder is in the outbox within seconds.");
-    if !options.exit {
-        println!("ready: {}   (Ctrl-C ends it)", running.url());
-    }
+    println!(
+        "\nIts reminder is in the outbox within seconds. In another terminal this says why:\n"
+    );
+    let program = std::env::args().next().unwrap_or_else(|| "kulanz".to_owned());
+    println!("{program} policy explain lindenmoor/K-me --data {data}\n");
+    println!("ready: {}   (Ctrl-C ends it)", running.url());
     Ok(())
 }
 

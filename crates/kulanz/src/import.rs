@@ -242,7 +242,8 @@ pub fn check(places: &Places, paths: &[PathBuf], as_json: bool) -> Result<ExitCo
         println!("{}", serde_json::to_string_pretty(&json!({ "good": good, "found": rows }))?);
     } else {
         for (place, severity, pointer, sentence) in &found {
-            println!("{place}: {severity}: {pointer}: {sentence}");
+            let pointer = if pointer.is_empty() { "" } else { &format!("{pointer}: ") };
+            println!("{place}: {severity}: {pointer}{sentence}");
         }
         println!("{good} events keep to the contract, {errors} do not");
     }

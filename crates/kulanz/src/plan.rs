@@ -41,8 +41,8 @@ use crate::{
 
 /// Beside the help of `policy plan`.
 pub const EXAMPLES: &str = "\
-Both futures are told as if nobody paid and nobody answered. Nothing is changed, also beside a server;
-the plan is kept under plans/ in the data folder.
+Both futures are told as if nobody paid and nobody answered. Nothing is changed, also beside a
+server; the plan is kept under plans/ in the data folder.
 
 Examples:
   kulanz policy plan policies/shop-b2c
@@ -52,9 +52,9 @@ With `prices: { letter: 0.95, sms: 0.075 }` in kulanz.yaml it says what the mess
 
 /// Beside the help of `policy apply`.
 pub const APPLY_EXAMPLES: &str = "\
-Refused where the files or the policy in force changed since the plan, or a fresh plan differs by more
-than the tolerance. From the first apply on, a changed file in the folder comes into force for that
-creditor and currency by another apply alone.
+Refused where the files or the policy in force changed since the plan, or a fresh plan differs by
+more than the tolerance. From the first apply on, a changed file in the folder comes into force for
+that creditor and currency by another apply alone.
 
 Example:
   kulanz policy apply 3f2a9c01d4e5 --as ada";

@@ -34,10 +34,11 @@ use crate::{
 
 /// Beside the help of `policy simulate`.
 pub const EXAMPLES: &str = "\
-Each open account is played ahead by the code that decides. Payments are drawn for it many times, as
-often as this book's debtors paid so far where they stood alike; what follows a payment does not happen.
-The same is done for the last days of the history, and compared with what happened on them. Nothing is
-changed, also beside a server. docs/simulate.md has the formulas, and what a forecast cannot know.
+Each open account is played ahead by the code that decides. Payments are drawn for it many times,
+as often as this book's debtors paid so far where they stood alike; what follows a payment does not
+happen. The same is done for the last days of the history, and compared with what happened on them.
+Nothing is changed, also beside a server. docs/simulate.md has the formulas, and what a forecast
+cannot know.
 
 Exit code 2: the history is too short for a forecast in any currency.
 

@@ -83,6 +83,10 @@ async fn create(
     } else {
         println!("{token}");
         eprintln!("This is the only time that it is shown. It says: {person}, {role}.");
+        let file = |id: &CreditorId| places.config.join(format!("policies/creditors/{id}.yaml"));
+        if let Some(id) = creditor.filter(|id| !file(id).exists()) {
+            eprintln!("note: it is good for {id} alone, and there is no {}", file(&id).display());
+        }
     }
     Ok(())
 }
