@@ -108,7 +108,7 @@ enum Command {
     Outbox(Outbox),
     /// Inbound events that could not be taken
     #[command(subcommand)]
-    DeadLetters(Letters),
+    DeadLetters(letters::Letters),
     /// Placements at collection agencies
     #[command(subcommand)]
     Handoff(Handoffs),
@@ -386,31 +386,6 @@ enum Outbox {
 }
 
 #[derive(Debug, Subcommand)]
-enum Letters {
-    /// Dead letters with their reasons
-    List {
-        /// Closed ones too
-        #[arg(long)]
-        all: bool,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// One dead letter with its original bytes
-    Show {
-        /// Number
-        number: u64,
-    },
-    /// Try one again, or all
-    Retry {
-        /// Number; all where left out
-        number: Option<u64>,
-        #[command(flatten)]
-        by: By,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 enum Handoffs {
     /// Placements that wait, lack something, or are out
     List {
@@ -564,18 +539,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Account(command) => accounts(&places, *command).await?,
         Command::Override(command) => overrides::run(&places, command).await?,
         Command::Outbox(command) => outboxes(&places, command).await?,
-        Command::DeadLetters(command) => match command {
-            Letters::List { all, json } => {
-                letters::list(&*data::read(&places).await?, all, json).await?;
-            }
-            Letters::Show { number } => {
-                let store = data::read(&places).await?;
-                letters::show(&*store, &places, number).await?;
-            }
-            Letters::Retry { number, by } => {
-                order(&places, Order::RetryDeadLetters { number }, by).await?;
-            }
-        },
+        Command::DeadLetters(command) => letters::run(&places, command).await?,
         Command::Handoff(command) => match command {
             Handoffs::List { json } => {
                 handoff::list(&*data::read(&places).await?, json).await?;

@@ -8,12 +8,81 @@ use kulanz_wire::DecodeOptions;
 use serde_json::json;
 
 use crate::{
+    cli::By,
+    client, data,
     house::{self, House, Places, count, harmless},
     intake,
+    orders::Order,
     settings::Settings,
 };
 
 const MOST: u32 = 100_000;
+
+/// `kulanz dead-letters …`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Letters {
+    /// Dead letters with their reasons
+    List {
+        /// Closed ones too
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One dead letter with its original bytes
+    Show {
+        /// Number
+        number: u64,
+    },
+    /// Try one again, or all
+    Retry {
+        /// Number; all where left out
+        number: Option<u64>,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Close some that nobody will mend, such as those of a wrong file
+    #[command(after_help = "Examples:\n  kulanz dead-letters discard 7 --as ada\n  kulanz \
+                            dead-letters discard $(seq 2 226) --as ada\n\nThey are kept, and shown \
+                            by `list --all`. An event that is sent once more is taken as ever.")]
+    Discard {
+        /// Their numbers
+        #[arg(required = true, value_name = "NUMBER")]
+        numbers: Vec<u64>,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+/// Runs `kulanz dead-letters …`.
+pub async fn run(places: &Places, command: Letters) -> Result<()> {
+    match command {
+        Letters::List { all, json } => list(&*data::read(places).await?, all, json).await,
+        Letters::Show { number } => show(&*data::read(places).await?, places, number).await,
+        Letters::Retry { number, by } => {
+            client::give(places, Order::RetryDeadLetters { number }, by.into()).await
+        }
+        Letters::Discard { numbers, by } => {
+            client::give(places, Order::DiscardDeadLetters { numbers }, by.into()).await
+        }
+    }
+}
+
+/// Closes dead letters for good: all that are named, or none where one of them is not open.
+pub async fn discard(house: &House, numbers: &[u64], person: &str) -> Result<String> {
+    let store = house.engine.store();
+    let open = store.dead_letters(true, MOST).await?;
+    if let Some(number) = numbers.iter().find(|&&n| open.iter().all(|one| one.number != n)) {
+        bail!("no open dead letter {number}; `kulanz dead-letters list` shows those there are");
+    }
+    let mut closed = 0;
+    for number in numbers {
+        closed += usize::from(store.close_dead_letter(*number).await?);
+        tracing::info!(number, person, "a dead letter was discarded");
+    }
+    Ok(format!("{} discarded", count(closed, "dead letter")))
+}
 
 /// Tries one dead letter again, or all open ones. Those that fail again stay open.
 pub async fn retry(house: &House, number: Option<u64>) -> Result<String> {
@@ -82,7 +151,10 @@ pub async fn list(store: &dyn Store, all: bool, as_json: bool) -> Result<()> {
             letter.detail
         );
     }
-    println!("`kulanz dead-letters retry` tries them again once what is wrong was mended");
+    println!(
+        "`kulanz dead-letters retry` tries them again once what is wrong was mended; `discard` closes \
+         what nobody will mend"
+    );
     Ok(())
 }
 

@@ -166,6 +166,11 @@ pub enum Order {
         /// Which; `None`: all.
         number: Option<u64>,
     },
+    /// Close dead letters that nobody will mend. They are kept, and not tried again.
+    DiscardDeadLetters {
+        /// Which.
+        numbers: Vec<u64>,
+    },
     /// Try a webhook again at once, also where it was parked.
     RetryWebhook {
         /// Its name.
@@ -195,6 +200,7 @@ impl Order {
         match self {
             Self::Erase { .. }
             | Self::GiveUp { write_off: true, .. }
+            | Self::DiscardDeadLetters { .. }
             | Self::RetryWebhook { .. }
             | Self::PutInForce(_) => &["approver", "admin"],
             _ => PERSONS,
@@ -219,7 +225,9 @@ impl Order {
                 Some(creditor)
             }
             Self::PutInForce(applied) => Some(&applied.creditor),
-            Self::RetryDeadLetters { .. } | Self::RetryWebhook { .. } => None,
+            Self::RetryDeadLetters { .. }
+            | Self::DiscardDeadLetters { .. }
+            | Self::RetryWebhook { .. } => None,
         }
     }
 }
@@ -367,6 +375,10 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
         }
         Order::RetryDeadLetters { number } => {
             let said = vec![crate::letters::retry(house, number).await?];
+            Ok(Outcome { said, events: Vec::new() })
+        }
+        Order::DiscardDeadLetters { numbers } => {
+            let said = vec![crate::letters::discard(house, &numbers, person).await?];
             Ok(Outcome { said, events: Vec::new() })
         }
     }

@@ -98,6 +98,17 @@ fn a_line_that_cannot_be_taken_is_kept_with_its_reason_and_its_bytes() {
     let said = house.run(&["dead-letters", "retry", "--as", "ada"]);
     assert!(said.out.contains("11 still open"), "{said:?}");
     assert_eq!(house.json(&["dead-letters", "list"]).as_array().unwrap().len(), 11);
+    // Nobody will mend them: they are closed together or not at all, and kept.
+    let discard = |numbers: &[&str]| {
+        house.run(&[&["dead-letters", "discard"], numbers, &["--as", "ada"]].concat())
+    };
+    discard(&["1", "99"]).refused(&["no open dead letter 99"]);
+    assert_eq!(house.json(&["dead-letters", "list"]).as_array().unwrap().len(), 11);
+    assert!(discard(&["1", "2"]).well().out.contains("2 dead letters discarded"));
+    discard(&["1"]).refused(&["no open dead letter 1"]);
+    assert_eq!(house.json(&["dead-letters", "list"]).as_array().unwrap().len(), 9);
+    assert_eq!(house.json(&["dead-letters", "list", "--all"]).as_array().unwrap().len(), 11);
+    house.run(&["dead-letters", "show", "1"]).well();
 }
 
 #[test]
