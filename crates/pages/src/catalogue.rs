@@ -80,8 +80,8 @@ catalogue! {
     DisputedNext: "Bis dahin müssen Sie nicht zahlen. Wir mahnen Sie auch nicht. Dann melden wir \
                    uns bei Ihnen.",
         "You need not pay until then. We will not send reminders. Then you will hear from us.";
-    DisputeInterest: "In der Zeit zählen Zinsen weiter. Haben Sie recht, fallen sie dafür weg.",
-        "Interest goes on meanwhile. If you are right, you owe none on that part.";
+    DisputeInterest: "In der Zeit können Zinsen dazukommen. Haben Sie recht, fallen sie dafür weg.",
+        "Interest may be added meanwhile. If you are right, you owe none on that part.";
     PromisedTitle: "Sie wollen bis zum {date} zahlen", "You will pay by {date}";
     PromisedText: "Danke, dass Sie uns den Tag genannt haben.",
         "Thank you for telling us the day.";

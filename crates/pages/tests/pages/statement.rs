@@ -125,7 +125,7 @@ async fn what_is_promised_about_interest_stands_where_interest_runs() {
         ("/later", "kommen ab heute keine Zinsen dazu"),
         ("/plan", "Solange Sie die Raten zahlen, kommen keine Zinsen dazu."),
         ("/help", "In der Zeit können Zinsen dazukommen."),
-        ("/disagree", "In der Zeit zählen Zinsen weiter."),
+        ("/disagree", "In der Zeit können Zinsen dazukommen."),
         ("/paid", "Für Ihr Geld zählt der Tag, an dem es bei uns ankam."),
     ] {
         let page = house.get(&format!("{link}{path}")).await;
