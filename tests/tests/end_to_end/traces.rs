@@ -11,18 +11,18 @@ use serde_json::json;
 use super::{
     delivery::overdue,
     events,
-    world::{Installation, Server, eventually},
+    world::{Installation, Server, eventually, lines},
 };
 
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const SHOP: &str = "00f067aa0ba902b7";
+pub const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+pub const SHOP: &str = "00f067aa0ba902b7";
 
 /// A span as it was told; ids in hexadecimal digits.
 #[derive(Debug, Clone, Default)]
-struct Span {
+pub struct Span {
     trace: String,
-    id: String,
-    parent: String,
+    pub id: String,
+    pub parent: String,
     name: String,
     /// Names of spans elsewhere that it belongs to as well.
     links: Vec<String>,
@@ -32,22 +32,22 @@ struct Span {
 
 impl Span {
     #[track_caller]
-    fn attribute(&self, name: &str) -> &str {
+    pub fn attribute(&self, name: &str) -> &str {
         let found = self.attributes.iter().find(|(known, _)| known == name);
         &found.unwrap_or_else(|| panic!("{name}: {self:?}")).1
     }
 }
 
 /// An OpenTelemetry collector that keeps what it is told.
-struct Collector {
-    address: String,
+pub struct Collector {
+    pub address: String,
     spans: Arc<Mutex<Vec<Span>>>,
     /// All bytes, to look for what must not be there.
     bytes: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Collector {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (spans, bytes) = <(Arc<Mutex<Vec<Span>>>, Arc<Mutex<Vec<u8>>>)>::default();
@@ -64,18 +64,28 @@ impl Collector {
         Self { address, spans, bytes }
     }
 
-    fn named(&self, trace: &str, name: &str) -> Vec<Span> {
+    pub fn named(&self, trace: &str, name: &str) -> Vec<Span> {
         let mut spans = self.spans.lock().unwrap().clone();
         spans.retain(|span| span.trace == trace && span.name == name);
         spans
     }
 
-    fn traces(&self) -> Vec<String> {
+    pub fn traces(&self) -> Vec<String> {
         let spans = self.spans.lock().unwrap();
         let mut traces: Vec<String> = spans.iter().map(|span| span.trace.clone()).collect();
         traces.sort();
         traces.dedup();
         traces
+    }
+
+    /// Nothing of a person is among what it was told.
+    #[track_caller]
+    pub fn has_none_of(&self, personal: &[&str]) {
+        let bytes = self.bytes.lock().unwrap();
+        for datum in personal {
+            let found = bytes.windows(datum.len()).any(|part| part == datum.as_bytes());
+            assert!(!found, "{datum}");
+        }
     }
 }
 
@@ -258,10 +268,28 @@ fn an_event_is_traced_from_the_shop_to_the_message_that_it_led_to() {
     assert_eq!(decisions.iter().filter(|one| one.parent == send.id).count(), 1, "{decisions:?}");
 
     assert_eq!(collector.traces(), [other, TRACE]);
-    let bytes = collector.bytes.lock().unwrap();
-    for personal in ["mia.secret", "15112345678", "Kim K-1", "49.90"] {
-        let found = bytes.windows(personal.len()).any(|part| part == personal.as_bytes());
-        assert!(!found, "{personal}");
+    collector.has_none_of(&["mia.secret", "15112345678", "Kim K-1", "49.90"]);
+}
+
+#[test]
+fn an_event_that_names_no_trace_is_in_that_of_its_request() {
+    let (collector, house) = (Collector::start(), Installation::new());
+    house.settings(&json!({ "telemetry": { "otlp": collector.address, "traces": 0.0 } }));
+    let server = house.serve();
+    let own = "0af7651916cd43dd8448eb211c80319c";
+    let due = events::day(30);
+    let events = [
+        events::invoice("atelier/K-1", "R-1", "49.90", &due),
+        traced(events::invoice("atelier/K-2", "R-2", "5.00", &due), own, "01"),
+    ];
+    let request = format!("00-{TRACE}-{SHOP}-01");
+    let headers = [super::http::NDJSON, ("traceparent", &*request)];
+    let answer = server.post("/v1/events", &headers, lines(&events).as_bytes());
+    assert_eq!(answer.status, 202, "{answer:?}");
+    server.stop();
+    for (trace, account) in [(TRACE, "atelier/K-1"), (own, "atelier/K-2")] {
+        let [intake] = &*collector.named(trace, "intake.take_event") else { panic!("{trace}") };
+        assert_eq!((intake.attribute("account"), &*intake.parent), (account, SHOP));
     }
 }
 

@@ -65,7 +65,11 @@ pub async fn take(
                         kulanz_wire::decode_binary(Transport::Http, named, part, &options);
                     (Cow::Owned(structured(&headers, part)), decoded)
                 }
-                _ => (Cow::Borrowed(*part), kulanz_wire::decode(part, &options)),
+                _ => {
+                    let decoded = kulanz_wire::decode(part, &options);
+                    let decoded = decoded.map(|inbound| in_trace(inbound, &headers));
+                    (Cow::Borrowed(*part), decoded)
+                }
             };
             match forbids(token.as_ref(), &decoded) {
                 Some(answer) => forbidden.push((at, answer)),
@@ -81,6 +85,15 @@ pub async fn take(
     }
     let single = matches!(mode, Mode::Structured | Mode::Binary);
     Ok(receipts(answers, single))
+}
+
+/// Where the event names no trace, it is in that of its request.
+fn in_trace(mut inbound: kulanz_wire::Inbound, headers: &HeaderMap) -> kulanz_wire::Inbound {
+    if inbound.traceparent.is_none() {
+        let told = headers.get("traceparent").and_then(|value| value.to_str().ok());
+        inbound.traceparent = told.map(ToOwned::to_owned);
+    }
+    inbound
 }
 
 /// A token of one creditor speaks for that one alone. What it says of another's accounts is not

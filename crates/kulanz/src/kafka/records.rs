@@ -30,10 +30,24 @@ pub fn arrived<'a>(
                 kulanz_wire::decode_binary(Transport::Kafka, headers(record), value, options);
             (Cow::Owned(structured(record, value)), decoded)
         }
-        Some(value) => (Cow::Borrowed(value), kulanz_wire::decode(value, options)),
+        Some(value) => {
+            let decoded = kulanz_wire::decode(value, options);
+            (Cow::Borrowed(value), decoded.map(|inbound| in_trace(inbound, record)))
+        }
     };
     let decoded = decoded.and_then(|inbound| in_its_place(inbound, record, settings));
     Arrived { bytes, origin: origin(record), decoded }
+}
+
+/// Where the event names no trace, it is in that of its record: a producer that is instrumented
+/// says so in a header, whatever the value is.
+fn in_trace(mut inbound: Inbound, record: &OwnedMessage) -> Inbound {
+    if inbound.traceparent.is_none() {
+        let told = headers(record).find(|(name, _)| name.eq_ignore_ascii_case("traceparent"));
+        let told = told.and_then(|(_, value)| std::str::from_utf8(value).ok());
+        inbound.traceparent = told.map(ToOwned::to_owned);
+    }
+    inbound
 }
 
 fn headers(record: &OwnedMessage) -> impl Iterator<Item = (&str, &[u8])> {

@@ -15,5 +15,5 @@ mod load;
 mod outages;
 mod reader;
 mod servers;
-mod sql;
+pub mod sql;
 mod verify;

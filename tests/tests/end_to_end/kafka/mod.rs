@@ -5,6 +5,7 @@ pub mod instances;
 mod notices;
 mod outbound;
 mod topics;
+mod traces;
 
 use std::{
     collections::BTreeMap,
