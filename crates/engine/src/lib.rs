@@ -321,6 +321,12 @@ impl Engine {
         self.own.send_replace(partitions);
     }
 
+    /// Comes back where the ledger has died: nothing can be recorded, decided or sent any more, by this
+    /// engine or its clones. Never else.
+    pub async fn died(&self) {
+        self.work.closed().await;
+    }
+
     /// Whether what was to be written last, within half a minute, found no room. Reading goes on.
     pub fn lacks_room(&self) -> bool {
         self.room.is_missing()
@@ -603,6 +609,36 @@ pub fn token_hash(token: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{collections::HashMap, sync::Arc, time::Duration};
+
+    use kulanz_store::{Store, sqlite::SqliteStore};
+
+    use super::{Engine, Fault, Mode, SharedRules, clock::Clock, vault::Vault};
+
+    #[test]
+    fn a_ledger_that_dies_is_told_of_and_nothing_is_taken_after_it() {
+        let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (theirs, ours) = (runtime(), runtime());
+        let folder = tempfile::TempDir::new().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let (vault, rules) = (Arc::new(Vault::new([7; 32])), SharedRules::new(HashMap::new()));
+        let engine = {
+            let _inside = theirs.enter();
+            Engine::start(store, vault, Clock::wall(), rules, Mode::Serving)
+        };
+        ours.block_on(async {
+            let lives = tokio::time::timeout(Duration::from_millis(50), engine.died()).await;
+            assert!(lives.is_err());
+            assert_eq!(engine.record(Vec::new()).await.unwrap(), []);
+        });
+        // Its task ends with its runtime, as it would where it panics.
+        theirs.shutdown_background();
+        ours.block_on(engine.died());
+        let refused = ours.block_on(engine.record(Vec::new()));
+        assert!(matches!(refused, Err(Fault::Stopped)), "{refused:?}");
+    }
+
     #[test]
     fn a_key_lies_on_the_partition_that_kafka_gives_it() {
         // Values of the reference implementation's own tests.

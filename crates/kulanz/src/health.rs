@@ -1,5 +1,7 @@
 //! For whoever watches over a server: whether it lives, whether it can work, and its figures.
 
+use std::sync::atomic::Ordering;
+
 use axum::{
     Router,
     extract::State,
@@ -23,7 +25,11 @@ pub fn router(server: Server) -> Router {
 }
 
 /// Whether the store answers and has room: else nothing can be taken, and a restart would not help.
+/// Whoever still has a connection to a server that ends is told so.
 async fn ready(State(server): State<Server>) -> Response {
+    if server.ending.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the server ends\n").into_response();
+    }
     if server.house.engine.lacks_room() {
         let said = "no space left for the data\n";
         return (StatusCode::SERVICE_UNAVAILABLE, said).into_response();

@@ -15,7 +15,10 @@ mod placements;
 pub mod problem;
 pub mod schema;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use anyhow::{Context, Result, bail};
 use axum::{
@@ -37,6 +40,8 @@ pub struct Server {
     pub base_url: Arc<str>,
     /// Test pages may be shown.
     pub sandbox: bool,
+    /// The server has begun to end, told to or since a part of it has died.
+    pub ending: Arc<AtomicBool>,
 }
 
 /// The routes of the program itself; debtors' pages are merged in by the caller.

@@ -1,6 +1,15 @@
 //! `kulanz serve`: events in, wake-ups, messages out, pages; until it is told to stop.
 
-use std::{collections::HashMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
 use kulanz_delivery::dispatcher::Dispatcher;
@@ -48,6 +57,7 @@ pub struct Running {
     router: axum::Router,
     webhooks: Vec<webhooks::Endpoint>,
     kafka: Option<kafka::Running>,
+    ending: Arc<AtomicBool>,
 }
 
 impl Running {
@@ -76,7 +86,9 @@ impl Running {
             dev_mode: sandbox,
             renew: Some(renewal(&dispatcher)),
         };
-        let server = Server { house: Arc::clone(&house), base_url: shared_url, sandbox };
+        let ending = Arc::<AtomicBool>::default();
+        let (known, told) = (Arc::clone(&house), Arc::clone(&ending));
+        let server = Server { house: known, base_url: shared_url, sandbox, ending: told };
         let router = health::router(server.clone())
             .merge(http::router(server))
             .merge(kulanz_pages::router(pages));
@@ -86,7 +98,7 @@ impl Running {
             );
         }
         let kafka = kafka::Running::start(&house).await?;
-        Ok(Self { house, dispatcher, address, listener, router, webhooks, kafka })
+        Ok(Self { house, dispatcher, address, listener, router, webhooks, kafka, ending })
     }
 
     /// Where it can be reached.
@@ -130,7 +142,11 @@ impl Running {
             error = died(&mut wake_ups, "takes wake-ups") => Err(error),
             error = died(&mut messages, "sends messages") => Err(error),
             error = failed(kafka.as_mut()) => Err(error),
+            () = self.house.engine.died() => Err(anyhow!(
+                "the part of the server that decides and records has died, so the server ends too"
+            )),
         };
+        self.ending.store(true, Ordering::Relaxed);
         if let Err(error) = &served {
             tracing::error!("{error:#}");
         }

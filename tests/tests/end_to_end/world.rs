@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::LazyLock,
     time::{Duration, Instant},
 };
@@ -270,6 +270,11 @@ impl Server {
     /// Whether the process is there.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// How it ended by itself; nobody asks it to.
+    pub fn ended(mut self) -> ExitStatus {
+        within(60, "the server ends by itself", || self.child.try_wait().unwrap())
     }
 
     /// SIGKILL.

@@ -333,4 +333,15 @@ mod tests {
         kafka.stop().await;
         assert!(stopped.load(Ordering::Relaxed));
     }
+
+    #[tokio::test]
+    async fn a_part_that_ends_and_was_not_told_to_is_told_like_one_that_died() {
+        let (tell, _) = watch::channel(Told::Run);
+        let mut parts = JoinSet::new();
+        parts.spawn(async { Ok(()) });
+        let mut kafka = Running { stop: Arc::default(), tell, parts };
+        let told = format!("{:#}", kafka.failed().await);
+        assert!(told.contains("so the server ends too"), "{told}");
+        assert!(told.ends_with("it came to its end"), "{told}");
+    }
 }

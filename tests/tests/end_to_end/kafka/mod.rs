@@ -1,5 +1,7 @@
 //! Kafka, in and out: the program against a broker, with a client of its own on the other side.
 
+#[cfg(target_os = "linux")]
+mod death;
 mod inbound;
 pub mod instances;
 mod notices;
