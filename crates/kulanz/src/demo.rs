@@ -20,7 +20,7 @@ use kulanz_domain::{
     ids::*,
     money::{Decimal, Money},
 };
-use kulanz_engine::{Engine, ExecuteError, Incoming, Mode, clock::Clock};
+use kulanz_engine::{Engine, ExecuteError, Incoming, clock::Clock};
 use kulanz_store::{InboxKey, OutboxState};
 use kulanz_wire::DecodeOptions;
 use serde_json::json;
@@ -89,8 +89,7 @@ pub async fn run(places: Places, options: Options) -> Result<()> {
             .with_context(|| format!("{} cannot be emptied", places.data.display()))?;
     }
     let clock = Clock::standing(start);
-    let settings = crate::settings::Settings::default(); // no message of a demo leaves it
-    let house = House::open_with(places, settings, clock.clone(), Mode::Serving).await?;
+    let house = House::open_demo(places, clock.clone()).await?;
     let address = SocketAddr::from(([127, 0, 0, 1], options.port));
     let running = Running::new(house, address).await?;
     walk(&running, &options, start, end).await?;

@@ -111,16 +111,23 @@ impl House {
     /// Opens an installation. Erasures that a restored copy does not know are applied again.
     pub async fn open(places: Places, clock: Clock, mode: Mode) -> Result<Self> {
         let settings = Settings::read(&places.config)?;
-        Self::open_with(places, settings, clock, mode).await
+        Self::open_with(places, Some(settings), clock, mode).await
     }
 
-    /// The same with settings from elsewhere.
-    pub async fn open_with(
+    /// Opens one that no message leaves, whatever settings and creditors' files say.
+    pub async fn open_demo(places: Places, clock: Clock) -> Result<Self> {
+        Self::open_with(places, None, clock, Mode::Serving).await
+    }
+
+    /// Without settings it is a demo.
+    async fn open_with(
         places: Places,
-        settings: Settings,
+        settings: Option<Settings>,
         clock: Clock,
         mode: Mode,
     ) -> Result<Self> {
+        let is_demo = settings.is_none();
+        let settings = settings.unwrap_or_default();
         let today = clock.now().to_zoned(TimeZone::UTC).date();
         let mut folder = load_policies(&places.config, today)?;
         let store = data::open(&places.data, &settings).await?;
@@ -146,7 +153,11 @@ impl House {
             folder = load_policies(&places.config, today)?;
         };
         settled.said.iter().for_each(|sentence| tracing::warn!("{sentence}"));
-        let loaded = Arc::new(settled.loaded);
+        let mut loaded = settled.loaded;
+        if is_demo {
+            loaded.creditors.values_mut().for_each(keep_here);
+        }
+        let loaded = Arc::new(loaded);
         let base_rates = Installed::read(&places.data)?;
         let laws = loaded.rules.values().map(|rules| rules.creditor.law);
         for warning in base_rates.warnings(laws, today) {
@@ -165,15 +176,8 @@ impl House {
 
     /// What tells a shop's own gateway of its messages.
     fn by_kafka(&self, file: &CreditorFile) -> Result<Arc<dyn Sender>> {
-        let place = || format!("{} has `via: kafka`", file.file.display());
-        match &self.settings.kafka {
-            Some(kafka) => kafka::notices(kafka).with_context(place),
-            None => bail!(
-                "{}, and no Kafka is named: write `kafka: {{ brokers: \"HOST:PORT\" }}` into \
-                 kulanz.yaml, or set KULANZ_KAFKA__BROKERS; or take `via` out",
-                place()
-            ),
-        }
+        kafka::notices(self.settings.kafka.as_ref())
+            .with_context(|| format!("{} has `via: kafka`", file.file.display()))
     }
 
     /// The dispatcher with the senders of the settings.
@@ -222,6 +226,17 @@ impl House {
             dispatcher.add_texts(reference.name.as_str(), reference.version, Arc::new(templates));
         }
         Ok(dispatcher)
+    }
+}
+
+/// In a demo the outbox page takes the place of a shop's own gateway too.
+fn keep_here(file: &mut CreditorFile) {
+    if !file.by_kafka.is_empty() {
+        tracing::warn!(
+            "{} has `via: kafka`: no message leaves a demo, so those are on the outbox page too",
+            file.file.display()
+        );
+        file.by_kafka.clear();
     }
 }
 

@@ -130,8 +130,12 @@ impl Running {
     }
 }
 
-/// Takes messages to shops that send them themselves.
-pub fn notices(settings: &KafkaSettings) -> Result<Arc<dyn Sender>> {
+/// Takes messages to shops that send them themselves; there has to be a cluster.
+pub fn notices(settings: Option<&KafkaSettings>) -> Result<Arc<dyn Sender>> {
+    let settings = settings.context(
+        "no Kafka is named: write `kafka: { brokers: \"HOST:PORT\" }` into kulanz.yaml, or set \
+         KULANZ_KAFKA__BROKERS; or take `via` out",
+    )?;
     Ok(Arc::new(Notices::new(settings)?))
 }
 

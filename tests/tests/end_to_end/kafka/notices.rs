@@ -8,7 +8,7 @@ use super::{
     super::{
         delivery::{overdue, states},
         events::{day, event, moment, payment},
-        world::{Installation, Server, eventually},
+        world::{Installation, Server, copy, eventually, repository},
     },
     Record, Topics,
     outbound::{keeps_to, schema},
@@ -216,4 +216,27 @@ fn a_shop_that_sends_itself_needs_kafka() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("via: kafka", "via: pigeon")).unwrap();
     house.run(&["creditor", "check"]).refused(&["`pigeon` is not known here"]);
+}
+
+#[test]
+fn a_demo_of_a_shop_that_sends_itself_needs_none_and_keeps_its_messages() {
+    let shop = Installation::new();
+    let policies = shop.config().join("policies");
+    fs::remove_dir_all(&policies).unwrap();
+    copy(&repository().join("policies"), &policies);
+    let file = policies.join("creditors/lindenmoor.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let from = "from: rechnung@lindenmoor.example\n";
+    let own = text.replace(from, &format!("{from}    via: kafka\n"));
+    assert_ne!(own, text);
+    fs::write(&file, own).unwrap();
+    // Settings are none of a demo's.
+    shop.settings(&json!({ "kafka": { "brokers": "127.0.0.1:9" } }));
+    let said = shop.run(&["demo", "--exit", "--json", "--months", "1", "--port", "0"]).well();
+    let told = "lindenmoor.yaml has `via: kafka`: no message leaves a demo";
+    assert!(said.err.contains(told), "{}", said.err);
+    let rows = Installation::with_data(&shop.data().join("demo")).json(&["outbox", "list"]);
+    let mails = rows.as_array().unwrap().iter().filter(|row| row["channel"] == "email");
+    let sent = mails.filter(|row| row["state"] == "sent").count();
+    assert!(sent > 10, "{sent}: {rows}");
 }
