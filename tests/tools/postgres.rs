@@ -42,14 +42,15 @@ impl Server {
     /// A server that can be stopped, whatever `KULANZ_TEST_POSTGRES` says.
     #[allow(dead_code, reason = "not every binary stops its server")]
     pub fn own() -> Self {
-        Self::own_below(&files())
+        Self::own_on(&files(), &[])
     }
 
-    /// The same, its files below this folder.
+    /// The same, its files below this folder, with what its processes are to have in their environment.
     #[allow(dead_code, reason = "not every binary chooses the disk")]
-    pub fn own_below(folder: &Path) -> Self {
+    pub fn own_on(folder: &Path, environment: &[(&str, String)]) -> Self {
         Self::start_with(folder, |command| {
             command.env_remove("KULANZ_TEST_POSTGRES");
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
         })
     }
 

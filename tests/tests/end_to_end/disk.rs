@@ -1,8 +1,10 @@
-//! A full disk: a small file system of its own, which only root can mount.
+//! A full disk: a small file system of its own where one can be mounted, which takes root; elsewhere a
+//! folder whose files a shim below the C library keeps from growing.
 
 use std::{
     fs,
     io::ErrorKind,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,40 +14,57 @@ use tempfile::TempDir;
 
 use super::{
     events::invoice,
+    processes::shim,
     world::{Installation, eventually, lines},
 };
 
-pub struct SmallDisk(TempDir);
+pub struct SmallDisk {
+    folder: TempDir,
+    mounted: bool,
+}
 
 impl SmallDisk {
-    /// `None` where nothing can be mounted.
-    pub fn mount(megabytes: u32) -> Option<Self> {
+    pub fn new(megabytes: u32) -> Self {
         let folder = TempDir::new().unwrap();
         let size = format!("size={megabytes}m");
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
             .arg(folder.path())
             .output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(folder)),
-            Ok(output) => {
-                println!("SKIPPED: no disk to fill: {}", String::from_utf8_lossy(&output.stderr));
-                None
-            }
-            Err(error) => {
-                println!("SKIPPED: no disk to fill: {error}");
-                None
-            }
-        }
+        let mounted = match mount {
+            Ok(output) if output.status.success() => return Self { folder, mounted: true },
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        println!("no disk can be mounted ({}): a shim stands in for it", mounted.trim());
+        // A database's server may run as somebody else.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::copy(shim("full_disk"), folder.path().join("full_disk.so")).unwrap();
+        Self { folder, mounted: false }
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
+    }
+
+    /// What a program needs that is to find this disk full.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        if self.mounted {
+            return Vec::new();
+        }
+        let folder = self.path().canonicalize().unwrap().display().to_string();
+        vec![("LD_PRELOAD", format!("{folder}/full_disk.so")), ("FULL_DISK", folder)]
     }
 
     /// A file that leaves so many kilobytes.
     pub fn fill(&self, left: u64) -> PathBuf {
         let path = self.path().join("ballast");
+        if !self.mounted {
+            // Whoever sees it reads all of it.
+            fs::write(self.path().join("ballast.new"), (1024 * left).to_string()).unwrap();
+            fs::rename(self.path().join("ballast.new"), &path).unwrap();
+            return path;
+        }
         let table =
             Command::new("df").args(["--output=avail", "-k"]).arg(self.path()).output().unwrap();
         let table = String::from_utf8_lossy(&table.stdout).into_owned();
@@ -62,7 +81,9 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
+        if self.mounted {
+            let _ = Command::new("umount").arg(self.path()).status();
+        }
     }
 }
 
@@ -76,8 +97,8 @@ fn many() -> Vec<Value> {
 
 #[test]
 fn an_import_onto_a_full_disk_says_so_loses_nothing_and_can_be_repeated() {
-    let Some(disk) = SmallDisk::mount(80) else { return };
-    let house = Installation::with_data(&disk.path().join("data"));
+    let disk = SmallDisk::new(80);
+    let house = Installation::on(&disk);
     let events = many();
     house.import(&house.events("first.ndjson", &events[..100])).well();
     let file = house.events("all.ndjson", &events);
@@ -99,8 +120,8 @@ fn an_import_onto_a_full_disk_says_so_loses_nothing_and_can_be_repeated() {
 
 #[test]
 fn a_server_on_a_full_disk_confirms_nothing_that_is_not_recorded_and_goes_on_later() {
-    let Some(disk) = SmallDisk::mount(80) else { return };
-    let house = Installation::with_data(&disk.path().join("data"));
+    let disk = SmallDisk::new(80);
+    let house = Installation::on(&disk);
     let server = house.serve();
     server.accept(&many()[..10]);
     let ballast = disk.fill(400);

@@ -8,6 +8,7 @@ mod brake;
 mod crash;
 mod delivery;
 mod deploy;
+#[cfg(target_os = "linux")]
 mod disk;
 mod events;
 mod experiments;

@@ -4,7 +4,10 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
@@ -61,6 +64,27 @@ static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
     assert!(made.status.success(), "the tests' mail server cannot be made: {said}");
     PathBuf::from(String::from_utf8_lossy(&made.stdout).trim())
 });
+
+/// A library to be loaded before the C library, of tests/tools, built where it is first needed.
+#[cfg(target_os = "linux")]
+pub fn shim(name: &str) -> PathBuf {
+    // Tests run beside each other: each builds its own and puts it in place as a whole.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let own = std::env::current_exe().expect("a test knows its own file");
+    let library = own.with_file_name(format!("{name}.so"));
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let built = library.with_extension(format!("{}-{number}", std::process::id()));
+    let said = Command::new("cc")
+        .args(["-Wall", "-Werror", "-shared", "-fPIC", "-O1", "-o"])
+        .arg(&built)
+        .arg(repository().join(format!("tests/tools/{name}.c")))
+        .arg("-ldl")
+        .output()
+        .expect("cc is there, for Rust links by it");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    std::fs::rename(&built, &library).expect("it is built");
+    library
+}
 
 /// A mail server; what it does depends on the recipient, see `smtp_server.py`.
 pub struct MailServer {

@@ -12,6 +12,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use super::disk::SmallDisk;
 use super::http::{self, Answer};
 
 /// The program, brought up to date once a run: `cargo test -p kulanz-tests` alone would not.
@@ -85,6 +87,8 @@ impl Said {
 pub struct Installation {
     folder: TempDir,
     data: PathBuf,
+    /// For every run of the program.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Installation {
@@ -94,13 +98,21 @@ impl Installation {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/policies");
         copy(&from, &folder.path().join("config/policies"));
         let data = folder.path().join("data");
-        Self { folder, data }
+        Self { folder, data, environment: Vec::new() }
     }
 
     /// As [`new`](Self::new), its data in a folder that is already there.
     pub fn with_data(data: &Path) -> Self {
         let mut house = Self::new();
         house.data = data.to_owned();
+        house
+    }
+
+    /// As [`new`](Self::new), its data on a disk that may be full.
+    #[cfg(target_os = "linux")]
+    pub fn on(disk: &SmallDisk) -> Self {
+        let mut house = Self::with_data(&disk.path().join("data"));
+        house.environment = disk.environment();
         house
     }
 
@@ -141,6 +153,7 @@ impl Installation {
         for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }

@@ -1,31 +1,15 @@
 //! Clocks that differ, with a gateway that takes messages and does not say so.
 
-use std::{path::PathBuf, process::Command, sync::LazyLock, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use super::{
-    super::{
-        kafka::server,
-        postgres,
-        world::{Server, repository},
-    },
+    super::{kafka::server, postgres, processes::shim, world::Server},
     fleet::Fleet,
     verify::{begin, verify},
 };
 
 /// What gives a process another wall clock, built where it is first needed.
-static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| {
-    let own = std::env::current_exe().expect("a test knows its own file");
-    let library = own.with_file_name("clock.so");
-    let source = repository().join("tests/tools/clock.c");
-    let said = Command::new("cc")
-        .args(["-Wall", "-Werror", "-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .arg("-ldl")
-        .output()
-        .expect("cc is there, for Rust links by it");
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    library
-});
+static CLOCK: LazyLock<PathBuf> = LazyLock::new(|| shim("clock"));
 
 /// A server whose wall clock is ahead by so many seconds.
 fn serve(fleet: &Fleet, number: usize, seconds: i32) -> Server {

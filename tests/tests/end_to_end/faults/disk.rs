@@ -26,8 +26,8 @@ fn the_disk_of_the_database_is_full_for_its_tables_and_for_its_log() {
     if !server::is_real(what) {
         return;
     }
-    let Some(disk) = SmallDisk::mount(200) else { return };
-    let database = postgres::server::Server::own_below(disk.path());
+    let disk = SmallDisk::new(200);
+    let database = postgres::server::Server::own_on(disk.path(), &disk.environment());
     let admin = database.ask("admin");
     let (mut dice, events) = begin(what, 250);
     let fleet = Fleet::new(2, database.database(), &server::shared().address());
@@ -36,8 +36,9 @@ fn the_disk_of_the_database_is_full_for_its_tables_and_for_its_log() {
     let fed = std::thread::scope(|scope| {
         let feeding = scope.spawn(|| fleet.feed(&mut own, &events, Duration::from_millis(180)));
         std::thread::sleep(Duration::from_millis(1_000 + dice.below(2_000)));
-        // Its log has room yet.
+        // Its log has room yet, in a file that is there.
         rows(&admin, "SELECT pg_switch_wal()");
+        rows(&admin, "SELECT pg_logical_emit_message(true, 'room', 'begins')");
         let ballast = disk.fill(64);
         // What fits into room that its tables have already may still be written in between.
         for server in servers.iter().flatten() {

@@ -8,6 +8,7 @@
 
 #[cfg(target_os = "linux")]
 mod clocks;
+#[cfg(target_os = "linux")]
 mod disk;
 mod fleet;
 mod late;

@@ -4,8 +4,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
-    process::Command,
     time::Duration,
 };
 
@@ -15,25 +13,11 @@ use super::{
     super::{
         delivery::{overdue, states},
         events::invoice,
-        world::{Installation, eventually, repository},
+        processes::shim,
+        world::{Installation, eventually},
     },
     Topics,
 };
-
-/// What makes a thread panic.
-fn shim() -> PathBuf {
-    let own = std::env::current_exe().expect("a test knows its own file");
-    let library = own.with_file_name("dying_thread.so");
-    let source = repository().join("tests/tools/dying_thread.c");
-    let said = Command::new("cc")
-        .args(["-Wall", "-Werror", "-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .arg("-ldl")
-        .output()
-        .expect("cc is there, for Rust links by it");
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    library
-}
 
 /// What a server says of itself on a connection that is kept; nothing once it is closed.
 fn ready(connection: &mut TcpStream) -> Option<String> {
@@ -45,7 +29,7 @@ fn ready(connection: &mut TcpStream) -> Option<String> {
 
 #[test]
 fn a_server_whose_polling_thread_dies_says_so_and_ends_and_the_next_one_loses_nothing() {
-    let (house, library) = (Installation::new(), shim());
+    let (house, library) = (Installation::new(), shim("dying_thread"));
     let topics = Topics::new(&house);
     // A gateway that takes its time keeps the server at its end for a while.
     let slow = TcpListener::bind("127.0.0.1:0").unwrap();
