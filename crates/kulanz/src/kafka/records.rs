@@ -39,6 +39,16 @@ pub fn arrived<'a>(
     Arrived { bytes, origin: origin(record), decoded }
 }
 
+/// A record that nothing is to be read of.
+pub fn undecoded(record: &OwnedMessage) -> Arrived<'_> {
+    let bytes = match record.payload() {
+        Some(value) if is_binary(record) => Cow::Owned(structured(record, value)),
+        value => Cow::Borrowed(value.unwrap_or_default()),
+    };
+    let decoded = Err(Rejection::new(Reason::Malformed, "", "it was not looked at"));
+    Arrived { bytes, origin: origin(record), decoded }
+}
+
 /// Where the event names no trace, it is in that of its record: a producer that is instrumented
 /// says so in a header, whatever the value is.
 fn in_trace(mut inbound: Inbound, record: &OwnedMessage) -> Inbound {

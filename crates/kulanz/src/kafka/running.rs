@@ -2,10 +2,12 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -204,7 +206,7 @@ impl Intake {
     async fn alone(&self, record: &OwnedMessage) -> Result<()> {
         let mut failed = None;
         for attempt in 1..=ALONE {
-            match self.together(std::slice::from_ref(record), Turn::default()).await {
+            match caught(self.together(std::slice::from_ref(record), Turn::default())).await {
                 Ok(()) => return Ok(()),
                 Err(error) if is_outage(&error) => return Err(error),
                 Err(error) => failed = Some(error),
@@ -212,11 +214,11 @@ impl Intake {
             tokio::time::sleep(Duration::from_millis(200) * attempt).await;
         }
         let Some(error) = failed else { return Ok(()) };
-        let arrived = self.arrived(std::slice::from_ref(record));
-        let Some(one) = arrived.first() else { return Ok(()) };
+        // Decoding it may be what goes wrong.
+        let one = records::undecoded(record);
         tracing::error!(origin = one.origin, error = format!("{error:#}"), "a record always fails");
         let detail = format!("could not be recorded, which is a fault of ours: {error:#}");
-        let letter = intake::letter(&self.house.engine, one, "fault", detail, None).await?;
+        let letter = intake::letter(&self.house.engine, &one, "fault", detail, None).await?;
         self.keep(vec![(record, letter)]).await
     }
 
@@ -271,6 +273,19 @@ impl Intake {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<HashMap<String, u64>>> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A panic as an error, for one record that makes the program panic must not hold up all others. What
+/// it says is on the standard error: it may show what the record says of a person.
+async fn caught(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        let polled = AssertUnwindSafe(|| work.as_mut().poll(context));
+        std::panic::catch_unwind(polled).unwrap_or_else(|_| {
+            Poll::Ready(Err(anyhow!("the program panicked; its standard error says where")))
+        })
+    })
+    .await
 }
 
 /// Our partitions that lie on those of a topic with so many. A cluster may have fewer than we, a
@@ -336,6 +351,20 @@ mod tests {
         let stopped = Arc::clone(&kafka.stop);
         kafka.stop().await;
         assert!(stopped.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn work_on_a_record_that_panics_fails_and_is_no_outage() {
+        let halfway = async {
+            tokio::task::yield_now().await;
+            panic!("of Kim")
+        };
+        let error = caught(halfway).await.unwrap_err();
+        assert!(!is_outage(&error), "it is not waited out");
+        assert!(error.to_string().contains("panicked") && !error.to_string().contains("Kim"));
+        let outage = caught(async { Err(Fault::Stopped.into()) }).await.unwrap_err();
+        assert!(is_outage(&outage), "whatever else goes wrong stays what it is");
+        caught(async { Ok(()) }).await.unwrap();
     }
 
     #[tokio::test]
