@@ -1,8 +1,8 @@
 /* Makes one thread of a program die: loaded before the C library (LD_PRELOAD). Once there is a file
- * named by DYING_THREAD, the first of tokio's threads that goes on waiting by cnd_timedwait, as only
- * librdkafka does for whoever polls, is told by the steady clock that it cannot be read; what it shows
- * is right all the same. Rust's standard library panics at that, as at whatever else goes wrong in a
- * thread; librdkafka does not look. From the panic on the clock can be read again.
+ * named by DYING_THREAD, the first of tokio's threads that goes on waiting by cnd_timedwait, as
+ * only librdkafka does for whoever polls, is told by the steady clock that it cannot be read; what
+ * it shows is right all the same. Rust's standard library panics at that; librdkafka does not look.
+ * From the panic on the clock can be read again.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

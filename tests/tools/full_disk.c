@@ -1,6 +1,7 @@
-/* A small disk where none can be mounted: loaded before the C library (LD_PRELOAD). While there is a file
- * `ballast` in the folder FULL_DISK, files below that folder grow by as many bytes in each process as
- * that file says, and then no more: ENOSPC, as on a full disk. What has its place already is written.
+/* A small disk where none can be mounted: loaded before the C library (LD_PRELOAD). While there is
+ * a file `ballast` in the folder FULL_DISK, files below that folder grow by as many bytes in each
+ * process as that file says, and then no more: ENOSPC, as on a full disk. What has its place
+ * already is written.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -94,15 +95,16 @@ static long long place(int fd)
         return grow(fd, end) == 0 ? real given : -1; \
     }
 
-OVER(ssize_t, write, (int fd, const void *from, size_t size), (fd, from, size), place(fd) + (long long)size)
+OVER(ssize_t, write, (int fd, const void *from, size_t size), (fd, from, size),
+     place(fd) + (long long)size)
 OVER(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count),
      place(fd) + bytes(parts, count))
 OVER(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at),
      at + (long long)size)
 OVER(ssize_t, pwrite64, (int fd, const void *from, size_t size, off64_t at), (fd, from, size, at),
      at + (long long)size)
-OVER(ssize_t, pwritev, (int fd, const struct iovec *parts, int count, off_t at), (fd, parts, count, at),
-     at + bytes(parts, count))
+OVER(ssize_t, pwritev, (int fd, const struct iovec *parts, int count, off_t at),
+     (fd, parts, count, at), at + bytes(parts, count))
 OVER(ssize_t, pwritev64, (int fd, const struct iovec *parts, int count, off64_t at),
      (fd, parts, count, at), at + bytes(parts, count))
 OVER(int, ftruncate, (int fd, off_t size), (fd, size), size)

@@ -45,7 +45,7 @@ impl Server {
         Self::own_on(&files(), &[])
     }
 
-    /// The same, its files below this folder, with what its processes are to have in their environment.
+    /// The same, its files below this folder, and this in the environment of its processes.
     #[allow(dead_code, reason = "not every binary chooses the disk")]
     pub fn own_on(folder: &Path, environment: &[(&str, String)]) -> Self {
         Self::start_with(folder, |command| {

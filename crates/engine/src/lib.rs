@@ -321,8 +321,8 @@ impl Engine {
         self.own.send_replace(partitions);
     }
 
-    /// Comes back where the ledger has died: nothing can be recorded, decided or sent any more, by this
-    /// engine or its clones. Never else.
+    /// Comes back where the ledger has died: nothing can be recorded, decided or sent any more, by
+    /// this engine or its clones. Never else.
     pub async fn died(&self) {
         self.work.closed().await;
     }

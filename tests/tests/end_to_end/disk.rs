@@ -1,5 +1,5 @@
-//! A full disk: a small file system of its own where one can be mounted, which takes root; elsewhere a
-//! folder whose files a shim below the C library keeps from growing.
+//! A full disk: a small file system of its own where one can be mounted, which takes root; elsewhere
+//! a folder whose files a shim below the C library keeps from growing.
 
 use std::{
     fs,

@@ -275,8 +275,8 @@ impl Intake {
     }
 }
 
-/// A panic as an error, for one record that makes the program panic must not hold up all others. What
-/// it says is on the standard error: it may show what the record says of a person.
+/// A panic as an error, for one record that makes the program panic must not hold up all others.
+/// What it says is on the standard error: it may show what the record says of a person.
 async fn caught(work: impl Future<Output = Result<()>>) -> Result<()> {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|context| {
