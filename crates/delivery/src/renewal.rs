@@ -109,6 +109,7 @@ impl Renewal<'_> {
             interest: nothing,
             interest_to: day_in(now, &rules.creditor.zone),
             bears_interest: false,
+            searched_on: None,
             deadline: None,
             claims: Vec::new(),
             plans: Vec::new(),

@@ -297,6 +297,7 @@ fn context(
         interest: money(interest),
         interest_to: counted_to.unwrap_or(told_to),
         bears_interest,
+        searched_on: account.searched_in_vain(today, &rules.creditor.zone),
         deadline,
         claims,
         plans: plans.collect(),

@@ -123,6 +123,30 @@ fn no_mahnung_speaks_of_interest_that_is_not_claimed() {
     assert_eq!(checked, 16);
 }
 
+#[test]
+fn every_email_tells_of_a_search_that_was_in_vain_and_of_no_other() {
+    let creditor = creditor();
+    let mut checked = 0;
+    for policy in ["shop-b2c", "shop-b2b", "wholesale", "road-fines"] {
+        let templates = Templates::compile(texts(&folder(policy))).unwrap();
+        let mut message = samples(&occasion(policy, &creditor)).swap_remove(0);
+        for key in templates.keys() {
+            for searched_on in [None, Some(jiff::civil::date(2026, 8, 12))] {
+                message.searched_on = searched_on;
+                let Content::Email(document) = templates.render(key, &message).unwrap() else {
+                    continue;
+                };
+                let words = ["keine Zahlung gefunden", "did not find it"];
+                let told = words.iter().any(|words| document.text.contains(words));
+                assert_eq!(told, searched_on.is_some(), "{policy} {key}: {}", document.text);
+                assert!(!document.text.contains("\n\n\n"), "{policy} {key}");
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 120);
+}
+
 /// Paragraphs and points of lists, without tables, links, greeting and signature.
 fn prose(text: &str) -> String {
     let lines = text.lines().map(|line| line.trim_start_matches("- ").trim_end());

@@ -26,6 +26,7 @@ pub mod policy;
 pub mod reference;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod searches;
 pub mod statement;
 pub mod watch;
 

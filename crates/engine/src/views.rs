@@ -13,6 +13,7 @@ use kulanz_domain::{
     book::{Book, ClaimBook},
     ids::*,
     money::{Currency, Decimal, decimals},
+    searches::PAYMENT_SEARCH,
 };
 use kulanz_store::{BookRow, ClaimRow, NoticeRow, Views, WorkRow};
 use rust_decimal::prelude::ToPrimitive;
@@ -224,7 +225,7 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
         let Some(placed) = entry.placed.as_ref().filter(|_| !entry.released) else { continue };
         let list = match placed.owner.as_str() {
             "hardship" => "hardship",
-            "payment-search" => "payment_search",
+            PAYMENT_SEARCH => "payment_search",
             _ => continue,
         };
         let until = placed.until.map_or_else(String::new, |until| format!(" until {until}"));

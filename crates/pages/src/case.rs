@@ -11,10 +11,9 @@ use kulanz_domain::{
     ids::{AgencyId, InvoiceId},
     money::{Currency, Decimal, Money},
     policy::{PlanTerms, Rules},
+    searches::PAYMENT_SEARCH,
 };
 
-/// Owner of the holds that wait until a payment is found.
-pub(crate) const PAYMENT_SEARCH: &str = "payment-search";
 /// Owner of the holds of people who cannot pay.
 pub(crate) const HARDSHIP: &str = "hardship";
 

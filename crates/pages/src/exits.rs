@@ -15,6 +15,7 @@ use kulanz_domain::{
     fact::{Fact, Stamp},
     ids::{DisputeId, HoldId, IdError, PromiseId},
     money::Decimal,
+    searches::PAYMENT_SEARCH,
 };
 use kulanz_engine::{ExecuteError, Incoming, Receipt};
 use kulanz_store::InboxKey;
@@ -23,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     App,
-    case::{Case, Deed, HARDSHIP, PAYMENT_SEARCH},
+    case::{Case, Deed, HARDSHIP},
     catalogue::Text,
     form::form,
     frame::{Frame, see_other, stopped},

@@ -49,6 +49,8 @@ impl Scope {
                     "has_lump_sum",
                     "has_interest",
                     "bears_interest",
+                    "searched",
+                    "searched_on",
                     "has_deadline",
                     "one",
                     "count",

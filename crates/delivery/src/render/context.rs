@@ -132,6 +132,8 @@ pub struct MessageContext {
     pub interest_to: Date,
     /// From the day after the deadline on, interest is added, or would be in default.
     pub bears_interest: bool,
+    /// The day on which the debtor said that it was paid, where a search has found nothing.
+    pub searched_on: Option<Date>,
     /// Day by which to pay; a text that uses it unguarded does not render without.
     pub deadline: Option<Date>,
     /// The claims that the message is about.
@@ -182,6 +184,8 @@ pub(super) struct Variables {
     has_lump_sum: bool,
     has_interest: bool,
     bears_interest: bool,
+    searched: bool,
+    searched_on: Option<String>,
     has_deadline: bool,
     one: bool,
     count: usize,
@@ -253,6 +257,8 @@ impl MessageContext {
             has_lump_sum: self.lump_sum.amount > Decimal::ZERO,
             has_interest: self.interest.amount > Decimal::ZERO,
             bears_interest: self.bears_interest,
+            searched: self.searched_on.is_some(),
+            searched_on: self.searched_on.map(|day| style.date(day)),
             has_deadline: self.deadline.is_some(),
             one: self.claims.len() == 1,
             count: self.claims.len(),

@@ -32,6 +32,7 @@ pub fn samples(occasion: &Occasion<'_>) -> Vec<MessageContext> {
         fees: money(40),
         lump_sum: money(40),
         interest: money(3),
+        searched_on: Some(date(2026, 8, 12)),
         ..base(
             occasion,
             money(181),
@@ -75,6 +76,7 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         interest: zero,
         interest_to: date(2026, 9, 18),
         bears_interest: true,
+        searched_on: None,
         deadline: occasion.deadline.then_some(date(2026, 9, 30)),
         claims,
         plans: occasion.plans.iter().map(|rates| plan(*rates, total)).collect(),

@@ -46,6 +46,7 @@ fn message() -> MessageContext {
         interest: eur("0.00"),
         interest_to: date(2026, 3, 28),
         bears_interest: true,
+        searched_on: None,
         deadline: Some(date(2026, 4, 12)),
         claims: vec![
             ClaimLine {
