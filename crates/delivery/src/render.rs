@@ -17,6 +17,7 @@ mod email;
 mod examine;
 mod locale;
 mod plain;
+mod preview;
 mod sample;
 mod sms;
 
@@ -31,7 +32,8 @@ pub use self::{
     context::{ClaimLine, Colour, ColourError, Creditor, MessageContext, PlanLine},
     examine::{Remark, examine},
     plain::{HARDEST, WORDS},
-    sample::{Occasion, samples},
+    preview::{Previewed, preview},
+    sample::{Occasion, Sample, samples},
     sms::{Coding, SmsText, SmsTooLong, sms},
 };
 

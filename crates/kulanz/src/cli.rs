@@ -20,7 +20,7 @@ use crate::{
     orders::Order,
     outbox,
     overrides::{self, Overrides},
-    plan, policy, policy_test,
+    plan, policy, policy_test, preview,
     serve::Running,
     settings::{self, Settings},
     simulate, starter, statement,
@@ -456,6 +456,9 @@ enum Policies {
     #[command(after_help = "Examples:\n  kulanz policy check\n  kulanz policy check \
                             policies/shop-b2c\n  kulanz policy check --data /var/lib/kulanz")]
     Check(policy::Check),
+    /// Look at the messages of a policy as debtors would get them; nothing is sent
+    #[command(after_help = preview::EXAMPLES)]
+    Preview(preview::Options),
     /// Play the stories of policies; exit 1 where one fails
     #[command(after_help = "Examples:\n  kulanz policy test\n  kulanz policy test \
                             policies/shop-b2c --require-tests\n  kulanz policy test --filter \
@@ -570,6 +573,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Policy(command) => match command {
             Policies::New(options) => return starter::new(&places, &options),
             Policies::Check(options) => return policy::check(&places, &options).await,
+            Policies::Preview(options) => preview::run(&places, &options)?,
             Policies::Test(options) => return policy_test::run(&places, &options),
             Policies::Plan(options) => return plan::run(&places, &options).await,
             Policies::Apply { plan, tolerance, by } => {

@@ -34,6 +34,7 @@ mod overrides;
 mod plan;
 mod policy;
 mod policy_test;
+mod preview;
 mod progress;
 mod serve;
 mod settings;

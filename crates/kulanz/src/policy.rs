@@ -44,19 +44,7 @@ pub async fn check(places: &Places, options: &Check) -> Result<ExitCode> {
         found.extend(checked.found);
         for policy in &checked.policies {
             if let Some(file) = checked.creditors.get(&policy.policy.creditor) {
-                let head = letterhead(file)?;
-                let mut told: Vec<Diagnostic> = Vec::new();
-                for treatment in policy.policy.treatments() {
-                    let texts = house::texts(policy);
-                    let remarks = render::examine(treatment, texts, &head.creditor, SAMPLE_URL);
-                    let remarks = remarks.into_iter().map(|remark| finding(policy, remark));
-                    for remark in remarks {
-                        if !told.contains(&remark) {
-                            told.push(remark);
-                        }
-                    }
-                }
-                found.extend(told);
+                found.extend(of_texts(policy, &letterhead(file)?.creditor));
             }
             let whose = (policy.policy.creditor.clone(), policy.policy.currency.code());
             if let Some(readers) = readers.get(&whose) {
@@ -73,6 +61,20 @@ pub async fn check(places: &Places, options: &Check) -> Result<ExitCode> {
         println!("{}, {}", count(errors, "error"), count(warnings, "warning"));
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is to be said of a policy's texts, each thing once.
+pub fn of_texts(policy: &LoadedPolicy, creditor: &render::Creditor) -> Vec<Diagnostic> {
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for treatment in policy.policy.treatments() {
+        let remarks = render::examine(treatment, house::texts(policy), creditor, SAMPLE_URL);
+        for remark in remarks.into_iter().map(|remark| finding(policy, remark)) {
+            if !told.contains(&remark) {
+                told.push(remark);
+            }
+        }
+    }
+    told
 }
 
 /// Numbers of debtors who owe something by language, for each creditor and currency.

@@ -54,6 +54,20 @@ pub(crate) fn check(subject: &Subject<'_>, context: &mut Context<'_>) {
     unused_texts(subject, &misspelt, context);
 }
 
+/// Which personas may get each step, by their places in the policy; for the policy as it is, then
+/// for each of its variants.
+pub(crate) fn recipients(subject: &Subject<'_>, context: &Context<'_>) -> Vec<Vec<Vec<usize>>> {
+    let reached = |doc, compiled| {
+        let subject = Subject { doc, compiled, ..*subject };
+        let reach = reach::check(&subject, &mut Context::new(context.source));
+        let steps = 0..subject.policy().steps.len();
+        steps.map(|place| reach.personas(&subject, place, None)).collect()
+    };
+    let variants = subject.compiled.variants.iter();
+    let variants = variants.map(|variant| reached(&variant.doc, &variant.compiled));
+    std::iter::once(reached(subject.doc, subject.compiled)).chain(variants).collect()
+}
+
 /// What it means for people; the texts that were probably meant where one is missing.
 fn people<'a>(subject: &Subject<'a>, context: &mut Context<'_>) -> BTreeSet<&'a str> {
     let reach = reach::check(subject, context);

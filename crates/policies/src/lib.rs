@@ -16,6 +16,7 @@ mod creditor;
 mod diagnostic;
 mod file;
 mod load;
+mod look;
 mod registered;
 mod schema;
 mod story;
@@ -31,6 +32,7 @@ pub use self::{
         Checked, Creditors, Findings, Loaded, LoadedPolicy, check, examine, load, load_creditors,
         load_policy,
     },
+    look::{Looked, look},
     registered::{compile_registered, load_registered},
     schema::{creditor_schema, policy_schema, story_schema},
     story::{BrokenStory, Guard, Mark, Row, Story, Uncovered, Verdict, stories, uncovered},

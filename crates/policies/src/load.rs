@@ -27,7 +27,7 @@ use crate::{
 /// The file in a policy's folder.
 pub(crate) const POLICY: &str = "policy.yaml";
 /// The folder of creditors beside those of policies.
-const CREDITORS: &str = "creditors";
+pub(crate) const CREDITORS: &str = "creditors";
 
 /// Creditors by id.
 pub type Creditors = BTreeMap<CreditorId, CreditorFile>;
@@ -203,7 +203,7 @@ fn gather(dir: &Path, on: Date, found: &mut Vec<Diagnostic>) -> Option<Loaded> {
     Some(Loaded { creditors, rules, policies, diagnostics: Vec::new() })
 }
 
-fn read_creditors(dir: &Path, found: &mut Vec<Diagnostic>) -> Creditors {
+pub(crate) fn read_creditors(dir: &Path, found: &mut Vec<Diagnostic>) -> Creditors {
     let mut creditors = BTreeMap::new();
     for file in files(&dir.join(CREDITORS), found) {
         let extension = file.extension().and_then(|extension| extension.to_str());

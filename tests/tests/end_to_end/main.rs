@@ -28,6 +28,7 @@ mod plan;
 mod policy_check;
 mod policy_new;
 mod postgres;
+mod preview;
 mod privacy;
 mod processes;
 mod receiver;

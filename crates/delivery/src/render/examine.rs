@@ -1,7 +1,7 @@
 //! All that can be said of a policy's texts before anybody gets them: whether they render for
 //! every step that sends them, how they fit into text messages, how they read.
 
-use kulanz_domain::policy::{Policy, StepAction};
+use kulanz_domain::policy::{Policy, Step, StepAction};
 
 use super::{
     Content, Creditor, Occasion, RenderError, TemplateProblem, Templates, TextKey, TextSource,
@@ -41,19 +41,8 @@ pub fn examine(
     };
     let mut remarks: Vec<Remark> = Vec::new();
     for step in &policy.steps {
-        let plans: Vec<u32> = match &step.action {
-            StepAction::HandOff { .. } | StepAction::Quiet => continue,
-            StepAction::Offer { plans } => plans.iter().map(|plan| plan.rates).collect(),
-            _ => Vec::new(),
-        };
-        let occasion = Occasion {
-            creditor,
-            currency: policy.currency,
-            deadline: step.deadline.is_some(),
-            plans: &plans,
-            base_url,
-        };
-        let messages = samples(&occasion);
+        let Some(plans) = plans_of(step) else { continue };
+        let messages = samples(&occasion(policy, step, &plans, creditor, base_url));
         for key in templates.keys().filter(|key| key.text == *step.text) {
             for remark in templates.examined(key, &messages) {
                 if !remarks.contains(&remark) {
@@ -63,6 +52,27 @@ pub fn examine(
         }
     }
     remarks
+}
+
+/// Numbers of rates of the plans that a step offers; `None` where it sends nothing.
+pub(super) fn plans_of(step: &Step) -> Option<Vec<u32>> {
+    match &step.action {
+        StepAction::HandOff { .. } | StepAction::Quiet => None,
+        StepAction::Offer { plans } => Some(plans.iter().map(|plan| plan.rates).collect()),
+        _ => Some(Vec::new()),
+    }
+}
+
+/// The occasion on which a step sends its text.
+pub(super) fn occasion<'a>(
+    policy: &Policy,
+    step: &Step,
+    plans: &'a [u32],
+    creditor: &'a Creditor,
+    base_url: &'a str,
+) -> Occasion<'a> {
+    let deadline = step.deadline.is_some();
+    Occasion { creditor, currency: policy.currency, deadline, plans, base_url }
 }
 
 impl Templates {

@@ -1,6 +1,6 @@
 //! Samples with which texts are rendered before any debtor sees them.
 
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use kulanz_domain::money::{Currency, Decimal, Money, decimals};
 
 use super::{
@@ -23,26 +23,61 @@ pub struct Occasion<'a> {
     pub base_url: &'a str,
 }
 
-/// A short message about one claim, one about several with all kinds of costs, and the longest that is to be
-/// expected: long names, large amounts, long references.
+/// Day on which the invoices of samples were issued.
+pub(super) const ISSUED_ON: Date = date(2026, 8, 28);
+/// Day on which they are due.
+pub(super) const DUE_ON: Date = date(2026, 9, 11);
+
+/// A message that nobody got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// About one claim.
+    Short,
+    /// About two claims, with all kinds of costs.
+    Several,
+    /// The longest that is to be expected: long names, large amounts, long references.
+    Longest,
+}
+
+impl Sample {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Short, Self::Several, Self::Longest];
+
+    /// The word used on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Several => "several",
+            Self::Longest => "longest",
+        }
+    }
+
+    pub(super) fn message(self, occasion: &Occasion<'_>) -> MessageContext {
+        let money = |whole: i64| Money::new(Decimal::from(whole), occasion.currency);
+        match self {
+            Self::Short => base(occasion, money(49), vec![line("R-1", money(49), None)]),
+            Self::Several => MessageContext {
+                fees: money(40),
+                lump_sum: money(40),
+                interest: money(3),
+                searched_on: Some(date(2026, 8, 12)),
+                ..base(
+                    occasion,
+                    money(181),
+                    vec![
+                        line("R-2026-104", money(49), Some("Gartenstuhl")),
+                        line("R-2026-117", money(89), None),
+                    ],
+                )
+            },
+            Self::Longest => longest(occasion),
+        }
+    }
+}
+
+/// All samples, in their order.
 pub fn samples(occasion: &Occasion<'_>) -> Vec<MessageContext> {
-    let money = |whole: i64| Money::new(Decimal::from(whole), occasion.currency);
-    let short = base(occasion, money(49), vec![line("R-1", money(49), None)]);
-    let several = MessageContext {
-        fees: money(40),
-        lump_sum: money(40),
-        interest: money(3),
-        searched_on: Some(date(2026, 8, 12)),
-        ..base(
-            occasion,
-            money(181),
-            vec![
-                line("R-2026-104", money(49), Some("Gartenstuhl")),
-                line("R-2026-117", money(89), None),
-            ],
-        )
-    };
-    vec![short, several, longest(occasion)]
+    Sample::ALL.iter().map(|sample| sample.message(occasion)).collect()
 }
 
 fn longest(occasion: &Occasion<'_>) -> MessageContext {
@@ -89,8 +124,8 @@ fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {
     ClaimLine {
         invoice: invoice.to_owned(),
         amount,
-        issued_on: date(2026, 8, 28),
-        due_on: date(2026, 9, 11),
+        issued_on: ISSUED_ON,
+        due_on: DUE_ON,
         description: description.map(str::to_owned),
     }
 }
