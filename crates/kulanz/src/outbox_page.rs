@@ -34,7 +34,7 @@ ul.list a.subject{display:block;font-weight:600;padding:.25rem 0;min-height:2.75
 padding:0 .6rem;margin-right:.35rem}\
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--wash);padding:1rem;\
 border-radius:.5rem;font:inherit}\
-iframe{width:100%;height:46rem;border:1px solid var(--line);border-radius:.5rem;background:#fff}\
+iframe{width:100%;height:46rem;border:1px solid var(--line);border-radius:.5rem;background:Canvas}\
 .phone{max-width:22rem;background:var(--wash);border-radius:1.25rem;padding:1rem;\
 overflow-wrap:anywhere;white-space:pre-wrap}";
 
