@@ -50,6 +50,11 @@ pub async fn run(places: &Places, options: &Options) -> Result<ExitCode> {
             "another `kulanz` works on the folder {} or on the database: stop it first",
             places.data.display()
         ),
+        // The last word of the database may be what was lost.
+        lost @ StoreError::Unreachable(..) => anyhow::Error::new(lost).context(
+            "the move was broken off, and the folder is as it was. Where the database turns out \
+             to have all of it (`kulanz doctor`), put kulanz.db aside before you serve that",
+        ),
         other => anyhow::Error::new(other).context("nothing was moved"),
     })?;
     fs::rename(&embedded, &aside).with_context(|| {

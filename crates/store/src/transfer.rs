@@ -256,7 +256,8 @@ pub struct Moved {
 /// # Errors
 /// As [`SqliteStore::open`] and [`PostgresStore::open_alone`]; [`StoreError::Damaged`] where the
 /// embedded data do not agree with themselves, or the moved ones with them;
-/// [`StoreError::Unusable`] where there are data in the database. Nothing of them is there then.
+/// [`StoreError::Unusable`] where there are data in the database. Nothing of them is there then,
+/// but for [`StoreError::Unreachable`]: the connection may have broken when all was written.
 pub async fn transfer(
     folder: &Path,
     config: PostgresConfig,

@@ -1,3 +1,3 @@
--- Whether anything of an account ever went to an agency is asked for with each payment that goes out.
+-- Accounts of which anything ever went to an agency are asked for whenever writing to Kafka begins.
 
 CREATE INDEX events_placed ON events (account) WHERE kind = 'PlacementReleased';
