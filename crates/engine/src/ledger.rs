@@ -1,11 +1,11 @@
-//! The one task that changes accounts. Callers queue work; the ledger takes what waits, handles it
-//! account by account and writes all of it as one batch, while it already decides the next one.
+//! The one task that changes its accounts. Callers queue work; the ledger takes what waits, handles
+//! it account by account and writes all of it as one batch, while it already decides the next one.
 //!
 //! Two invariants make that safe. Memory may be ahead of the store by the batch that is being
 //! written and no further. And nobody is answered before the batch with their work is durable.
 //!
-//! Where other instances write to the same data, memory may also be behind. Two things make that
-//! safe. Whatever is appended names the version that it was decided on; who was overtaken is read
+//! Where other instances, or other ledgers of this one (`ledgers.rs`), write to the same data, memory
+//! may also be behind. Two things make that safe. Whatever is appended names the version that it was decided on; who was overtaken is read
 //! again and decided again, and nobody else of the batch notices. And what appends nothing, a
 //! refusal, is decided on what the store has: its accounts' versions are asked for, with the inbox
 //! keys, and memory that is behind is read again.
@@ -50,7 +50,7 @@ const BATCH: usize = 1000;
 /// Batches for which the store is asked beforehand once something came twice or was overtaken, and
 /// at the start, when what was under way comes again.
 const WARY: u32 = 32;
-/// Accounts kept in memory.
+/// Accounts kept in memory, by all ledgers of an engine together.
 const HOT: usize = 120_000;
 
 /// Beside a command's events, in the same transaction.
@@ -89,10 +89,15 @@ pub(crate) struct Ledger {
     again: Vec<Job>,
     /// So many batches more are not decided before the store was asked.
     wary: u32,
+    /// Accounts that it keeps in memory.
+    hot: usize,
 }
 
 /// What a ledger has in common with its engine.
+#[derive(Clone)]
 pub(crate) struct Common {
+    /// `false`: facts are recorded, nobody is contacted; wake-ups wait for somebody who serves.
+    pub(crate) deciding: bool,
     pub(crate) serving: Serving,
     pub(crate) room: Room,
     pub(crate) making: Making,
@@ -115,8 +120,8 @@ impl Ledger {
         vault: Arc<crate::vault::Vault>,
         rules: RuleBook,
         clock: Clock,
-        deciding: bool,
         common: Common,
+        ledgers: usize,
     ) -> mpsc::Sender<Work> {
         let (sender, inbox) = mpsc::channel(4096);
         let desk = Desk::new(vault);
@@ -127,7 +132,7 @@ impl Ledger {
             framework,
             rules,
             clock,
-            deciding,
+            deciding: common.deciding,
             serving: common.serving,
             room: common.room,
             making: common.making,
@@ -137,6 +142,7 @@ impl Ledger {
             writing: None,
             again: Vec::new(),
             wary: WARY,
+            hot: HOT / ledgers,
         };
         tokio::spawn(ledger.run(inbox));
         sender
@@ -279,7 +285,7 @@ impl Ledger {
             made.await.put_into(&mut appends);
             write(store, room, appends, jobs, keys, traced).await
         }));
-        self.desk.lock().cool(HOT);
+        self.desk.lock().cool(self.hot);
     }
 
     fn give_up(&mut self, jobs: Vec<Job>, fault: &Fault) {

@@ -17,7 +17,7 @@ use kulanz_store::{
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 pub mod backtest;
 pub mod brake;
@@ -25,6 +25,7 @@ pub mod clock;
 mod desk;
 mod leading;
 mod ledger;
+mod ledgers;
 mod look_again;
 pub mod making;
 mod measures;
@@ -42,11 +43,13 @@ pub mod views;
 pub use desk::replay;
 pub use kulanz_store as store;
 pub use ledger::Extra;
+pub use ledgers::HandedOver;
 pub use rules::SharedRules;
 pub use views::UNMATCHED;
 
 use clock::Clock;
-use ledger::{Common, Ledger, Work};
+use ledger::{Common, Work};
+use ledgers::Ledgers;
 use making::Making;
 use room::Room;
 use serving::Serving;
@@ -212,7 +215,7 @@ pub struct Engine {
     vault: Arc<Vault>,
     clock: Clock,
     rules: SharedRules,
-    work: mpsc::Sender<Work>,
+    ledgers: Ledgers,
     instance: Arc<str>,
     own: watch::Sender<Partitions>,
     serving: Serving,
@@ -265,24 +268,8 @@ fn instance_id() -> String {
     format!("{}-{random:016x}", std::process::id())
 }
 
-/// Events that the ledger has, and has not answered yet.
-#[derive(Debug)]
-pub struct HandedOver {
-    answer: oneshot::Receiver<Result<Vec<Receipt>, Fault>>,
-    committed: Arc<Notify>,
-}
-
-impl HandedOver {
-    /// A receipt for each event, in their order. Durable on return.
-    pub async fn receipts(self) -> Result<Vec<Receipt>, Fault> {
-        let receipts = self.answer.await.map_err(|_| Fault::Stopped)??;
-        self.committed.notify_waiters();
-        Ok(receipts)
-    }
-}
-
 impl Engine {
-    /// Starts the ledger on the current tokio runtime.
+    /// Starts the ledgers on the current tokio runtime.
     pub fn start(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
@@ -291,17 +278,16 @@ impl Engine {
         mode: Mode,
     ) -> Self {
         let (serving, room, making) = (Serving::new(), Room::default(), Making::default());
-        let work = Ledger::start(
-            Arc::clone(&store),
-            Arc::clone(&vault),
-            rules.clone(),
-            clock.clone(),
-            mode == Mode::Serving,
-            Common { serving: serving.clone(), room: room.clone(), making: Arc::clone(&making) },
-        );
+        let common = Common {
+            deciding: mode == Mode::Serving,
+            serving: serving.clone(),
+            room: room.clone(),
+            making: Arc::clone(&making),
+        };
+        let ledgers = Ledgers::start(&store, &vault, &rules, &clock, &common);
         let (instance, own) = (instance_id().into(), watch::Sender::new(Partitions::ALL));
         let committed = Arc::new(Notify::new());
-        Self { store, vault, clock, rules, work, instance, own, serving, room, making, committed }
+        Self { store, vault, clock, rules, ledgers, instance, own, serving, room, making, committed }
     }
 
     /// Names this engine among all that work on the same data: the holder of its leases. No other
@@ -321,10 +307,10 @@ impl Engine {
         self.own.send_replace(partitions);
     }
 
-    /// Comes back where the ledger has died: nothing can be recorded, decided or sent any more, by
-    /// this engine or its clones. Never else.
+    /// Comes back where a ledger has died: nothing can be recorded, decided or sent any more for its
+    /// accounts, by this engine or its clones. Never else.
     pub async fn died(&self) {
-        self.work.closed().await;
+        self.ledgers.died().await;
     }
 
     /// Whether what was to be written last, within half a minute, found no room. Reading goes on.
@@ -365,9 +351,7 @@ impl Engine {
     /// The first half of [`Engine::record`]: on return the events have their place in the order in
     /// which all of them are recorded, and nothing is durable yet.
     pub async fn hand_over(&self, items: Vec<Incoming>) -> Result<HandedOver, Fault> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Work::Record { items, reply }).await?;
-        Ok(HandedOver { answer, committed: Arc::clone(&self.committed) })
+        self.ledgers.record(items, Arc::clone(&self.committed)).await
     }
 
     /// Executes a command on an account. `cause` names the person or part behind it.
@@ -390,16 +374,13 @@ impl Engine {
         extra: Extra,
     ) -> Result<Done, ExecuteError> {
         let (reply, answer) = oneshot::channel();
-        let (account, cause) = (account.clone(), cause.to_owned());
+        let (owner, account, cause) = (account, account.clone(), cause.to_owned());
         let (command, trace) = (command.map(Box::new), trace::current());
-        self.send(Work::Execute { account, command, cause, extra, trace, reply }).await?;
+        let work = Work::Execute { account, command, cause, extra, trace, reply };
+        self.ledgers.work_on(owner, work).await?;
         let done = answer.await.map_err(|_| Fault::Stopped)??;
         self.committed.notify_waiters();
         Ok(done)
-    }
-
-    async fn send(&self, work: Work) -> Result<(), Fault> {
-        self.work.send(work).await.map_err(|_| Fault::Stopped)
     }
 
     /// The account as committed; `None` where nothing is known of it.
@@ -526,9 +507,7 @@ impl Engine {
             let accounts: Vec<AccountId> = due.into_iter().map(|(account, _)| account).collect();
             let mut answers = Vec::new();
             for together in accounts.chunks(DUE_TOGETHER) {
-                let (accounts, (reply, answer)) = (together.to_vec(), oneshot::channel());
-                self.send(Work::Decide { accounts, reply }).await?;
-                answers.push(answer);
+                answers.extend(self.ledgers.decide(together.to_vec()).await?);
             }
             for answer in answers {
                 count += answer.await.map_err(|_| Fault::Stopped)??;
@@ -616,6 +595,12 @@ mod tests {
 
     use super::{Engine, Fault, Mode, SharedRules, clock::Clock, vault::Vault};
 
+    async fn looked_at(engine: &Engine) -> Result<usize, Fault> {
+        let answers = engine.ledgers.decide(vec!["shop/D-1".parse().unwrap()]).await?;
+        let answer = answers.into_iter().next().unwrap();
+        answer.await.map_err(|_| Fault::Stopped)?
+    }
+
     #[test]
     fn a_ledger_that_dies_is_told_of_and_nothing_is_taken_after_it() {
         let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -630,12 +615,12 @@ mod tests {
         ours.block_on(async {
             let lives = tokio::time::timeout(Duration::from_millis(50), engine.died()).await;
             assert!(lives.is_err());
-            assert_eq!(engine.record(Vec::new()).await.unwrap(), []);
+            assert!(looked_at(&engine).await.is_ok());
         });
         // Its task ends with its runtime, as it would where it panics.
         theirs.shutdown_background();
         ours.block_on(engine.died());
-        let refused = ours.block_on(engine.record(Vec::new()));
+        let refused = ours.block_on(looked_at(&engine));
         assert!(matches!(refused, Err(Fault::Stopped)), "{refused:?}");
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use kulanz_domain::ids::AccountId;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
-use crate::{Engine, Fault, Work};
+use crate::{Engine, Fault};
 
 /// Where it is kept which rules were served last.
 const SERVED: &str = "rules_served";
@@ -48,9 +48,9 @@ impl Engine {
                 return Ok(count);
             }
             count += page.len() as u64;
-            let (reply, answer) = oneshot::channel();
-            self.send(Work::Decide { accounts: page, reply }).await?;
-            answer.await.map_err(|_| Fault::Stopped)??;
+            for answer in self.ledgers.decide(page).await? {
+                answer.await.map_err(|_| Fault::Stopped)??;
+            }
             self.committed.notify_waiters();
             self.keep_served(rules, Some(last.clone()), false).await?;
             after = Some(last);
