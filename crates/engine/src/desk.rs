@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use kulanz_domain::{Account, AccountEvent, Refusal, fact::Fact, ids::*};
 use kulanz_store::*;
 use sha2::{Digest, Sha256};
+use tracing::error;
 
 use crate::{
     Fault,
@@ -38,6 +40,8 @@ pub(crate) struct Inner {
     /// In boxes: a table keeps room for more of them than there are.
     hot: HashMap<AccountId, Box<Hot>>,
     batch: BTreeMap<AccountId, Open>,
+    /// Accounts of which nobody knows what memory has of them: nothing of this batch is written.
+    spoilt: HashSet<AccountId>,
     /// Time and cause of the command that is being handled.
     pub now: Timestamp,
     pub cause: String,
@@ -46,6 +50,19 @@ pub(crate) struct Inner {
     /// The span of the decision that is being made, where it is kept.
     pub trace: Option<TraceContext>,
     turn: u64,
+}
+
+/// What a batch comes to.
+#[derive(Default)]
+pub(crate) struct Closed {
+    /// In the order of the accounts.
+    pub(crate) appends: Vec<Append>,
+    /// Those of them that have messages which are to be made.
+    pub(crate) due: Vec<Due>,
+    /// Accounts that were spoilt: memory of them is to be given up.
+    pub(crate) spoilt: HashSet<AccountId>,
+    /// So are these, of which nothing that they were told can be written.
+    pub(crate) broken: HashSet<AccountId>,
 }
 
 /// An account in memory.
@@ -99,6 +116,7 @@ impl Desk {
             vault,
             hot: HashMap::new(),
             batch: BTreeMap::new(),
+            spoilt: HashSet::new(),
             now: Timestamp::UNIX_EPOCH,
             cause: String::new(),
             kinds: Vec::new(),
@@ -183,6 +201,15 @@ pub(crate) fn stamp_of(now: Timestamp) -> String {
 impl Inner {
     pub(crate) fn is_hot(&self, id: &AccountId) -> bool {
         self.hot.contains_key(id)
+    }
+
+    /// What happens to an account in this batch is not to be written.
+    pub(crate) fn spoil(&mut self, id: &AccountId) {
+        self.spoilt.insert(id.clone());
+    }
+
+    pub(crate) fn is_spoilt(&self, id: &AccountId) -> bool {
+        self.spoilt.contains(id)
     }
 
     /// Those of `accounts` that are in memory.
@@ -329,41 +356,29 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends the batch: its appends, in the order of the accounts, and those of them that have
-    /// messages which are to be made.
-    pub(crate) fn close(&mut self) -> Result<(Vec<Append>, Vec<Due>), Fault> {
+    /// Ends the batch.
+    pub(crate) fn close(&mut self) -> Result<Closed, Fault> {
         self.turn += 1;
         let batch = mem::take(&mut self.batch);
-        let (mut appends, mut due) = (Vec::with_capacity(batch.len()), Vec::new());
-        for (account, open) in batch {
-            let hot =
-                self.hot.get_mut(&account).ok_or_else(|| Fault::NotLoaded(account.clone()))?;
-            let mut snapshot = None;
-            if hot.bytes_since_snapshot >= SNAPSHOT_BYTES && !open.events.is_empty() {
-                snapshot = Some(serde_json::to_vec(&hot.account)?);
-                hot.bytes_since_snapshot = 0;
+        let mut closed = Closed { spoilt: mem::take(&mut self.spoilt), ..Closed::default() };
+        for (id, open) in batch {
+            if closed.spoilt.contains(&id) {
+                continue;
             }
-            let views = (!open.events.is_empty())
-                .then(|| views::of(&account, &hot.account, &mut hot.written));
-            hot.account.let_go_of_books();
-            due.extend(messages(&account, hot, &open));
-            appends.push(Append {
-                partition: partition(&account),
-                account,
-                expected_version: open.expected_version,
-                events: open.events,
-                snapshot,
-                wake: open.wake,
-                inbox: open.inbox,
-                key: open.key,
-                secrets: open.secrets,
-                outbox: open.outbox,
-                held: open.held,
-                paylinks: open.paylinks,
-                views,
-            });
+            let hot = self.hot.get_mut(&id).ok_or_else(|| Fault::NotLoaded(id.clone()))?;
+            let append = catch_unwind(AssertUnwindSafe(|| close(&id, hot, open)));
+            match append.unwrap_or(Err(Fault::Panicked)) {
+                Ok((append, due)) => {
+                    closed.appends.push(append);
+                    closed.due.extend(due);
+                }
+                Err(fault) => {
+                    error!(account = %id, %fault, "what happened to an account cannot be written");
+                    closed.broken.insert(id);
+                }
+            }
         }
-        Ok((appends, due))
+        Ok(closed)
     }
 
     /// Gives up one account, or all: what the store has counts.
@@ -375,6 +390,7 @@ impl Inner {
             None => {
                 self.hot.clear();
                 self.batch.clear();
+                self.spoilt.clear();
             }
         }
     }
@@ -396,6 +412,34 @@ impl Inner {
     pub(crate) fn assigned(&self, id: &AccountId, fact: &Fact) -> Option<(AccountId, Fact)> {
         assigned(self.account(id)?, fact)
     }
+}
+
+/// What a batch does to an account.
+fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Due>), Fault> {
+    let mut snapshot = None;
+    if hot.bytes_since_snapshot >= SNAPSHOT_BYTES && !open.events.is_empty() {
+        snapshot = Some(serde_json::to_vec(&hot.account)?);
+        hot.bytes_since_snapshot = 0;
+    }
+    let views = (!open.events.is_empty()).then(|| views::of(id, &hot.account, &mut hot.written));
+    hot.account.let_go_of_books();
+    let due = messages(id, hot, &open);
+    let append = Append {
+        partition: partition(id),
+        account: id.clone(),
+        expected_version: open.expected_version,
+        events: open.events,
+        snapshot,
+        wake: open.wake,
+        inbox: open.inbox,
+        key: open.key,
+        secrets: open.secrets,
+        outbox: open.outbox,
+        held: open.held,
+        paylinks: open.paylinks,
+        views,
+    };
+    Ok((append, due))
 }
 
 /// The messages that a batch puts into the outbox, with the account that they are made of; none of

@@ -5,10 +5,15 @@
 //! written and no further. And nobody is answered before the batch with their work is durable.
 //!
 //! Where other instances, or other ledgers of this one (`ledgers.rs`), write to the same data, memory
-//! may also be behind. Two things make that safe. Whatever is appended names the version that it was decided on; who was overtaken is read
+//! may also be behind. Two things make that
+//! safe. Whatever is appended names the version that it was decided on; who was overtaken is read
 //! again and decided again, and nobody else of the batch notices. And what appends nothing, a
 //! refusal, is decided on what the store has: its accounts' versions are asked for, with the inbox
 //! keys, and memory that is behind is read again.
+//!
+//! An account that cannot be read, or makes the program panic, is nobody else's trouble: what its
+//! batch was to do to it is undone, whoever told it what it cannot bear hears so, and all else that it
+//! was told is told again.
 //!
 //! Inbound events nearly always append, if only their inbox keys: as long as nothing came twice and
 //! nobody was overtaken they are decided without asking, and the store says who loses. What is
@@ -17,30 +22,36 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Instant,
 };
 
 use cqrs_es::{AggregateError, CqrsFramework};
+use futures_util::FutureExt;
 use jiff::Timestamp;
-use kulanz_domain::{Account, Command, Refusal, fact::Fact, ids::AccountId, policy::Rules};
-use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError, Wake};
+use kulanz_domain::{Account, Command, fact::Fact, ids::AccountId};
+use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError};
 use tokio::{sync::mpsc, task::JoinHandle};
-use tracing::{Span, error, info, warn};
+use tracing::{Span, error, info};
 
 use crate::{
     Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, UNMATCHED,
     clock::Clock,
-    desk::{Desk, sortable, stamp_of},
+    desk::{Closed, Desk, sortable, stamp_of},
     making::{self, Making},
     measures,
     room::Room,
     serving::Serving,
 };
 use job::{Found, Item, Job, Lost};
-use touched::{Touched, Traces};
+use touched::Touched;
 
+mod deciding;
 mod job;
+mod memory;
+#[cfg(test)]
+mod tests;
 mod touched;
 
 pub(crate) use job::Work;
@@ -91,6 +102,8 @@ pub(crate) struct Ledger {
     wary: u32,
     /// Accounts that it keeps in memory.
     hot: usize,
+    /// Accounts whose decision went wrong, with when that is tried again.
+    later: HashMap<AccountId, Timestamp>,
 }
 
 /// What a ledger has in common with its engine.
@@ -106,7 +119,7 @@ pub(crate) struct Common {
 /// How the writing of a batch ended. Whoever won has been answered.
 enum Written {
     /// Durable but for what was lost, which is to be decided again.
-    Done(Lost, Vec<Job>),
+    Done(Box<Lost>, Vec<Job>),
     /// Nothing of it, as far as anybody knows.
     Failed,
 }
@@ -143,6 +156,7 @@ impl Ledger {
             again: Vec::new(),
             wary: WARY,
             hot: HOT / ledgers,
+            later: HashMap::new(),
         };
         tokio::spawn(ledger.run(inbox));
         sender
@@ -216,7 +230,7 @@ impl Ledger {
                 }
                 lost.accounts.iter().for_each(|account| desk.forget(Some(account)));
                 self.again.extend(again.into_iter().filter_map(Job::again));
-                Some(lost)
+                Some(*lost)
             }
         }
     }
@@ -236,14 +250,13 @@ impl Ledger {
         for job in &mut jobs {
             self.handle(job, now, seen.as_ref(), &mut keys, &mut dirty).await;
         }
-        if let Err(fault) = self.decide_dirty(&mut dirty, now, deciding).await {
-            error!(%fault, "a decision failed");
-        }
-        let closed = self.desk.lock().close().map(|(appends, due)| {
+        self.decide_dirty(&mut dirty, now, deciding).await;
+        let closed = self.desk.lock().close().map(|mut closed| {
             // Beside the writing of the batch before this one, unless they need what that brings.
+            let due = mem::take(&mut closed.due);
             let waits = due.iter().any(|due| self.sealed.contains(&due.id));
             let (store, rules) = (Arc::clone(&self.store), self.rules.clone());
-            (appends, making::begin(self.making.get(), store, rules, due, now, waits))
+            (closed, making::begin(self.making.get(), store, rules, due, now, waits))
         });
         // The batch before this one has to be durable first: this one stands on it.
         let before = match self.writing.take() {
@@ -253,12 +266,18 @@ impl Ledger {
             }
             None => Some(Lost::default()),
         };
-        let (mut appends, made) = match (before.is_some(), closed) {
-            (true, Ok(closed)) => closed,
-            (false, _) => return self.give_up(jobs, &Fault::Lost),
+        let (mut lost, (closed, made)) = match (before, closed) {
+            (Some(lost), Ok(closed)) => (lost, closed),
+            (None, _) => return self.give_up(jobs, &Fault::Lost),
             (_, Err(fault)) => return self.give_up(jobs, &fault),
         };
-        if let Some(lost) = before.filter(|lost| !lost.is_empty()) {
+        let Closed { mut appends, spoilt, broken, .. } = closed;
+        for account in spoilt.iter().chain(&broken) {
+            self.desk.lock().forget(Some(account));
+        }
+        broken.iter().for_each(|account| self.decide_later(account, now));
+        lost.add(spoilt, broken, &keys);
+        if !lost.is_empty() {
             // What was decided on top of that is lost with it.
             appends.retain(|append| !lost.accounts.contains(&append.account));
             keys.retain(|_, account| !lost.accounts.contains(account));
@@ -293,81 +312,6 @@ impl Ledger {
         jobs.into_iter().for_each(|job| job.fail(fault));
     }
 
-    /// Brings the accounts of the work into memory; which inbound events were recorded before,
-    /// `None` where the store is not asked, and whether decisions are ours to make.
-    async fn prepare(&mut self, jobs: &[Job]) -> Result<(Option<HashSet<InboxKey>>, bool), Fault> {
-        let mut keys = Vec::new();
-        let mut accounts = HashSet::new();
-        for job in jobs {
-            match &job.work {
-                Work::Record { items, .. } => {
-                    for item in items {
-                        keys.push(item.key.clone());
-                        accounts.insert(&item.account);
-                        if let Fact::PaymentAssigned { to, .. } = &item.fact {
-                            accounts.insert(to);
-                        }
-                    }
-                }
-                Work::Execute { account, .. } => drop(accounts.insert(account)),
-                Work::Decide { accounts: due, .. } => accounts.extend(due),
-            }
-        }
-        let records = jobs.iter().all(|job| matches!(job.work, Work::Record { .. }));
-        let asks = !records || self.wary > 0;
-        self.wary = self.wary.saturating_sub(1);
-        let hot: Vec<AccountId> = match asks && self.store.is_shared() {
-            true => self.desk.lock().hot_of(&accounts),
-            false => Vec::new(),
-        };
-        let asked = async {
-            match !asks || keys.is_empty() && hot.is_empty() {
-                true => Ok((Vec::new(), Vec::new())),
-                false => self.store.look(keys.clone(), hot.clone()).await.map_err(Fault::from),
-            }
-        };
-        let ((recorded, versions), in_force) =
-            tokio::try_join!(asked, self.serving.is_in_force(&*self.store))?;
-        self.refresh(hot.into_iter().zip(versions)).await;
-        let cold = self.desk.lock().cold_of(accounts);
-        self.warm(cold).await?;
-        let before = keys.into_iter().zip(recorded).filter(|(_, recorded)| *recorded);
-        let before: HashSet<_> = before.map(|(key, _)| key).collect();
-        if !before.is_empty() {
-            self.wary = WARY;
-        }
-        Ok((asks.then_some(before), self.deciding && in_force))
-    }
-
-    /// Gives up memory that is not what the store has.
-    async fn refresh(&mut self, versions: impl Iterator<Item = (AccountId, u64)>) {
-        let mut stale = Vec::new();
-        for (account, version) in versions {
-            let base = self.bases.get(&account);
-            if !self.desk.lock().is_at(&account, version) && base != Some(&version) {
-                stale.push(account);
-            }
-        }
-        if stale.iter().any(|account| self.bases.contains_key(account)) {
-            // Its memory is ahead of the store in one thing and behind in another.
-            self.written().await;
-        }
-        let mut desk = self.desk.lock();
-        stale.iter().for_each(|account| desk.forget(Some(account)));
-    }
-
-    async fn warm(&self, cold: Vec<AccountId>) -> Result<(), Fault> {
-        if cold.is_empty() {
-            return Ok(());
-        }
-        let heads = self.store.heads(cold.clone()).await?;
-        let mut desk = self.desk.lock();
-        for (account, head) in cold.iter().zip(heads) {
-            desk.warm(account, head)?;
-        }
-        Ok(())
-    }
-
     async fn handle(
         &self,
         job: &mut Job,
@@ -384,6 +328,10 @@ impl Ledger {
                 };
                 let mut found = Vec::with_capacity(items.len());
                 for (item, before) in items.iter().zip(before) {
+                    if before.is_todo() && self.desk.lock().is_spoilt(&item.account) {
+                        found.push(before);
+                        continue;
+                    }
                     let known = seen.is_some_and(|seen| seen.contains(&item.key))
                         || self.in_flight.contains_key(&item.key)
                         || keys.contains_key(&item.key);
@@ -408,7 +356,7 @@ impl Ledger {
                 job.found = Found::Record(found);
             }
             Work::Execute { account, command, cause, extra, trace, .. } => {
-                if let Found::Execute(_) = job.found {
+                if matches!(job.found, Found::Execute(_)) || self.desk.lock().is_spoilt(account) {
                     return;
                 }
                 let (command, cause) = (command.as_deref().cloned(), cause.clone());
@@ -422,8 +370,11 @@ impl Ledger {
                 match &mut job.found {
                     Found::Decide(again, _) => again.drain().for_each(|one| dirty.wake(one)),
                     _ => {
-                        accounts.iter().for_each(|one| dirty.wake(one.clone()));
-                        job.found = Found::Decide(HashSet::new(), accounts.len());
+                        // Those that cannot be read are not looked at.
+                        let desk = self.desk.lock();
+                        let there = accounts.iter().filter(|account| desk.is_hot(account));
+                        let count = there.map(|account| dirty.wake(account.clone())).count();
+                        job.found = Found::Decide(HashSet::new(), count);
                     }
                 };
             }
@@ -465,6 +416,7 @@ impl Ledger {
             });
             let kept = sealed.and_then(|()| desk.remember(&item.account, item.key.clone()));
             if let Err(fault) = kept {
+                desk.spoil(&item.account);
                 return Receipt::Faulted(fault.to_string());
             }
         }
@@ -507,27 +459,6 @@ impl Ledger {
         }
     }
 
-    /// Whether `key` was recorded. Memory of `account` that is behind is given up, unless this
-    /// batch or the one before it has changed it: then its version decides.
-    async fn known(
-        &self,
-        key: &InboxKey,
-        account: &AccountId,
-        keys: &Keys,
-        dirty: &Touched,
-    ) -> Result<bool, Fault> {
-        if self.in_flight.contains_key(key) || keys.contains_key(key) {
-            return Ok(true);
-        }
-        let (known, versions) = self.store.look(vec![key.clone()], vec![account.clone()]).await?;
-        let mut desk = self.desk.lock();
-        let behind = versions.first().is_some_and(|version| !desk.is_at(account, *version));
-        if behind && !dirty.accounts.contains(account) && !self.bases.contains_key(account) {
-            desk.forget(Some(account));
-        }
-        Ok(known.first() == Some(&true))
-    }
-
     async fn execute(
         &self,
         account: &AccountId,
@@ -541,6 +472,18 @@ impl Ledger {
         if let Some(command) = command {
             kinds = self.run_command(account, command, cause, now).await?;
         }
+        if let Err(fault) = self.put_beside(account, extra, now) {
+            self.desk.lock().spoil(account);
+            return Err(fault.into());
+        }
+        if !kinds.is_empty() {
+            dirty.accounts.insert(account.clone());
+        }
+        Ok(Done { kinds })
+    }
+
+    /// Adds what is written beside a command's events.
+    fn put_beside(&self, account: &AccountId, extra: Extra, now: Timestamp) -> Result<(), Fault> {
         let mut desk = self.desk.lock();
         let stamp = stamp_of(now);
         for (slot, plain) in &extra.secrets {
@@ -549,10 +492,7 @@ impl Ledger {
         if !extra.outbox.is_empty() || !extra.paylinks.is_empty() || !extra.held.is_empty() {
             desk.add(account, extra.outbox, extra.held, extra.paylinks)?;
         }
-        if !kinds.is_empty() {
-            dirty.accounts.insert(account.clone());
-        }
-        Ok(Done { kinds })
+        Ok(())
     }
 
     async fn run_command(
@@ -568,77 +508,24 @@ impl Ledger {
             desk.cause = cause;
             desk.kinds.clear();
         }
-        self.framework.execute(&account.to_string(), command).await.map_err(from_framework)?;
-        Ok(self.desk.lock().kinds.clone())
-    }
-
-    /// Decides for every account that something happened to, or leaves that to who serves.
-    async fn decide_dirty(
-        &self,
-        dirty: &mut Touched,
-        now: Timestamp,
-        deciding: bool,
-    ) -> Result<(), Fault> {
-        let Touched { accounts, traces } = dirty;
-        let mut order: Vec<&AccountId> = accounts.iter().collect();
-        order.sort_unstable();
-        if deciding {
-            measures::decided(order.len());
-        }
-        for account in order {
-            let decidable = self.desk.lock().account(account).is_some_and(|a| !a.claims.is_empty());
-            let rules = self.rules.of(account).filter(|_| decidable);
-            let wake = match rules {
-                None => Wake::Never,
-                Some(_) if !deciding => Wake::At(now),
-                Some(rules) => self.decide(account, rules, now, traces).await?,
-            };
-            self.desk.lock().wake(account, wake)?;
-        }
-        Ok(())
-    }
-
-    async fn decide(
-        &self,
-        account: &AccountId,
-        rules: Arc<Rules>,
-        now: Timestamp,
-        traces: &mut Traces,
-    ) -> Result<Wake, Fault> {
-        let seed: Arc<str> = self.desk.lock().seed(account).into();
-        let command = Command::Decide { rules, now, seed };
-        let decision = traces.decision(account);
-        self.desk.lock().trace = decision.as_ref().and_then(|decision| decision.context);
-        let done = self.run_command(account, command, "wake-up".to_owned(), now).await;
-        self.desk.lock().trace = None;
-        match done {
-            Ok(kinds) => {
-                if let Some(decision) = decision {
-                    decision.end(&kinds);
-                }
+        let id = account.to_string();
+        let handled = self.framework.execute(&id, command);
+        let fault = match AssertUnwindSafe(handled).catch_unwind().await {
+            Ok(Ok(())) => return Ok(self.desk.lock().kinds.clone()),
+            Ok(Err(AggregateError::UserError(refusal))) => {
+                return Err(ExecuteError::Refused(refusal));
             }
-            Err(ExecuteError::Failed(fault)) => return Err(fault),
-            Err(ExecuteError::Refused(refusal)) => {
-                warn!(%account, %refusal, "a decision was refused");
-                return Ok(Wake::Never);
-            }
-        }
-        let wake = self.desk.lock().account(account).and_then(|account| account.wake);
-        // A wake-up that is not in the future would be taken again at once, for ever.
-        let soonest = now.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(now);
-        Ok(wake.map_or(Wake::Never, |at| Wake::At(at.max(soonest))))
-    }
-}
-
-fn from_framework(error: AggregateError<Refusal>) -> ExecuteError {
-    match error {
-        AggregateError::UserError(refusal) => ExecuteError::Refused(refusal),
-        AggregateError::UnexpectedError(cause)
-        | AggregateError::DatabaseConnectionError(cause)
-        | AggregateError::DeserializationError(cause) => {
-            ExecuteError::Failed(Fault::Other(cause.to_string()))
-        }
-        AggregateError::AggregateConflict => ExecuteError::Failed(Fault::Conflict),
+            Ok(Err(AggregateError::AggregateConflict)) => Fault::Conflict,
+            Ok(Err(
+                AggregateError::UnexpectedError(cause)
+                | AggregateError::DatabaseConnectionError(cause)
+                | AggregateError::DeserializationError(cause),
+            )) => Fault::Other(cause.to_string()),
+            Err(_) => Fault::Panicked,
+        };
+        error!(%account, %fault, "what an account was told could not be handled");
+        self.desk.lock().spoil(account);
+        Err(fault.into())
     }
 }
 
@@ -676,7 +563,7 @@ async fn write(
         info!(accounts = lost.accounts.len(), "another instance was faster: decided again");
         jobs.iter_mut().for_each(|job| job.strike(&lost));
     }
-    Written::Done(lost, answer_done(jobs))
+    Written::Done(Box::new(lost), answer_done(jobs))
 }
 
 /// Answers what is done, all of which is durable; the rest is to be decided again.

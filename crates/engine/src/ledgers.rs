@@ -123,12 +123,15 @@ impl Ledgers {
 /// The answer about accounts that are looked at.
 pub(crate) type Looked = oneshot::Receiver<Result<usize, Fault>>;
 
+/// The answer about inbound events.
+type Told = oneshot::Receiver<Result<Vec<Receipt>, Fault>>;
+
 /// Events that the ledgers have, and have not answered yet.
 #[derive(Debug)]
 pub struct HandedOver {
     count: usize,
     /// The places of those that a ledger has, and its answer.
-    parts: Vec<(Vec<usize>, oneshot::Receiver<Result<Vec<Receipt>, Fault>>)>,
+    parts: Vec<(Vec<usize>, Told)>,
     committed: Arc<Notify>,
 }
 

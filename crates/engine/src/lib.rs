@@ -87,9 +87,12 @@ pub enum Fault {
     /// Another instance works on the message by now.
     #[error("another instance works on this message by now")]
     Overtaken,
-    /// The account was not brought into memory.
-    #[error("account {0} was not loaded")]
+    /// What the store has of the account is no account.
+    #[error("account {0} cannot be read; the log says why")]
     NotLoaded(AccountId),
+    /// A bug: what was asked makes the program panic, and did not happen.
+    #[error("the program panicked; its standard error says where")]
+    Panicked,
     /// Sealing or opening failed.
     #[error(transparent)]
     Vault(Arc<VaultError>),
@@ -114,6 +117,7 @@ impl Fault {
             Self::Lost => Self::Lost,
             Self::Overtaken => Self::Overtaken,
             Self::NotLoaded(account) => Self::NotLoaded(account.clone()),
+            Self::Panicked => Self::Panicked,
             Self::Vault(error) => Self::Vault(Arc::clone(error)),
             Self::Form(error) => Self::Form(Arc::clone(error)),
             Self::Stopped => Self::Stopped,
@@ -287,7 +291,19 @@ impl Engine {
         let ledgers = Ledgers::start(&store, &vault, &rules, &clock, &common);
         let (instance, own) = (instance_id().into(), watch::Sender::new(Partitions::ALL));
         let committed = Arc::new(Notify::new());
-        Self { store, vault, clock, rules, ledgers, instance, own, serving, room, making, committed }
+        Self {
+            store,
+            vault,
+            clock,
+            rules,
+            ledgers,
+            instance,
+            own,
+            serving,
+            room,
+            making,
+            committed,
+        }
     }
 
     /// Names this engine among all that work on the same data: the holder of its leases. No other
@@ -509,9 +525,14 @@ impl Engine {
             for together in accounts.chunks(DUE_TOGETHER) {
                 answers.extend(self.ledgers.decide(together.to_vec()).await?);
             }
+            let before = count;
             for answer in answers {
                 count += answer.await.map_err(|_| Fault::Stopped)??;
                 self.committed.notify_waiters();
+            }
+            if let (true, Some(account)) = (count == before, accounts.into_iter().next()) {
+                // None of them can be read: the same would be found again, for ever.
+                return Err(Fault::NotLoaded(account));
             }
         }
     }
@@ -615,7 +636,7 @@ mod tests {
         ours.block_on(async {
             let lives = tokio::time::timeout(Duration::from_millis(50), engine.died()).await;
             assert!(lives.is_err());
-            assert!(looked_at(&engine).await.is_ok());
+            assert_eq!(looked_at(&engine).await.unwrap(), 1);
         });
         // Its task ends with its runtime, as it would where it panics.
         theirs.shutdown_background();

@@ -69,11 +69,13 @@ pub(super) struct Job {
     attempt: u32,
 }
 
-/// What a batch lost to other instances.
+/// What a batch lost to other instances, or to accounts that make the program panic.
 #[derive(Default)]
 pub(super) struct Lost {
     /// Of what was done to these accounts nothing took effect.
     pub(super) accounts: HashSet<AccountId>,
+    /// Those of them that cannot be written: whoever told them something is not to try again.
+    broken: HashSet<AccountId>,
     /// Inbound events that were to be recorded with them.
     pub(super) keys: HashSet<InboxKey>,
     /// Attempts at messages that are another's by now: who made them is not to try again.
@@ -101,8 +103,29 @@ impl Lost {
         lost
     }
 
+    /// Adds what was spoilt while it was decided.
+    pub(super) fn add(
+        &mut self,
+        spoilt: HashSet<AccountId>,
+        broken: HashSet<AccountId>,
+        keys: &HashMap<InboxKey, AccountId>,
+    ) {
+        self.accounts.extend(spoilt);
+        self.accounts.extend(broken.iter().cloned());
+        self.broken.extend(broken);
+        let of_lost = keys.iter().filter(|(_, account)| self.accounts.contains(*account));
+        self.keys.extend(of_lost.map(|(key, _)| key.clone()));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.accounts.is_empty()
+    }
+}
+
+impl Item {
+    /// Whether some of it is yet to be decided.
+    pub(super) const fn is_todo(&self) -> bool {
+        matches!(self, Self::Todo | Self::Halfway)
     }
 }
 
@@ -130,11 +153,17 @@ impl Job {
                 }
             }
             (Work::Execute { account, extra, .. }, found) if lost.accounts.contains(account) => {
+                if let Found::Execute(Err(ExecuteError::Failed(_))) = found {
+                    // It was not done, and its caller hears why.
+                    return;
+                }
                 let overtaken = extra.held.iter().any(|held| lost.not_held.contains(&held.notice));
-                *found = match overtaken {
-                    true => Found::Execute(Err(ExecuteError::Failed(Fault::Overtaken))),
-                    false => Found::Todo,
+                let fault = match (overtaken, lost.broken.contains(account)) {
+                    (true, _) => Some(Fault::Overtaken),
+                    (false, true) => Some(Fault::Panicked),
+                    (false, false) => None,
                 };
+                *found = fault.map_or(Found::Todo, |fault| Found::Execute(Err(fault.into())));
             }
             (Work::Decide { accounts, .. }, Found::Decide(again, _)) => {
                 let struck = accounts.iter().filter(|account| lost.accounts.contains(*account));
@@ -160,9 +189,7 @@ impl Job {
     pub(super) fn is_todo(&self) -> bool {
         match &self.found {
             Found::Todo => true,
-            Found::Record(items) => {
-                items.iter().any(|item| matches!(item, Item::Todo | Item::Halfway))
-            }
+            Found::Record(items) => items.iter().any(Item::is_todo),
             Found::Execute(_) => false,
             Found::Decide(again, _) => !again.is_empty(),
         }
@@ -232,9 +259,12 @@ fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
     let shared = item.account.debtor.as_str() == UNMATCHED && !lost.is_empty();
     let same = *receipt == Receipt::Duplicate && lost.keys.contains(&item.key);
     match receipt {
+        Receipt::UnknownCreditor(_) | Receipt::Faulted(_) => {}
+        _ if lost.broken.contains(&item.account) => {
+            *receipt = Receipt::Faulted(Fault::Panicked.to_string());
+        }
         _ if own || same => *found = Item::Todo,
         Receipt::Accepted if shared => *found = Item::Halfway,
-        Receipt::UnknownCreditor(_) | Receipt::Faulted(_) => {}
         Receipt::Refused(_) | Receipt::Duplicate if shared => *found = Item::Todo,
         _ => {}
     }
