@@ -2,7 +2,11 @@
 //!
 //! [`Engine`] is the only way to an account. It speaks neither HTTP nor SMTP.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kulanz_domain::{
@@ -49,7 +53,7 @@ pub use views::UNMATCHED;
 
 use clock::Clock;
 use ledger::{Common, Work};
-use ledgers::Ledgers;
+use ledgers::{Ledgers, Looked};
 use making::Making;
 use room::Room;
 use serving::Serving;
@@ -62,9 +66,12 @@ pub(crate) type RuleBook = SharedRules;
 pub const PARTITIONS: u16 = 64;
 
 /// How many due accounts are asked for at once.
-const DUE_AT_ONCE: u32 = 4000;
-/// How many of them are decided together: the next ones are while these are being written.
+const DUE_AT_ONCE: u32 = 20_000;
+/// How many of them are decided together.
 const DUE_TOGETHER: usize = 500;
+/// So many of these are under way beside each other: enough to keep ledgers and database busy, and
+/// no more, for whatever a debtor does meanwhile comes after them.
+const DUE_ABREAST: usize = 8;
 
 /// Wake-ups of others that are overdue for this long are taken by anybody.
 const OVERDUE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
@@ -519,22 +526,35 @@ impl Engine {
             if due.is_empty() || !self.is_in_force().await? {
                 return Ok(count);
             }
-            due.iter().for_each(|(_, at)| measures::woken(now.duration_since(*at)));
-            let accounts: Vec<AccountId> = due.into_iter().map(|(account, _)| account).collect();
-            let mut answers = Vec::new();
-            for together in accounts.chunks(DUE_TOGETHER) {
-                answers.extend(self.ledgers.decide(together.to_vec()).await?);
+            let (mut abreast, before) = (VecDeque::with_capacity(DUE_ABREAST), count);
+            for together in due.chunks(DUE_TOGETHER) {
+                if abreast.len() == DUE_ABREAST
+                    && let Some(first) = abreast.pop_front()
+                {
+                    count += self.looked_at(first).await?;
+                }
+                let now = self.clock.now();
+                together.iter().for_each(|(_, at)| measures::woken(now.duration_since(*at)));
+                let accounts = together.iter().map(|(account, _)| account.clone()).collect();
+                abreast.push_back(self.ledgers.decide(accounts).await?);
             }
-            let before = count;
-            for answer in answers {
-                count += answer.await.map_err(|_| Fault::Stopped)??;
-                self.committed.notify_waiters();
+            for rest in abreast {
+                count += self.looked_at(rest).await?;
             }
-            if let (true, Some(account)) = (count == before, accounts.into_iter().next()) {
+            if let (true, Some((account, _))) = (count == before, due.into_iter().next()) {
                 // None of them can be read: the same would be found again, for ever.
                 return Err(Fault::NotLoaded(account));
             }
         }
+    }
+
+    async fn looked_at(&self, answers: Vec<Looked>) -> Result<usize, Fault> {
+        let mut count = 0;
+        for answer in answers {
+            count += answer.await.map_err(|_| Fault::Stopped)??;
+        }
+        self.committed.notify_waiters();
+        Ok(count)
     }
 
     /// Takes wake-ups as they become due, for ever. A fault of the store is waited out.

@@ -48,10 +48,7 @@ impl Engine {
                 return Ok(count);
             }
             count += page.len() as u64;
-            for answer in self.ledgers.decide(page).await? {
-                answer.await.map_err(|_| Fault::Stopped)??;
-            }
-            self.committed.notify_waiters();
+            self.looked_at(self.ledgers.decide(page).await?).await?;
             self.keep_served(rules, Some(last.clone()), false).await?;
             after = Some(last);
             let millis = count.saturating_mul(1000) / u64::from(per_second.max(1));

@@ -27,8 +27,9 @@ use super::{
 };
 use crate::StoreError;
 
-/// Connections at most: one writer, pages and commands that read, and room for a few more.
-const CONNECTIONS: usize = 8;
+/// Connections at most: a few ledgers that write and read, pages and commands that read, and room for
+/// a few more.
+const CONNECTIONS: usize = 12;
 
 /// Limit for what takes as long as there are data: a migration, a check of all of them.
 const UNHURRIED: Duration = Duration::from_secs(3600);
