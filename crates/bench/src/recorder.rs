@@ -63,12 +63,14 @@ passed_on! {
     fn accounts(creditor: Option<CreditorId>, after: Option<AccountId>, limit: u32) -> Vec<AccountId>;
     fn secrets(account: AccountId, slots: Vec<String>) -> Vec<Secret>;
     fn secrets_of(wanted: Vec<(AccountId, Vec<String>)>) -> Vec<Vec<Secret>>;
-    fn take_outbox(creditor: CreditorId, now: Timestamp, limit: u32, lease: Lease) -> Vec<OutboxRow>;
-    fn due_creditors(now: Timestamp) -> Vec<CreditorId>;
+    fn take_outbox(
+        queue: (CreditorId, Channel), now: Timestamp, limit: u32, lease: Lease
+    ) -> Vec<OutboxRow>;
+    fn due_queues(now: Timestamp) -> Vec<(CreditorId, Channel)>;
     fn departures(creditor: CreditorId, decided_after: Option<Timestamp>, spans: Vec<(Timestamp, Timestamp)>) -> Vec<u64>;
     fn queued_count(creditor: CreditorId, decided_until: Option<Timestamp>, due: Option<Timestamp>) -> u64;
     fn queued(creditor: CreditorId, limit: u32) -> Vec<(OutboxRow, Option<String>)>;
-    fn take_abandoned(limit: u32, lease: Lease) -> Vec<OutboxRow>;
+    fn take_abandoned(limit: u32, lease: Lease, but: Vec<NoticeId>) -> Vec<OutboxRow>;
     fn renew_lease(notices: Vec<NoticeId>, lease: Lease) -> Vec<bool>;
     fn outbox(state: Option<OutboxState>, limit: u32) -> Vec<OutboxRow>;
     fn outbox_row(notice: NoticeId) -> Option<OutboxRow>;

@@ -8,12 +8,17 @@
 //! one finds it in the row: through a gateway that knows our key the message is tried again,
 //! otherwise it is parked as unknown.
 //!
+//! Many are under way at the same time, by each gateway as many as its lane has room for
+//! ([`lane`]). They are taken and looked at together, and each goes on by itself: where one ends,
+//! another takes its place.
+//!
 //! Whoever takes a message has a lease on it, for a minute at a time. Whatever is written of an
 //! attempt, before its bytes leave and after, is written only where the lease is still ours; that
 //! the gateway took it is the exception, since that is true whoever has the message by now.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,45 +26,49 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{SignedDuration, Timestamp};
-use kulanz_domain::{
-    Command,
-    decision::Recheck,
-    fact::{Fact, Receipt, Stamp},
-    ids::*,
-    policy::Rules,
+use kulanz_domain::ids::{AccountId, CreditorId};
+use kulanz_engine::{
+    Engine, ExecuteError, Fault,
+    brake::{self, Gate},
+    making::Maker,
+    store::{Paylink, StoreError},
 };
-use kulanz_engine::brake::{self, Gate};
-use kulanz_engine::making::{self, Decided, Maker, Of, Opened};
-use kulanz_engine::store::{OutboxChange, OutboxRow, OutboxState, Paylink, StoreError};
-use kulanz_engine::{Engine, ExecuteError, Extra, Fault, Loaded, trace};
 use thiserror::Error;
-use tokio::sync::watch;
-use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+};
+use tracing::{error, warn};
 
+mod attempt;
+mod lane;
+mod lanes;
 mod lease;
 mod person;
 
+pub use lease::may_have_left;
 pub(crate) use person::Person;
 
-use lease::{Renewed, leaving, may_have_left, remembering, unless_overtaken};
+use attempt::{Courier, Ended, Taken};
+use lanes::{LaneOf, Lanes};
 
 use crate::{
     backoff::Backoff,
-    measures,
     render::{Creditor, Templates},
     renewal::{self, Renewal, RenewalError},
-    senders::{Origin, Outgoing, SendError, Senders},
-    workshop::{Unmade, Workshop},
+    senders::{Origin, Senders},
+    workshop::Workshop,
 };
 
-/// Messages that are on their way at the same time.
-const AT_ONCE: u32 = 16;
 /// For how long a message is taken. Then whoever had it is taken for dead. While a gateway takes
 /// its time, the lease is renewed four times in that time.
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is looked for messages that nobody goes on with.
 const LOOK: Duration = Duration::from_secs(10);
+/// Between two looks for more messages, so that they are taken many at a time.
+const BREATH: Duration = Duration::from_millis(20);
+/// So many breaths at most is waited until a quarter of a lane is free.
+const BREATHS: u32 = 5;
 
 /// A creditor as messages show it.
 #[derive(Debug, Clone)]
@@ -70,16 +79,12 @@ pub struct Letterhead {
     pub origin: Origin,
 }
 
-/// Everything that a message is made with.
+/// Takes messages and brings them out.
 pub struct Dispatcher {
-    engine: Engine,
-    workshop: Arc<Workshop>,
-    senders: Senders,
-    backoff: Backoff,
+    courier: Courier,
     gate: Gate,
-    /// Which creditor comes first: each in its turn.
+    /// Which queue comes first: each in its turn.
     turn: AtomicUsize,
-    lease: Duration,
 }
 
 /// Why a message could not be brought to its end. The row stays as it is.
@@ -108,12 +113,16 @@ impl From<ExecuteError> for DispatchError {
     }
 }
 
-/// An attempt that is worth another one.
-struct Failed {
-    reason: String,
-    after: Option<Duration>,
-    /// The gateway may have the message all the same.
-    left: bool,
+/// What this dispatcher has under way.
+struct UnderWay<'c> {
+    courier: &'c Courier,
+    tasks: JoinSet<()>,
+    ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
+    /// Accounts with a message under way, and those of their messages that wait for that one: what it
+    /// changes, the look before the next one sees.
+    accounts: HashMap<AccountId, VecDeque<Taken>>,
+    /// The first fault of ours that was met.
+    error: Option<DispatchError>,
 }
 
 impl Dispatcher {
@@ -138,37 +147,38 @@ impl Dispatcher {
     ) -> Self {
         let workshop = Arc::new(Workshop::new(letterheads, base_url, fingerprint));
         engine.make_by(Arc::clone(&workshop) as Arc<dyn Maker>);
-        let (gate, turn) = (Gate::default(), AtomicUsize::new(0));
-        let (senders, backoff, lease) = (senders.into(), Backoff::default(), LEASE);
-        Self { engine, workshop, senders, backoff, gate, turn, lease }
+        let senders = Arc::new(senders.into());
+        let (lanes, backoff, lease) = (Lanes::new(&senders), Backoff::default(), LEASE);
+        let courier = Courier { engine, workshop, senders, backoff, lanes, lease };
+        Self { courier, gate: Gate::default(), turn: AtomicUsize::new(0) }
     }
 
     /// The same, with another time after which an instance that took a message and does not say
     /// that it is still there is taken for dead; a minute by default.
     pub const fn with_lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
+        self.courier.lease = lease;
         self
     }
 
     /// The texts of a policy's version.
     pub fn add_texts(&self, policy: &str, version: u32, templates: Arc<Templates>) {
-        self.workshop.add_texts(policy, version, templates);
+        self.courier.workshop.add_texts(policy, version, templates);
     }
 
     /// Sends a fresh link for an expired one, at the debtor's own request, to the address on file.
     pub async fn renew(&self, expired: &Paylink) -> Result<(), RenewalError> {
-        let head = self.workshop.letterhead(&expired.account.creditor);
+        let head = self.courier.workshop.letterhead(&expired.account.creditor);
         let head = head.ok_or(RenewalError::NoAddress)?;
         let texts = renewal::texts().map_err(|problems| {
             let problem = problems.first().map(ToString::to_string).unwrap_or_default();
             Fault::Other(format!("the program's own texts: {problem}"))
         })?;
         let renewal = Renewal {
-            engine: &self.engine,
+            engine: &self.courier.engine,
             head,
-            senders: &self.senders,
+            senders: &self.courier.senders,
             texts: &texts,
-            base_url: self.workshop.base_url(),
+            base_url: self.courier.workshop.base_url(),
         };
         renewal.send(expired).await
     }
@@ -176,8 +186,16 @@ impl Dispatcher {
     /// Takes messages until it is told to `stop`; those that are under way then come to their end.
     /// What others left is looked for now and then.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
-        let mut looked: Option<Instant> = None;
-        while !*stop.borrow() {
+        tokio::select! {
+            () = self.go_on(stop) => {}
+            () = self.courier.renew_leases() => {}
+        }
+    }
+
+    async fn go_on(&self, mut stop: watch::Receiver<bool>) {
+        let (mut under_way, mut looked) = (UnderWay::new(&self.courier), None::<Instant>);
+        while !*stop.borrow_and_update() {
+            let mut taken = Vec::new();
             let turn = async {
                 if looked.is_none_or(|at| at.elapsed() >= LOOK) {
                     let left = self.recover().await?;
@@ -186,330 +204,187 @@ impl Dispatcher {
                     }
                     looked = Some(Instant::now());
                 }
-                self.run_once().await
+                self.take(&mut taken).await
             };
-            match turn.await {
-                Ok(0) => self.engine.changed(Duration::from_secs(1)).await,
-                Ok(_) => {}
-                Err(error) => {
-                    error!(%error, "the outbox cannot be worked on");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+            let turn = under_way.until(turn).await;
+            let any = !taken.is_empty();
+            under_way.start(taken);
+            let wait = async {
+                tokio::select! {
+                    () = self.wait(any, turn) => {}
+                    // Where nobody is left who could tell it, it goes on for ever.
+                    Ok(()) = stop.changed() => {}
                 }
+            };
+            under_way.until(wait).await;
+            if let Some(error) = under_way.error.take() {
+                self.wait(false, Err(error)).await;
+            }
+        }
+        under_way.end().await;
+    }
+
+    /// Waits until it is worth to look for messages again, after a look that took `any`.
+    async fn wait(&self, any: bool, turn: Result<BTreeSet<LaneOf>, DispatchError>) {
+        match turn {
+            Ok(full) if !full.is_empty() => {
+                // A few together cost less than each alone.
+                for _ in 0..BREATHS {
+                    tokio::time::sleep(BREATH).await;
+                    if self.courier.lanes.want_more(&full) {
+                        break;
+                    }
+                }
+            }
+            Ok(_) if any => tokio::time::sleep(BREATH).await,
+            Ok(_) => {
+                let changed = self.courier.engine.changed(Duration::from_secs(1));
+                tokio::join!(changed, tokio::time::sleep(BREATH));
+            }
+            Err(error) => {
+                error!(%error, "the outbox cannot be worked on");
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }
 
-    /// Takes what is due now; how many messages were taken. None where other rules than ours are
-    /// served by now.
+    /// Takes what is due now, as much as there is room for, and waits until all of it came to its
+    /// end; how many messages were taken. None where other rules than ours are served by now.
     pub async fn run_once(&self) -> Result<usize, DispatchError> {
-        if !self.engine.is_in_force().await? {
-            return Ok(0);
-        }
-        let since = Renewed::now();
-        let rows = self.take().await?;
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        // Messages of one account go one after the other: what the first of them changes, the
-        // look before the next one sees.
-        let mut accounts: BTreeMap<&AccountId, Vec<&OutboxRow>> = BTreeMap::new();
-        for row in &rows {
-            accounts.entry(&row.account).or_default().push(row);
-        }
-        let under_way = accounts.values().map(|rows| self.deliver_all(rows, &since)).collect();
+        let mut taken = Vec::new();
+        let turn = self.take(&mut taken).await;
+        let (count, mut under_way) = (taken.len(), UnderWay::new(&self.courier));
+        under_way.start(taken);
         // Those that wait for their turn stay ours for as long as that takes.
-        let errors = tokio::select! {
-            errors = join_all(under_way) => errors,
-            () = self.renew_leases(&rows, &since) => Vec::new(),
-        };
-        errors.into_iter().flatten().next().map_or(Ok(rows.len()), Err)
+        tokio::select! {
+            () = under_way.end() => {}
+            () = self.courier.renew_leases() => {}
+        }
+        turn?;
+        under_way.error.map_or(Ok(count), Err)
     }
 
-    /// Takes as many messages as may leave at once and as each creditor's brake allows. Others
-    /// may do the same at this moment: what is on its way counts from its take on, for all. So
-    /// above a limit leaves at most what the other instances take between our count and our take:
-    /// each a part of what was left (see [`Gate`]) or what a person let through, at most
-    /// `AT_ONCE`.
-    async fn take(&self) -> Result<Vec<OutboxRow>, DispatchError> {
-        let (store, now) = (self.engine.store(), self.engine.clock().now());
-        let mut due = store.due_creditors(now).await?;
-        let mut rows = Vec::new();
+    /// Takes as many messages as each lane has room for and as each creditor's brake allows; lanes
+    /// that more may wait for. Others may do the same at this moment: what is on its way counts from
+    /// its take on, for all. So above a limit leaves at most what the other instances take between
+    /// our count and our take: each a part of what was left, or a few of what a person let through
+    /// (see [`Gate`]).
+    async fn take(&self, taken: &mut Vec<Taken>) -> Result<BTreeSet<LaneOf>, DispatchError> {
+        let Courier { engine, senders, lanes, .. } = &self.courier;
+        let (store, now, mut full) = (engine.store(), engine.clock().now(), BTreeSet::new());
+        if !engine.is_in_force().await? {
+            return Ok(full);
+        }
+        let mut due = store.due_queues(now).await?;
         if due.is_empty() {
-            return Ok(rows);
+            return Ok(full);
         }
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % due.len();
         due.rotate_left(first);
         let brakes = brake::read(&**store).await?;
-        for creditor in due {
-            let free = AT_ONCE - u32::try_from(rows.len()).unwrap_or(AT_ONCE);
+        for queue in due {
+            let lane = Lanes::of(senders, &queue.0, queue.1);
+            // While the gateway is left alone, nothing of it is to be looked for.
+            let Some(free) = lanes.room(lane) else { continue };
             if free == 0 {
-                break;
+                full.insert(lane);
+                continue;
             }
-            let room = self.gate.room(&self.engine, &brakes, &creditor, now).await?;
-            if room > 0 {
-                let limit = free.min(room);
-                let taken = store.take_outbox(creditor.clone(), now, limit, self.lease()).await?;
-                self.gate.took(&creditor, taken.len());
-                rows.extend(taken);
+            let creditor = queue.0.clone();
+            let room = self.gate.room(engine, &brakes, &creditor, now).await?;
+            if room == 0 {
+                continue;
             }
+            let (limit, begun) = (free.min(room), Instant::now());
+            let rows = store.take_outbox(queue, now, limit, self.courier.lease()).await?;
+            self.gate.took(&creditor, rows.len());
+            if rows.len() >= limit as usize {
+                full.insert(lane);
+            }
+            taken.extend(rows.into_iter().map(|row| {
+                let place = lanes.place(lane, row.notice.clone(), begun);
+                Taken { row, place }
+            }));
         }
-        Ok(rows)
+        Ok(full)
     }
 
-    async fn deliver_all(&self, rows: &[&OutboxRow], since: &Renewed) -> Vec<DispatchError> {
-        let mut errors = Vec::new();
-        for row in rows {
-            let attempt = async { unless_overtaken(row, self.deliver(row, since).await) };
-            if let Err(error) = attempt.instrument(span(row)).await {
-                error!(notice = %row.notice, %error, "a message stays in Sending");
-                errors.push(error);
-            }
-        }
-        errors
-    }
-
-    async fn deliver(&self, row: &OutboxRow, since: &Renewed) -> Result<(), DispatchError> {
-        let (account, notice) = (&row.account, &row.notice);
-        let (rechecked, loaded) = self.engine.recheck(account, notice).await?;
-        match rechecked {
-            Recheck::Send => {}
-            Recheck::Later(at) => {
-                let detail =
-                    Some(remembering(may_have_left(row), "may not be contacted now".to_owned()));
-                self.engine.try_later(account, self.held(row), at, detail).await?;
-                measures::ended(row.channel, "later");
-                return Ok(());
-            }
-            // The gateway may have it already: nobody can say that it was not sent.
-            Recheck::Suppress(_) if may_have_left(row) => {
-                return self
-                    .park(row, true, "it may have left, and is no longer right to send")
-                    .await;
-            }
-            Recheck::Suppress(reason) => {
-                info!(%account, %notice, ?reason, "not sent");
-                let command = Command::Suppress { notice: notice.clone(), reason };
-                let extra = Extra { held: vec![self.held(row)], ..Extra::default() };
-                self.engine.execute_with(account, Some(command), "delivery", extra).await?;
-                measures::ended(row.channel, "suppressed");
-                return Ok(());
-            }
-            Recheck::NotPending => return self.overtaken(row).await,
-        }
-        let at = self.engine.clock().now();
-        let message = match self.ready(row, loaded, at).await {
-            Ok(message) => message,
-            Err(Unmade::Fault(fault)) => return Err(fault.into()),
-            Err(unmade) => {
-                error!(%notice, %unmade, "a message could not be made");
-                return self.park(row, false, &unmade.to_string()).await;
-            }
-        };
-        let Some(sender) = self.senders.of(&account.creditor, row.channel) else {
-            return self.park(row, false, "no sender for this channel").await;
-        };
-        // Whoever was stopped for so long between two lines may not be the only one any more.
-        if since.is_over(self.lease) {
-            return Err(DispatchError::Late);
-        }
-        let begun = Instant::now();
-        let answer = sender.send(&message, notice).await;
-        measures::answered(row.channel, begun.elapsed());
-        match answer {
-            Ok(accepted) => {
-                measures::ended(row.channel, "sent");
-                info!(%account, %notice, via = %accepted.via, "sent");
-                self.confirm(row, at).await
-            }
-            Err(SendError::Retry { reason, after, may_have_left: left }) => {
-                self.again(row, at, Failed { reason, after, left }).await
-            }
-            Err(SendError::Refused { reason, address_bad: true }) => {
-                self.bounced(row, at, reason).await
-            }
-            Err(SendError::Refused { reason, .. }) => self.park(row, false, &reason).await,
-            Err(SendError::Unknown { reason }) => self.park(row, true, &reason).await,
-        }
-    }
-
-    fn rules(&self, account: &AccountId) -> Result<Arc<Rules>, DispatchError> {
-        self.engine
-            .rules(account)
-            .ok_or_else(|| DispatchError::Refused(format!("no rules for {}", account.creditor)))
-    }
-
-    /// The row was taken although its account knows its end already: the row follows.
-    async fn overtaken(&self, row: &OutboxRow) -> Result<(), DispatchError> {
-        let change = OutboxChange::Move {
-            notice: row.notice.clone(),
-            state: OutboxState::Suppressed,
-            next_at: row.next_at,
-            changed_at: self.engine.clock().now(),
-            detail: Some("its account had closed it".to_owned()),
-        };
-        let extra = Extra { outbox: vec![change], held: vec![self.held(row)], ..Extra::default() };
-        self.engine.execute_with(&row.account, None, "delivery", extra).await?;
-        Ok(())
-    }
-
-    async fn again(
-        &self,
-        row: &OutboxRow,
-        at: Timestamp,
-        failed: Failed,
-    ) -> Result<(), DispatchError> {
-        let left = failed.left || may_have_left(row);
-        let reason = remembering(left, failed.reason);
-        let random = kulanz_engine::vault::random::<8>().map_err(Fault::from)?;
-        let random = u64::from_le_bytes(random);
-        // A message may have waited for days, for its window or for us, before it was first tried.
-        let since_decided = Duration::try_from(at.duration_since(row.decided_at));
-        let tried_for = self.backoff.cap.saturating_mul(row.attempts.saturating_sub(1));
-        let elapsed = since_decided.unwrap_or_default().min(tried_for);
-        match self.backoff.next(row.attempts, elapsed, random, failed.after) {
-            Some(wait) => {
-                warn!(notice = %row.notice, attempts = row.attempts, %reason, "tried again later");
-                let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
-                let next = at.saturating_add(wait).unwrap_or(at);
-                let held = self.held(row);
-                self.engine.try_later(&row.account, held, next, Some(reason)).await?;
-                measures::ended(row.channel, "again");
-                Ok(())
-            }
-            None => self.park(row, left, &reason).await,
-        }
-    }
-
-    async fn park(
-        &self,
-        row: &OutboxRow,
-        outcome_unknown: bool,
-        reason: &str,
-    ) -> Result<(), DispatchError> {
-        // What an earlier attempt left behind is not undone by what this one was told.
-        let outcome_unknown = outcome_unknown || may_have_left(row);
-        warn!(notice = %row.notice, outcome_unknown, %reason, "parked");
-        let command = Command::Park { notice: row.notice.clone(), outcome_unknown };
-        let state = if outcome_unknown { OutboxState::Unknown } else { OutboxState::Parked };
-        let extra = self.moved(row, state, reason);
-        self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
-        measures::ended(row.channel, if outcome_unknown { "unknown" } else { "parked" });
-        Ok(())
-    }
-
-    /// The gateway says that the address is bad: the step did not happen, the channel is marked,
-    /// and the account decides again.
-    async fn bounced(
-        &self,
-        row: &OutboxRow,
-        at: Timestamp,
-        reason: String,
-    ) -> Result<(), DispatchError> {
-        warn!(notice = %row.notice, %reason, "the address is bad");
-        let fact = Fact::NoticeReceipt {
-            notice: row.notice.clone(),
-            channel: row.channel,
-            at,
-            receipt: Receipt::Bounced,
-        };
-        let command = Command::Record {
-            fact,
-            stamp: Stamp { at, id: format!("kulanz:gateway#{}", row.notice) },
-            at,
-            account: row.account.clone(),
-            rules: self.rules(&row.account)?,
-        };
-        let extra = self.moved(row, OutboxState::Suppressed, &format!("bounced: {reason}"));
-        self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
-        measures::ended(row.channel, "bounced");
-        Ok(())
-    }
-
-    fn moved(&self, row: &OutboxRow, state: OutboxState, detail: &str) -> Extra {
-        let now = self.engine.clock().now();
-        let change = OutboxChange::Move {
-            notice: row.notice.clone(),
-            state,
-            next_at: now,
-            changed_at: now,
-            detail: Some(detail.to_owned()),
-        };
-        Extra { outbox: vec![change], held: vec![self.held(row)], ..Extra::default() }
-    }
-
-    /// The message that leaves: as it was made with its decision where that is still right, else made
-    /// anew. On return it says durably that its bytes may leave.
-    async fn ready(
-        &self,
-        row: &OutboxRow,
-        loaded: Option<Loaded>,
-        at: Timestamp,
-    ) -> Result<Outgoing, Unmade> {
-        let (id, loaded) = (&row.account, loaded.ok_or(Unmade::NoAddress)?);
-        let notice = loaded.account.notices.get(&row.notice).ok_or(Unmade::NoAddress)?;
-        let (account, notice) = (&loaded.account, &notice.decided);
-        let head = self.workshop.letterhead(&id.creditor).ok_or(Unmade::NoLetterhead)?;
-        let rules = self.engine.rules(id).ok_or(Unmade::NoLetterhead)?;
-        let slot = making::slot(&row.notice);
-        let slots = [making::slots(notice), vec![slot.clone()]].concat();
-        let Opened { mut data, mut stamps } =
-            self.engine.stamped_secrets(id, &loaded, slots).await?;
-        let kept = data.remove(&slot);
-        stamps.remove(&slot);
-        let to = Person::of(data.get("debtor")).recipient(row.channel);
-        let to = to.ok_or(Unmade::NoAddress)?;
-        let of = Of { version: loaded.version, stamps };
-        let decided = Decided { id, account, notice, rules: &rules, at, data: &data, of };
-        let (outbox, held) = (vec![leaving(row, at)], vec![self.held(row)]);
-        let mut extra = Extra { outbox, held, ..Extra::default() };
-        let content = match kept.and_then(|kept| self.workshop.as_kept(kept, &decided)) {
-            Some(content) => content,
-            None => {
-                self.workshop.fetch_texts(&**self.engine.store(), &notice.policy).await?;
-                let made = self.workshop.message(&decided)?;
-                extra.secrets.push((slot, self.workshop.keep(&made)?));
-                extra.paylinks.push(made.paylink);
-                made.content
-            }
-        };
-        match self.engine.execute_with(id, None, "delivery", extra).await {
-            Ok(_) => {}
-            Err(ExecuteError::Failed(fault)) => return Err(fault.into()),
-            Err(ExecuteError::Refused(refusal)) => {
-                return Err(Fault::Other(refusal.to_string()).into());
-            }
-        }
-        let (account, step, from) = (id.clone(), row.step.clone(), head.origin.clone());
-        let reference = row.notice.to_string();
-        Ok(Outgoing { account, step, to, from, content, reference, date: at })
+    /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
+    /// `Sending`: it is tried again where that is safe, through a gateway that knows our key or
+    /// since none of it had left yet, and parked as unknown where it is not.
+    pub async fn recover(&self) -> Result<usize, DispatchError> {
+        self.courier.recover().await
     }
 }
 
-/// An attempt, in the trace of the decision that made the message; none where that is not traced.
-fn span(row: &OutboxRow) -> Span {
-    let Some(decision) = trace::continued(row.traceparent.as_deref()) else { return Span::none() };
-    let (account, notice, channel) = (&row.account, &row.notice, row.channel.name());
-    decision.adopt(info_span!(
-        parent: None, "delivery.send", %account, %notice, channel, attempt = row.attempts,
-        end = Empty
-    ))
-}
+impl<'c> UnderWay<'c> {
+    fn new(courier: &'c Courier) -> Self {
+        let (tasks, ended, accounts) = (JoinSet::new(), mpsc::unbounded_channel(), HashMap::new());
+        Self { courier, tasks, ended, accounts, error: None }
+    }
 
-/// Waits for all of them, which go on at the same time.
-async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut futures: Vec<_> = futures.into_iter().map(|one| (Box::pin(one), None)).collect();
-    std::future::poll_fn(|cx| {
-        let mut pending = false;
-        for (future, done) in &mut futures {
-            if done.is_none() {
-                match future.as_mut().poll(cx) {
-                    std::task::Poll::Ready(value) => *done = Some(value),
-                    std::task::Poll::Pending => pending = true,
+    /// Begins with messages that were taken.
+    fn start(&mut self, taken: Vec<Taken>) {
+        let mut first = Vec::with_capacity(taken.len());
+        for one in taken {
+            match self.accounts.entry(one.row.account.clone()) {
+                Entry::Occupied(mut waiting) => waiting.get_mut().push_back(one),
+                Entry::Vacant(account) => {
+                    account.insert(VecDeque::new());
+                    first.push(one);
                 }
             }
         }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, done)| done).collect()
+        self.spawn(first);
+    }
+
+    fn spawn(&mut self, taken: Vec<Taken>) {
+        if !taken.is_empty() {
+            let courier = self.courier.clone();
+            self.tasks.spawn(courier.deliver_all(taken, self.ended.0.clone()));
+        }
+    }
+
+    /// Sees to what ends, until `done` is.
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> T {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.ended.1.recv() => self.over(ended),
+                Some(joined) = self.tasks.join_next() => panicked(joined),
+                done = &mut done => return done,
+            }
+        }
+    }
+
+    /// The next message of the account has its turn.
+    fn over(&mut self, Ended { account, error }: Ended) {
+        self.error = self.error.take().or(error);
+        let next = self.accounts.get_mut(&account).and_then(VecDeque::pop_front);
+        match next {
+            Some(next) => self.spawn(vec![next]),
+            None => drop(self.accounts.remove(&account)),
+        }
+    }
+
+    /// Waits until all is at its end.
+    async fn end(&mut self) {
+        while !self.accounts.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = self.ended.1.recv() => self.over(ended),
+                Some(joined) = self.tasks.join_next() => panicked(joined),
+            }
+        }
+    }
+}
+
+/// Whoever sends dies where an attempt does, so that somebody hears of it.
+fn panicked(joined: Result<(), JoinError>) {
+    if let Err(error) = joined
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }

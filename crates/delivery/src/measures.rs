@@ -12,6 +12,11 @@ pub(crate) fn ended(channel: Channel, end: &'static str) {
     event!(target: "metric", Level::TRACE, monotonic_counter.kulanz_messages = 1_u64, channel, end);
 }
 
+/// A gateway takes nothing and is left alone for a while: that of a channel, or `own`.
+pub(crate) fn paused(gateway: &'static str) {
+    event!(target: "metric", Level::TRACE, monotonic_counter.kulanz_gateway_pauses = 1_u64, gateway);
+}
+
 /// A gateway answered, with whatever.
 pub(crate) fn answered(channel: Channel, took: Duration) {
     let (seconds, channel) = (took.as_secs_f64(), channel.name());

@@ -12,6 +12,7 @@ mod smtp;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
@@ -106,6 +107,9 @@ pub enum SendError {
         after: Option<Duration>,
         /// It may have been taken: whatever comes later, it is not told as not sent.
         may_have_left: bool,
+        /// It has nothing to do with this message: the gateway is away or has enough, and others
+        /// would hear the same. None is given to it for `after`, or for a while.
+        busy: bool,
     },
     /// Bytes may have left and no answer came: it may have been delivered. Never sent again by
     /// itself.
@@ -118,7 +122,12 @@ pub enum SendError {
 
 impl SendError {
     fn retry(reason: impl Into<String>) -> Self {
-        Self::Retry { reason: reason.into(), after: None, may_have_left: false }
+        Self::Retry { reason: reason.into(), after: None, may_have_left: false, busy: false }
+    }
+
+    /// The gateway takes nothing from anybody just now.
+    fn busy(reason: impl Into<String>) -> Self {
+        Self::Retry { reason: reason.into(), after: None, may_have_left: false, busy: true }
     }
 
     fn refused(reason: impl Into<String>) -> Self {
@@ -176,6 +185,38 @@ pub fn use_ring() {
     }
 }
 
+/// How much is given to a gateway, by each process that sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Messages that are on their way at the same time.
+    pub at_once: u16,
+    /// Messages within any second; `None`: as many as it takes.
+    pub per_second: Option<NonZeroU32>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { at_once: 64, per_second: None }
+    }
+}
+
+impl Pace {
+    /// As in a gateway's configuration, where 0 is an oversight.
+    fn of(at_once: u16, per_second: Option<u32>) -> Result<Self, SenderConfigError> {
+        if at_once == 0 {
+            return Err(SenderConfigError::setting("at_once", "must not be 0"));
+        }
+        let per_second = match per_second.map(NonZeroU32::new) {
+            Some(None) => {
+                let reason = "must not be 0; leave it out for no limit";
+                return Err(SenderConfigError::setting("per_second", reason));
+            }
+            given => given.flatten(),
+        };
+        Ok(Self { at_once, per_second })
+    }
+}
+
 /// Takes messages to where they are delivered from.
 #[async_trait]
 pub trait Sender: Send + Sync {
@@ -184,6 +225,11 @@ pub trait Sender: Send + Sync {
 
     /// Whether a second attempt under the same key is certain not to be a second message.
     fn idempotent(&self) -> bool;
+
+    /// How much it is given.
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
 }
 
 /// What takes the messages of each channel, and those of creditors that have a gateway of their own.
@@ -204,10 +250,23 @@ impl Senders {
         self.own.get(&(creditor.clone(), channel)).or_else(|| self.ours.get(&channel))
     }
 
-    /// The same, where it is ours.
+    /// Whether a creditor has a gateway of its own for a channel.
+    pub(crate) fn is_own(&self, creditor: &CreditorId, channel: Channel) -> bool {
+        self.own.contains_key(&(creditor.clone(), channel))
+    }
+
+    /// How much is given to ours for a channel, or, without one, to gateways of creditors' own.
+    pub(crate) fn pace(&self, channel: Option<Channel>) -> Pace {
+        let sender = match channel {
+            Some(channel) => self.ours.get(&channel),
+            None => self.own.values().next(),
+        };
+        sender.map_or_else(Pace::default, |sender| sender.pace())
+    }
+
+    /// What takes the messages of a creditor by a channel, where it is ours.
     pub fn ours(&self, creditor: &CreditorId, channel: Channel) -> Option<&Arc<dyn Sender>> {
-        let own = self.own.contains_key(&(creditor.clone(), channel));
-        self.ours.get(&channel).filter(|_| !own)
+        self.ours.get(&channel).filter(|_| !self.is_own(creditor, channel))
     }
 }
 

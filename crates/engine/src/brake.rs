@@ -31,7 +31,7 @@ const TRUSTED: SignedDuration = SignedDuration::from_secs(60);
 /// the store and counts at the next count of any; so the overshoot is at most what the other
 /// instances took between a count and the takes that rest on it, each at most its own part.
 const PART: u64 = 8;
-/// As many as leave at once anyhow.
+/// As many are given out however little is left of a limit.
 const LEAST: u64 = 16;
 /// How often a change is tried again that somebody else was faster with.
 const TRIES: usize = 100;
@@ -320,7 +320,8 @@ impl Gate {
         let state = brakes.get(creditor);
         if let Some(pulled) = state.and_then(|state| state.pulled.as_ref()) {
             lock(&self.given).remove(creditor);
-            return Ok(at_most(may_leave(store, creditor, pulled).await?));
+            // Others count at this moment too: a few at once, so that few too many leave.
+            return Ok(at_most(may_leave(store, creditor, pulled).await?.min(LEAST)));
         }
         let Some(rules) = engine.creditor_rules(creditor) else { return Ok(u32::MAX) };
         let Some(brake) = rules.brake() else { return Ok(u32::MAX) };

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tracing::error;
 
 use crate::{
-    Fault,
+    Extra, Fault,
     making::Due,
     partition,
     trace::TraceContext,
@@ -81,6 +81,7 @@ struct Open {
     events: Vec<NewEvent>,
     inbox: Vec<InboxKey>,
     secrets: Vec<Secret>,
+    forgets: Vec<String>,
     outbox: Vec<OutboxChange>,
     held: Vec<Held>,
     paylinks: Vec<Paylink>,
@@ -270,6 +271,7 @@ impl Inner {
                 events: Vec::new(),
                 inbox: Vec::new(),
                 secrets: Vec::new(),
+                forgets: Vec::new(),
                 outbox: Vec::new(),
                 held: Vec::new(),
                 paylinks: Vec::new(),
@@ -336,15 +338,15 @@ impl Inner {
         Ok(())
     }
 
-    pub(crate) fn add(
-        &mut self,
-        id: &AccountId,
-        outbox: Vec<OutboxChange>,
-        held: Vec<Held>,
-        paylinks: Vec<Paylink>,
-    ) -> Result<(), Fault> {
+    /// All of `extra` but what is to be sealed.
+    pub(crate) fn add(&mut self, id: &AccountId, extra: Extra) -> Result<(), Fault> {
+        let Extra { secrets: _, forgets, outbox, held, paylinks } = extra;
+        if outbox.is_empty() && paylinks.is_empty() && held.is_empty() && forgets.is_empty() {
+            return Ok(());
+        }
         let (open, _) = self.open(id)?;
         open.outbox.extend(outbox);
+        open.forgets.extend(forgets);
         open.held.extend(held);
         open.paylinks.extend(paylinks);
         Ok(())
@@ -434,6 +436,7 @@ fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Du
         inbox: open.inbox,
         key: open.key,
         secrets: open.secrets,
+        forgets: open.forgets,
         outbox: open.outbox,
         held: open.held,
         paylinks: open.paylinks,

@@ -69,6 +69,8 @@ const HOT: usize = 120_000;
 pub struct Extra {
     /// To seal: slot and plain text.
     pub secrets: Vec<(String, Vec<u8>)>,
+    /// Slots whose sealed data go.
+    pub forgets: Vec<String>,
     /// Moves of messages that no event tells.
     pub outbox: Vec<OutboxChange>,
     /// Attempts at messages that have to be under way still; else nothing of it takes effect.
@@ -489,10 +491,7 @@ impl Ledger {
         for (slot, plain) in &extra.secrets {
             desk.seal(account, slot, stamp.clone(), plain)?;
         }
-        if !extra.outbox.is_empty() || !extra.paylinks.is_empty() || !extra.held.is_empty() {
-            desk.add(account, extra.outbox, extra.held, extra.paylinks)?;
-        }
-        Ok(())
+        desk.add(account, extra)
     }
 
     async fn run_command(

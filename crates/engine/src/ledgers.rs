@@ -80,7 +80,7 @@ impl Ledgers {
     }
 
     /// Has accounts looked at; how many each answer is about, once that is durable.
-    pub(crate) async fn decide(&self, accounts: Vec<AccountId>) -> Result<Vec<Looked>, Fault> {
+    pub(crate) async fn decide(&self, accounts: Vec<AccountId>) -> Result<Vec<Answer>, Fault> {
         let mut answers = Vec::new();
         for (ledger, _, accounts) in self.split(accounts, |account| account) {
             let (reply, answer) = oneshot::channel();
@@ -121,7 +121,7 @@ impl Ledgers {
 }
 
 /// The answer about accounts that are looked at.
-pub(crate) type Looked = oneshot::Receiver<Result<usize, Fault>>;
+pub(crate) type Answer = oneshot::Receiver<Result<usize, Fault>>;
 
 /// The answer about inbound events.
 type Told = oneshot::Receiver<Result<Vec<Receipt>, Fault>>;

@@ -11,13 +11,12 @@ use std::{
 use jiff::Timestamp;
 use kulanz_domain::{
     Account, Command, Refusal,
-    decision::{Recheck, recheck},
     fact::{Fact, Stamp},
     ids::{AccountId, CreditorId, NoticeId},
     policy::Rules,
 };
 use kulanz_store::{
-    Held, InboxKey, OutboxChange, OutboxState, Partitions, Paylink, Share, Store, StoreError,
+    Head, Held, InboxKey, OutboxChange, OutboxState, Partitions, Paylink, Share, Store, StoreError,
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -30,6 +29,7 @@ mod desk;
 mod leading;
 mod ledger;
 mod ledgers;
+mod look;
 mod look_again;
 pub mod making;
 mod measures;
@@ -48,12 +48,13 @@ pub use desk::replay;
 pub use kulanz_store as store;
 pub use ledger::Extra;
 pub use ledgers::HandedOver;
+pub use look::Looked;
 pub use rules::SharedRules;
 pub use views::UNMATCHED;
 
 use clock::Clock;
 use ledger::{Common, Work};
-use ledgers::{Ledgers, Looked};
+use ledgers::{Answer, Ledgers};
 use making::Making;
 use room::Room;
 use serving::Serving;
@@ -116,7 +117,7 @@ pub enum Fault {
 
 impl Fault {
     /// The same fault for another caller.
-    fn copy(&self) -> Self {
+    pub fn copy(&self) -> Self {
         match self {
             Self::Store(error) => Self::Store(Arc::clone(error)),
             Self::Full => Self::Full,
@@ -409,10 +410,13 @@ impl Engine {
     /// The account as committed; `None` where nothing is known of it.
     pub async fn load(&self, id: &AccountId) -> Result<Option<Loaded>, Fault> {
         let heads = self.store.heads(vec![id.clone()]).await?;
-        let Some(head) = heads.into_iter().next().flatten() else { return Ok(None) };
+        heads.into_iter().next().flatten().map(|head| self.loaded(id, &head)).transpose()
+    }
+
+    fn loaded(&self, id: &AccountId, head: &Head) -> Result<Loaded, Fault> {
         let key = head.key.as_ref().map(|key| self.vault.unwrap_key(id, key)).transpose()?;
         let (version, wake_at) = (head.version, head.wake_at);
-        Ok(Some(Loaded { account: replay(&head)?, version, wake_at, key }))
+        Ok(Loaded { account: replay(head)?, version, wake_at, key })
     }
 
     /// Personal data of a loaded account by slot; an empty `slots` means all of them. Empty for
@@ -480,20 +484,6 @@ impl Engine {
         paylink(account, notice, self.clock.now(), expires_at)
     }
 
-    /// Looks at a message's account once more before it leaves; also the account as it was looked
-    /// at, so that the message says what is true of it.
-    pub async fn recheck(
-        &self,
-        account: &AccountId,
-        notice: &NoticeId,
-    ) -> Result<(Recheck, Option<Loaded>), Fault> {
-        let (Some(loaded), Some(rules)) = (self.load(account).await?, self.rules(account)) else {
-            return Ok((Recheck::NotPending, None));
-        };
-        let rechecked = recheck(&loaded.account, &rules, notice, self.clock.now());
-        Ok((rechecked, Some(loaded)))
-    }
-
     /// Puts a message back for a later attempt, by whoever has it. No event: nothing happened to
     /// the account.
     pub async fn try_later(
@@ -548,7 +538,7 @@ impl Engine {
         }
     }
 
-    async fn looked_at(&self, answers: Vec<Looked>) -> Result<usize, Fault> {
+    async fn looked_at(&self, answers: Vec<Answer>) -> Result<usize, Fault> {
         let mut count = 0;
         for answer in answers {
             count += answer.await.map_err(|_| Fault::Stopped)??;

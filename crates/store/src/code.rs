@@ -31,19 +31,20 @@ pub(crate) fn inbox_hash(key: &InboxKey) -> InboxHash {
     half
 }
 
-/// Creditors with a queued message whose time has come by `$1`: from one to the next, so that it
-/// costs the same however many messages wait.
-pub(crate) const DUE_CREDITORS: &str = "
+/// Creditors with a queued message whose time has come by `$1`, with its channel: from one to the
+/// next, so that it costs the same however many messages wait.
+pub(crate) const DUE_QUEUES: &str = "
     WITH RECURSIVE next(creditor) AS (
         SELECT (SELECT min(of_creditor) FROM outbox WHERE state = 'queued')
         UNION ALL
         SELECT (SELECT min(of_creditor) FROM outbox
                 WHERE state = 'queued' AND of_creditor > next.creditor)
         FROM next WHERE next.creditor IS NOT NULL)
-    SELECT next.creditor AS creditor FROM next
-    WHERE (SELECT min(next_at) FROM outbox
-        WHERE state = 'queued' AND of_creditor = next.creditor) <= $1
-    ORDER BY next.creditor";
+    SELECT next.creditor AS creditor, kind.channel AS channel FROM next, (
+        SELECT 'email' AS channel UNION ALL SELECT 'letter' UNION ALL SELECT 'sms') AS kind
+    WHERE (SELECT min(next_at) FROM outbox WHERE state = 'queued'
+        AND of_creditor = next.creditor AND channel = kind.channel) <= $1
+    ORDER BY next.creditor, kind.channel";
 
 /// The day of the number yyyymmdd.
 pub(crate) fn day(number: i64) -> Option<Date> {

@@ -152,21 +152,26 @@ pub trait Store: Send + Sync + 'static {
         wanted: Vec<(AccountId, Vec<String>)>,
     ) -> Result<Vec<Vec<Secret>>, StoreError>;
 
-    /// Takes up to `limit` queued messages of a creditor that are due at `now`, earliest first:
-    /// they become `Sending`, their attempts count up, durably, before any byte leaves. They are
-    /// the lease's holder's for as long as it renews the lease.
+    /// Takes up to `limit` queued messages of a creditor and channel that are due at `now`, earliest
+    /// first: they become `Sending`, their attempts count up, durably, before any byte leaves. They
+    /// are the lease's holder's for as long as it renews the lease.
     async fn take_outbox(
         &self,
-        creditor: CreditorId,
+        queue: (CreditorId, Channel),
         now: Timestamp,
         limit: u32,
         lease: Lease,
     ) -> Result<Vec<OutboxRow>, StoreError>;
 
     /// Takes over up to `limit` messages in `Sending` that nobody goes on with: those whose lease
-    /// ran out by the database's clock, and the holder's own, which it has to have let go of.
-    /// They are the lease's holder's from then on; whoever had them can change them no more.
-    async fn take_abandoned(&self, limit: u32, lease: Lease) -> Result<Vec<OutboxRow>, StoreError>;
+    /// ran out by the database's clock, and the holder's own, `but` for those that it has not let go
+    /// of. They are the lease's holder's from then on; whoever had them can change them no more.
+    async fn take_abandoned(
+        &self,
+        limit: u32,
+        lease: Lease,
+        but: Vec<NoticeId>,
+    ) -> Result<Vec<OutboxRow>, StoreError>;
 
     /// Renews the lease on messages in `Sending`; whether each is still the holder's.
     async fn renew_lease(
@@ -175,9 +180,9 @@ pub trait Store: Send + Sync + 'static {
         lease: Lease,
     ) -> Result<Vec<bool>, StoreError>;
 
-    /// Creditors of whom a queued message is due at `now`, in the order of their ids. Asks little,
-    /// however many messages wait.
-    async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError>;
+    /// Creditors of whom a queued message is due at `now`, in the order of their ids, with its
+    /// channel. Asks little, however many messages wait.
+    async fn due_queues(&self, now: Timestamp) -> Result<Vec<(CreditorId, Channel)>, StoreError>;
 
     /// How many messages of a creditor's steps left, or may have (`Sending`, `Sent`, `Unknown`), in
     /// each span from its first moment to before its second. With `decided_after` only those that

@@ -300,6 +300,8 @@ pub struct Append {
     pub key: KeyChange,
     /// Sealed personal data.
     pub secrets: Vec<Secret>,
+    /// Slots whose sealed data go, those that come with this included; one that is empty stays so.
+    pub forgets: Vec<String>,
     /// Messages.
     pub outbox: Vec<OutboxChange>,
     /// Attempts that have to be under way still: where another instance took a message over,

@@ -1,20 +1,17 @@
 //! Whose a message is: the lease that whoever sends it renews, what becomes of messages whose holder
 //! died, and what the holder still writes of them.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kulanz_domain::{Command, ids::NoticeId};
+use kulanz_domain::Command;
 use kulanz_engine::{
     ExecuteError, Fault,
     store::{Held, Lease, OutboxChange, OutboxRow, OutboxState},
 };
 use tracing::warn;
 
-use super::{DispatchError, Dispatcher};
+use super::{DispatchError, attempt::Courier};
 use crate::measures;
 
 /// Messages of others that are taken over at once.
@@ -31,7 +28,7 @@ const LEAVING: &str = "its bytes are leaving";
 
 /// Whether an attempt before this one was interrupted after its bytes may have left, or had no clear
 /// answer from the gateway.
-pub(super) fn may_have_left(row: &OutboxRow) -> bool {
+pub fn may_have_left(row: &OutboxRow) -> bool {
     row.detail.as_deref().is_some_and(|detail| detail.contains(MAY_HAVE_LEFT))
 }
 
@@ -51,15 +48,15 @@ pub(super) fn leaving(row: &OutboxRow, at: Timestamp) -> OutboxChange {
     }
 }
 
-impl Dispatcher {
+impl Courier {
     /// Looks at whatever an instance that died, or an attempt that failed on the way, left in
     /// `Sending`: it is tried again where that is safe, through a gateway that knows our key or
-    /// since none of it had left yet, and parked as unknown where it is not. Not to be called
-    /// while messages of this dispatcher are under way.
-    pub async fn recover(&self) -> Result<usize, DispatchError> {
+    /// since none of it had left yet, and parked as unknown where it is not. What is under way stays.
+    pub(super) async fn recover(&self) -> Result<usize, DispatchError> {
         let mut count = 0;
         loop {
-            let left = self.engine.store().take_abandoned(LEFT_AT_ONCE, self.lease()).await?;
+            let (lease, but) = (self.lease(), self.lanes.held());
+            let left = self.engine.store().take_abandoned(LEFT_AT_ONCE, lease, but).await?;
             if left.is_empty() {
                 return Ok(count);
             }
@@ -93,15 +90,20 @@ impl Dispatcher {
         Held { notice, holder, attempt: row.attempts }
     }
 
-    /// Says again and again that the messages are ours, for ever.
-    pub(super) async fn renew_leases(&self, rows: &[OutboxRow], since: &Renewed) {
-        let notices: Vec<NoticeId> = rows.iter().map(|row| row.notice.clone()).collect();
+    /// Says again and again that the messages that are under way are ours, for ever.
+    pub(super) async fn renew_leases(&self) {
         loop {
             tokio::time::sleep(self.lease / 4).await;
-            let begun = Instant::now();
-            match self.engine.store().renew_lease(notices.clone(), self.lease()).await {
+            let (begun, held) = (Instant::now(), self.lanes.held());
+            if held.is_empty() {
+                continue;
+            }
+            match self.engine.store().renew_lease(held.clone(), self.lease()).await {
                 // Those that are at their end are nobody's any more.
-                Ok(_) => since.set(begun),
+                Ok(ours) => {
+                    let ours = held.into_iter().zip(ours).filter(|(_, ours)| *ours);
+                    self.lanes.renewed(begun, ours.map(|(notice, _)| notice));
+                }
                 Err(error) => warn!(%error, "the lease on messages cannot be renewed"),
             }
         }
@@ -142,22 +144,5 @@ pub(super) fn unless_overtaken(
             Ok(())
         }
         other => other,
-    }
-}
-
-/// When the lease was last known to be ours, by the machine's own steady time.
-pub(super) struct Renewed(Mutex<Instant>);
-
-impl Renewed {
-    pub(super) fn now() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-
-    fn set(&self, at: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    }
-
-    pub(super) fn is_over(&self, lease: Duration) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= lease
     }
 }

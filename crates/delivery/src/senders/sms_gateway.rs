@@ -3,7 +3,8 @@
 //! What a gateway has to do: take one request a message, with the body that `body` describes and
 //! the header `Idempotency-Key: <notice id>`; answer 2xx when it has taken the message, with its
 //! own id where `id_pointer` says; answer 2xx without a second message when the same key comes
-//! again; 429 or 503 with `Retry-After` when it wants to be left alone; 410 (or another of
+//! again; 429, or 503 with `Retry-After`, when it wants to be left alone by all messages; 401 or 402
+//! when our secret or our credit is no good, which is the same; 410 (or another of
 //! `bad_number_statuses`) when the number cannot receive messages; any other 4xx when it will
 //! never take the request.
 //!
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Accepted, Outgoing, Recipient, Secret, SendError, Sender, SenderConfigError};
+use super::{Accepted, Outgoing, Pace, Recipient, Secret, SendError, Sender, SenderConfigError};
 use crate::render::{Content, clean};
 
 /// A gateway for text messages.
@@ -64,6 +65,13 @@ pub struct SmsGatewayConfig {
     /// Time for a whole attempt, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
+    /// Messages that are on their way to it at the same time, from each server process.
+    #[serde(default = "default_at_once")]
+    pub at_once: u16,
+    /// Messages within any second, from each server process. Where left out: as many as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 50)]
+    pub per_second: Option<u32>,
 }
 
 fn default_method() -> String {
@@ -91,6 +99,10 @@ fn default_timeout_ms() -> u64 {
     20_000
 }
 
+fn default_at_once() -> u16 {
+    64
+}
+
 /// Most of an answer that is read.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
@@ -102,6 +114,7 @@ pub struct SmsGateway {
     method: Method,
     client: Client,
     via: String,
+    pace: Pace,
 }
 
 impl SmsGateway {
@@ -129,6 +142,7 @@ impl SmsGateway {
         if config.timeout_ms == 0 {
             return Err(SenderConfigError::setting("timeout_ms", "must not be 0"));
         }
+        let pace = Pace::of(config.at_once, config.per_second)?;
         let mut headers = HeaderMap::new();
         if let Some(secret) = &config.auth {
             let name: HeaderName = config
@@ -155,13 +169,13 @@ impl SmsGateway {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| SenderConfigError::setting("url", error))?;
-        Ok(Self { via: format!("sms gateway {host}"), config, url, method, client })
+        Ok(Self { via: format!("sms gateway {host}"), config, url, method, client, pace })
     }
 
     /// The request left and no clear answer came.
     fn unclear(&self, reason: String) -> SendError {
         if self.config.honours_idempotency {
-            SendError::Retry { reason, after: None, may_have_left: true }
+            SendError::Retry { reason, after: None, may_have_left: true, busy: false }
         } else {
             SendError::unknown(reason)
         }
@@ -172,7 +186,7 @@ impl SmsGateway {
             return SendError::refused("the request cannot be composed");
         }
         if error.is_connect() {
-            return SendError::retry("the gateway cannot be reached");
+            return SendError::busy("the gateway cannot be reached");
         }
         self.unclear(if error.is_timeout() {
             "the gateway did not answer in time".to_owned()
@@ -190,16 +204,22 @@ impl SmsGateway {
         }
         let after = retry_after(response.headers());
         match status {
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-                Err(SendError::Retry { reason, after, may_have_left: false })
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+                Err(SendError::Retry { reason, after, may_have_left: false, busy: false })
             }
+            StatusCode::TOO_MANY_REQUESTS => {
+                Err(SendError::Retry { reason, after, may_have_left: false, busy: true })
+            }
+            // Our secret or our credit is no good: somebody has to see to it, and no message is the
+            // worse for it.
+            StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED => Err(SendError::busy(reason)),
             // Naming a time says that the request was turned away.
             StatusCode::SERVICE_UNAVAILABLE if after.is_some() => {
-                Err(SendError::Retry { reason, after, may_have_left: false })
+                Err(SendError::Retry { reason, after, may_have_left: false, busy: true })
             }
             // Where keys are honoured: an earlier request with this key is still being worked on.
             StatusCode::CONFLICT if self.config.honours_idempotency => {
-                Err(SendError::Retry { reason, after, may_have_left: true })
+                Err(SendError::Retry { reason, after, may_have_left: true, busy: false })
             }
             refused if refused.is_client_error() => Err(SendError::Refused {
                 reason,
@@ -263,6 +283,10 @@ impl Sender for SmsGateway {
 
     fn idempotent(&self) -> bool {
         self.config.honours_idempotency
+    }
+
+    fn pace(&self) -> Pace {
+        self.pace
     }
 }
 
@@ -393,6 +417,8 @@ mod tests {
             honours_idempotency: true,
             bad_number_statuses: default_bad_number_statuses(),
             timeout_ms: default_timeout_ms(),
+            at_once: default_at_once(),
+            per_second: None,
         };
         assert!(SmsGateway::new(config("http://gateway.example/sms")).is_err());
         assert!(SmsGateway::new(config("http://127.0.0.1:1/sms")).is_ok());

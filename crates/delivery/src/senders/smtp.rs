@@ -30,7 +30,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accepted, Outgoing, Recipient, Secret, SendError, Sender, SenderConfigError, secret::Hidden,
+    Accepted, Outgoing, Pace, Recipient, Secret, SendError, Sender, SenderConfigError,
+    secret::Hidden,
 };
 use crate::render::{Content, Document, clean};
 
@@ -74,6 +75,14 @@ pub struct SmtpConfig {
     /// Time for a whole attempt, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
+    /// E-mails that are on their way to it at the same time, each by a connection of its own, from each
+    /// server process. Many servers take no more than 50 connections from one address.
+    #[serde(default = "default_at_once")]
+    pub at_once: u16,
+    /// E-mails within any second, from each server process. Where left out: as many as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 14)]
+    pub per_second: Option<u32>,
     /// PEM file with further certificate authorities to trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = "/etc/ssl/our-ca.pem")]
@@ -84,6 +93,10 @@ fn default_timeout_ms() -> u64 {
     60_000
 }
 
+fn default_at_once() -> u16 {
+    32
+}
+
 /// Sends e-mail. SMTP knows no idempotency key: an attempt of unknown outcome is not repeated.
 pub struct Smtp {
     config: SmtpConfig,
@@ -91,6 +104,7 @@ pub struct Smtp {
     login: Option<(String, Hidden)>,
     tls: Option<TlsParameters>,
     hello: ClientId,
+    pace: Pace,
 }
 
 impl fmt::Debug for Smtp {
@@ -117,6 +131,7 @@ impl Smtp {
         if config.timeout_ms == 0 {
             return Err(SenderConfigError::setting("timeout_ms", "must not be 0"));
         }
+        let pace = Pace::of(config.at_once, config.per_second)?;
         let local = matches!(config.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         let tls = match config.tls {
             SmtpTls::None if login.is_some() && !local => {
@@ -126,7 +141,7 @@ impl Smtp {
             SmtpTls::None => None,
             SmtpTls::Starttls | SmtpTls::Implicit => Some(tls_parameters(&config)?),
         };
-        Ok(Self { config, from, login, tls, hello: ClientId::default() })
+        Ok(Self { config, from, login, tls, hello: ClientId::default(), pace })
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
@@ -139,18 +154,18 @@ impl Smtp {
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, implicit, None)
                 .await
-                .map_err(|error| not_taken("connecting", &error))?;
+                .map_err(|error| turned_away("connecting", &error))?;
         if self.config.tls == SmtpTls::Starttls {
             let tls = self.tls.clone().filter(|_| connection.can_starttls());
-            let tls = tls.ok_or_else(|| SendError::retry("the server offers no STARTTLS"))?;
+            let tls = tls.ok_or_else(|| SendError::busy("the server offers no STARTTLS"))?;
             let upgraded = connection.starttls(tls, &self.hello).await;
-            upgraded.map_err(|error| not_taken("STARTTLS", &error))?;
+            upgraded.map_err(|error| turned_away("STARTTLS", &error))?;
         }
         if let Some((user, password)) = &self.login {
             let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
             let entered = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
             // Our fault, not the address's: somebody has to correct the configuration.
-            entered.map_err(|error| not_taken("signing in", &error))?;
+            entered.map_err(|error| turned_away("signing in", &error))?;
         }
         Ok(connection)
     }
@@ -233,6 +248,10 @@ impl Sender for Smtp {
     fn idempotent(&self) -> bool {
         false
     }
+
+    fn pace(&self) -> Pace {
+        self.pace
+    }
 }
 
 fn tls_parameters(config: &SmtpConfig) -> Result<TlsParameters, SenderConfigError> {
@@ -308,9 +327,20 @@ fn mail_parameters(
     Ok(parameters)
 }
 
-/// Before the end of the message left: the server cannot have taken it.
+/// Before the end of the message left: the server cannot have taken it. Some codes say that it takes
+/// nothing from us just now: 421 closes the connection, 432 and 454 are what large providers say to
+/// who sends too much, and 4.3.x means the server itself (RFC 3463).
 fn not_taken(stage: &str, error: &SmtpError) -> SendError {
-    SendError::retry(told(stage, error))
+    let closes = matches!(error.status().map(u16::from), Some(421 | 432 | 454));
+    match closes || enhanced(error).is_some_and(|code| code.starts_with("4.3.")) {
+        true => turned_away(stage, error),
+        false => SendError::retry(told(stage, error)),
+    }
+}
+
+/// It takes nothing: the next message would hear the same.
+fn turned_away(stage: &str, error: &SmtpError) -> SendError {
+    SendError::busy(told(stage, error))
 }
 
 /// An answer of the server: 4xx for now, 5xx for good.

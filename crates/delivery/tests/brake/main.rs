@@ -7,6 +7,7 @@ use house::{House, limits};
 use kulanz_domain::{
     brake::Limit,
     event::Suppression,
+    fact::Channel,
     ids::{AccountId, CreditorId},
 };
 use kulanz_engine::{
@@ -90,6 +91,7 @@ async fn a_crash_between_two_messages_counts_none_of_them_twice() {
     // Taken, and the process ends before anything else happens.
     let lease = Lease { holder: "dead".to_owned(), seconds: 60 };
     let (shop, now) = (CreditorId::new("shop").unwrap(), house.clock.now());
+    let shop = (shop, Channel::Email);
     assert_eq!(
         house.store().take_outbox(shop.clone(), now, 7, lease.clone()).await.unwrap().len(),
         7
@@ -126,6 +128,8 @@ async fn who_paid_while_it_waited_is_not_written_to_and_takes_nobodys_place() {
         let loaded = house.engine.load(&row.account).await.unwrap().unwrap();
         assert_eq!(loaded.account.notices.len(), 1);
         assert!(house.told_to(&row.account.to_string()).await.is_empty());
+        let kept = house.store().secrets(row.account.clone(), Vec::new()).await.unwrap();
+        assert!(kept.iter().all(|secret| !secret.slot.starts_with("notice/")), "of no use");
     }
 }
 

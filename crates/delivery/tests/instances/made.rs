@@ -126,7 +126,7 @@ async fn what_was_only_taken_is_tried_again_by_any_gateway() {
     let row = message(&one, OutboxState::Queued).await;
     let dead = Lease { holder: "dead".to_owned(), seconds: 1 };
     let (creditor, later) = (row.account.creditor, row.next_at + SignedDuration::from_secs(1));
-    let taken = one.store().take_outbox(creditor, later, 9, dead).await.unwrap();
+    let taken = one.store().take_outbox((creditor, row.channel), later, 9, dead).await.unwrap();
     assert_eq!(taken.len(), 1);
     let store = Arc::clone(one.store());
     eventually("it is taken over", async || {
@@ -138,6 +138,24 @@ async fn what_was_only_taken_is_tried_again_by_any_gateway() {
     one.dispatcher.run_once().await.unwrap();
     message(&one, OutboxState::Sent).await;
     assert_eq!(gateway.counts(), (1, 1));
+}
+
+/// What nobody is going to read is kept for nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_message_said_goes_where_it_is_not_sent_after_all() {
+    let (url, gateway) = (server::database(), Gateway::new(true));
+    let one = Instance::new(&url, NO_SKEW, &gateway).await;
+    overdue(&one).await;
+    let row = message(&one, OutboxState::Queued).await;
+    assert!(text(&kept(&one, &row).await).contains("50,00"));
+    one.engine.record(vec![told("paid", "D", paid("P-1", 5_000))]).await.unwrap();
+    one.dispatcher.run_once().await.unwrap();
+    let row = message(&one, OutboxState::Suppressed).await;
+    assert_eq!(row.detail.as_deref(), Some("Paid"));
+    let secrets = one.store().secrets(row.account.clone(), Vec::new()).await.unwrap();
+    let slots: Vec<_> = secrets.into_iter().map(|secret| secret.slot).collect();
+    assert_eq!(slots, ["debtor"]);
+    assert!(gateway.sent.lock().unwrap().is_empty());
 }
 
 /// Nobody is written to of whom the address is not known, and a person hears of it.

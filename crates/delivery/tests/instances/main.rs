@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod made;
+mod pace;
 #[path = "../../../../tests/tools/postgres.rs"]
 mod server;
 mod trust;

@@ -38,6 +38,8 @@ use kulanz_engine::{
 /// A Monday in the contact window.
 pub const NOW: &str = "2026-03-23T10:00:00Z";
 
+const TEXT: &str = "{{creditor.name}}: {{total}} sind offen ({{reference}}). {{link}}";
+
 /// What is overdue by then; the reminder comes five days after it is due.
 pub const DUE: Date = jiff::civil::date(2026, 3, 15);
 
@@ -110,6 +112,8 @@ pub struct Gateway {
     pub asked: Mutex<BTreeMap<String, u32>>,
     pub hangs: AtomicBool,
     pub silent: AtomicBool,
+    /// Where set, it has enough, and wants to be left alone for so long.
+    pub busy: Mutex<Option<Duration>>,
     pub knows_keys: bool,
     /// Number and text of what was handed in.
     pub sent: Mutex<Vec<(String, String)>>,
@@ -137,17 +141,21 @@ impl Sender for Gateway {
             self.sent.lock().unwrap().push((number.clone(), sms.text.clone()));
         }
         *self.asked.lock().unwrap().entry(key.to_string()).or_default() += 1;
+        if let Some(after) = *self.busy.lock().unwrap() {
+            let (reason, after) = ("has enough".to_owned(), Some(after));
+            return Err(SendError::Retry { reason, after, may_have_left: false, busy: true });
+        }
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         if let Some(until) = self.stands_still.lock().unwrap().take() {
             until.recv().unwrap();
             let (reason, after) = ("busy".to_owned(), None);
-            return Err(SendError::Retry { reason, after, may_have_left: false });
+            return Err(SendError::Retry { reason, after, may_have_left: false, busy: false });
         }
         if self.silent.load(Ordering::SeqCst) {
             let (reason, after) = ("no clear answer".to_owned(), None);
-            return Err(SendError::Retry { reason, after, may_have_left: true });
+            return Err(SendError::Retry { reason, after, may_have_left: true, busy: false });
         }
         Ok(Accepted { via: "test".to_owned(), gateway_id: None })
     }
@@ -166,6 +174,16 @@ pub struct Instance {
 impl Instance {
     /// On the database of `url`, its clock off by `skew`, sending by `gateway`.
     pub async fn new(url: &str, skew: SignedDuration, gateway: &Arc<Gateway>) -> Self {
+        Self::with_mail(url, skew, gateway, None).await
+    }
+
+    /// The same, and e-mails by `mail`.
+    pub async fn with_mail(
+        url: &str,
+        skew: SignedDuration,
+        gateway: &Arc<Gateway>,
+        mail: Option<&Arc<Gateway>>,
+    ) -> Self {
         let store = PostgresStore::open_shared(url.parse().unwrap()).await.unwrap();
         let at = NOW.parse::<Timestamp>().unwrap() + skew;
         let clock = Clock::standing(at);
@@ -182,22 +200,27 @@ impl Instance {
         let origin = Origin { name: "Shop".to_owned(), ..Origin::default() };
         let heads =
             HashMap::from([("shop".parse().unwrap(), Letterhead { creditor: shop, origin })]);
-        let senders: BTreeMap<Channel, Arc<dyn Sender>> =
+        let mut senders: BTreeMap<Channel, Arc<dyn Sender>> =
             [(Channel::Sms, Arc::clone(gateway) as Arc<dyn Sender>)].into();
+        if let Some(mail) = mail {
+            senders.insert(Channel::Email, Arc::clone(mail) as Arc<dyn Sender>);
+        }
         let url = "https://pay.example".to_owned();
         let dispatcher =
             Dispatcher::new(engine.clone(), heads, senders, url).with_lease(Duration::from_secs(5));
-        let key = TextKey {
-            text: "reminder".to_owned(),
-            language: "de".to_owned(),
-            tone: "warm".to_owned(),
-            channel: Channel::Sms,
+        let mail = format!("Subject: Offen\n\n{TEXT}\n");
+        let text = |channel: Channel, source: &str| {
+            let key = TextKey {
+                text: "reminder".to_owned(),
+                language: "de".to_owned(),
+                tone: "warm".to_owned(),
+                channel,
+            };
+            let file = format!("reminder.de.warm.{}.hbs", channel.name());
+            (key, TextSource { file, source: source.to_owned() })
         };
-        let source = TextSource {
-            file: "reminder.de.warm.sms.hbs".to_owned(),
-            source: "{{creditor.name}}: {{total}} sind offen ({{reference}}). {{link}}".to_owned(),
-        };
-        let texts = Templates::compile([(key, source)]).unwrap();
+        let texts = [text(Channel::Sms, TEXT), text(Channel::Email, &mail)];
+        let texts = Templates::compile(texts).unwrap();
         dispatcher.add_texts("p", 1, Arc::new(texts));
         Self { engine, dispatcher: Arc::new(dispatcher) }
     }
@@ -216,7 +239,8 @@ pub fn told(id: &str, debtor: &str, fact: Fact) -> Incoming {
     let at: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
     let secrets = match fact {
         Fact::DebtorUpdated { .. } => {
-            vec![("debtor".to_owned(), br#"{"mobile":"+4915112345678"}"#.to_vec())]
+            let person = br#"{"mobile":"+4915112345678","email":"d@example.org"}"#;
+            vec![("debtor".to_owned(), person.to_vec())]
         }
         _ => Vec::new(),
     };
@@ -232,6 +256,10 @@ pub fn told(id: &str, debtor: &str, fact: Fact) -> Incoming {
 }
 
 pub fn profile() -> Fact {
+    reachable_by(Channel::Sms)
+}
+
+pub fn reachable_by(channel: Channel) -> Fact {
     Fact::DebtorUpdated {
         profile: DebtorProfile {
             kind: DebtorKind::Consumer,
@@ -239,7 +267,7 @@ pub fn profile() -> Fact {
             country: "DE".to_owned(),
             region: None,
             timezone: None,
-            reachable: vec![Channel::Sms],
+            reachable: vec![channel],
             prefers: Vec::new(),
             pays_with: Vec::new(),
             hours: None,

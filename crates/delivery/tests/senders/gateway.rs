@@ -3,7 +3,7 @@ use std::{net::TcpListener, time::Duration};
 use kulanz_delivery::{
     render::{Content, sms},
     senders::{
-        Accepted, OutboxPage, Outgoing, Recipient, Secret, SendError, Sender, SmsGateway,
+        Accepted, OutboxPage, Outgoing, Pace, Recipient, Secret, SendError, Sender, SmsGateway,
         SmsGatewayConfig,
     },
 };
@@ -45,7 +45,9 @@ async fn taken(server: &Server) -> Vec<Value> {
 
 /// Tried again; whether the gateway may have it.
 fn retried(ended: &Result<Accepted, SendError>, seconds: Option<u64>) -> bool {
-    let Err(SendError::Retry { after, reason, may_have_left }) = ended else { panic!("{ended:?}") };
+    let Err(SendError::Retry { after, reason, may_have_left, .. }) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(*after, seconds.map(Duration::from_secs), "{reason}");
     *may_have_left
 }
@@ -144,10 +146,52 @@ async fn a_gateway_that_names_a_time_is_obeyed() {
     }
 }
 
+/// The next message would hear the same.
+fn busy(ended: &Result<Accepted, SendError>) -> bool {
+    matches!(ended, Err(SendError::Retry { busy: true, may_have_left: false, .. }))
+}
+
+#[tokio::test]
+async fn what_a_gateway_has_against_us_is_told_from_what_it_has_against_a_message() {
+    let server = Server::gateway();
+    for config in [config(server.port), careless(server.port)] {
+        for (word, all) in [
+            ("[429]", true),
+            ("[503]", true),
+            ("[401]", true),
+            ("[402]", true),
+            ("[408]", false),
+            ("[409]", false),
+            ("[422]", false),
+            ("[500]", false),
+        ] {
+            let ended = attempt(&config, word, "N-1").await;
+            assert_eq!(busy(&ended), all, "{word}: {ended:?}");
+        }
+    }
+    assert_eq!(taken(&server).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_pace_of_nothing_is_an_oversight() {
+    let said = |change: Value| {
+        let mut config = json!({ "url": "http://127.0.0.1:1/", "from": "L" });
+        config.as_object_mut().unwrap().append(&mut change.as_object().unwrap().clone());
+        SmsGateway::new(serde_json::from_value(config).unwrap()).map(|it| it.pace())
+    };
+    let error = |change| said(change).unwrap_err().to_string();
+    assert_eq!(error(json!({ "at_once": 0 })), "at_once: must not be 0");
+    let limit = "per_second: must not be 0; leave it out for no limit";
+    assert_eq!(error(json!({ "per_second": 0 })), limit);
+    let pace = Pace { at_once: 3, per_second: std::num::NonZeroU32::new(50) };
+    assert_eq!(said(json!({ "at_once": 3, "per_second": 50 })).unwrap(), pace);
+    assert_eq!(said(json!({})).unwrap(), Pace::default());
+}
+
 #[tokio::test]
 async fn other_4xx_are_refusals_and_only_some_blame_the_number() {
     let server = Server::gateway();
-    for (word, bad) in [("[410]", true), ("[422]", false), ("[401]", false)] {
+    for (word, bad) in [("[410]", true), ("[422]", false)] {
         let ended = attempt(&config(server.port), word, "N-1").await;
         let Err(SendError::Refused { reason, address_bad }) = &ended else { panic!("{ended:?}") };
         assert_eq!(*address_bad, bad, "{word}");
@@ -163,7 +207,8 @@ async fn a_gateway_that_cannot_be_reached_took_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    assert!(!retried(&attempt(&careless(port), "hi", "N-1").await, None));
+    let ended = attempt(&careless(port), "hi", "N-1").await;
+    assert!(!retried(&ended, None) && busy(&ended));
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ fn config(port: u16) -> SmtpConfig {
         user: None,
         password: None,
         from: "rechnung@lindenmoor.example".to_owned(),
+        at_once: 32,
+        per_second: None,
         timeout_ms: 20_000,
         extra_ca: None,
     }
@@ -126,15 +128,17 @@ async fn starttls_with_sign_in_is_used_and_insisted_on() {
 
     // An authority that nobody vouched for, and a wrong password: ours to correct, so try later.
     let stranger = SmtpConfig { extra_ca: None, ..ours.clone() };
-    retried(attempt(stranger, "anna@example.org").await, "STARTTLS: ");
+    assert!(retried(attempt(stranger, "anna@example.org").await, "STARTTLS: "));
     std::fs::write(&secret, "falsch").unwrap();
-    retried(attempt(ours, "anna@example.org").await, "signing in: the server answered 535 5.7.8");
+    let said = "signing in: the server answered 535 5.7.8";
+    assert!(retried(attempt(ours, "anna@example.org").await, said));
 
     // A server without TLS gets nothing, rather than everything in the clear.
     let plain_folder = Folder::new();
     let plain = Server::smtp(&plain_folder, &[]);
     let wants_tls = SmtpConfig { tls: SmtpTls::Starttls, ..config(plain.port) };
-    retried(attempt(wants_tls, "anna@example.org").await, "the server offers no STARTTLS");
+    let said = "the server offers no STARTTLS";
+    assert!(retried(attempt(wants_tls, "anna@example.org").await, said));
     assert_eq!(plain_folder.messages().len() + folder.messages().len(), 1);
 }
 
@@ -151,12 +155,14 @@ async fn implicit_tls_works_from_the_first_byte() {
     assert_eq!(folder.messages()[0]["encrypted"], true);
 }
 
-fn retried(ended: Result<Accepted, SendError>, said: &str) {
-    let Err(SendError::Retry { reason, after: None, may_have_left: false }) = &ended else {
+/// Whether the next message would hear the same.
+fn retried(ended: Result<Accepted, SendError>, said: &str) -> bool {
+    let Err(SendError::Retry { reason, after: None, may_have_left: false, busy }) = &ended else {
         panic!("{ended:?}")
     };
     assert!(reason.starts_with(said), "{reason}");
     assert!(!reason.contains("example.org"), "{reason}");
+    *busy
 }
 
 fn refused(ended: Result<Accepted, SendError>, said: &str, bad: bool) {
@@ -169,9 +175,10 @@ async fn what_fails_before_the_final_dot_or_is_answered_was_not_taken() {
     let folder = Folder::new();
     let server = Server::smtp(&folder, &[]);
     let to = async |local| attempt(config(server.port), &format!("{local}@example.org")).await;
-    retried(to("greylisted").await, "RCPT: the server answered 451 4.7.1");
-    retried(to("later").await, "end of message: the server answered 451 4.3.0");
-    retried(to("gone").await, "RCPT: ");
+    assert!(!retried(to("greylisted").await, "RCPT: the server answered 451 4.7.1"));
+    assert!(retried(to("later").await, "end of message: the server answered 451 4.3.0"));
+    assert!(retried(to("quota").await, "RCPT: the server answered 454 4.7.0"));
+    assert!(!retried(to("gone").await, "RCPT: "));
     refused(to("nobody").await, "RCPT: the server answered 550 5.1.1", true);
     refused(to("unplain").await, "RCPT: the server answered 550", true);
     refused(to("blocked").await, "RCPT: the server answered 550 5.7.1", false);
@@ -185,9 +192,9 @@ async fn a_server_that_cannot_be_reached_or_says_nothing_took_nothing() {
     let port = listener.local_addr().unwrap().port();
     // Connects, for the kernel answers, but no greeting ever comes.
     let mute = SmtpConfig { timeout_ms: 300, ..config(port) };
-    retried(attempt(mute, "anna@example.org").await, "the server did not answer in time");
+    assert!(!retried(attempt(mute, "anna@example.org").await, "the server did not answer in time"));
     drop(listener);
-    retried(attempt(config(port), "anna@example.org").await, "connecting: ");
+    assert!(retried(attempt(config(port), "anna@example.org").await, "connecting: "));
 }
 
 #[tokio::test]
@@ -227,6 +234,8 @@ fn a_configuration_that_cannot_work_is_an_error_at_start() {
     assert!(wrong(|c| c.from = "lindenmoor".to_owned()).starts_with("from: "));
     assert!(wrong(|c| c.user = Some("shop".to_owned())).starts_with("user: "));
     assert!(wrong(|c| c.timeout_ms = 0).starts_with("timeout_ms: "));
+    assert!(wrong(|c| c.at_once = 0).starts_with("at_once: "));
+    assert!(wrong(|c| c.per_second = Some(0)).starts_with("per_second: "));
     let missing = wrong(|c| {
         c.user = Some("shop".to_owned());
         c.password = Some(Secret::File(Path::new("/does/not/exist").to_owned()));

@@ -9,7 +9,7 @@ listens, and ends when its input ends. Words in a message's text make it misbeha
     [take-and-500]   takes it, answers 500       [take-and-hang] takes it, never answers
     [take-and-close] takes it, closes            [fail-once]    500 at first, then takes it
     [429]            429, Retry-After: 37        [503]          503, Retry-After as a date
-    [410] [422] [401] [409] [302]                just that answer
+    [410] [422] [401] [402] [408] [409] [302]    just that answer
     [odd]            200 with an answer that is no JSON
 
 When it is moody, half of all messages meet one of these at their first request, by their keys.
@@ -60,7 +60,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         if moody:
             drawn = hashlib.sha256(key.encode()).digest()[0] % 8
             text += f"[{moods[drawn]}]" if drawn < len(moods) else ""
-        for status in (410, 422, 401, 409, 302, 500):
+        for status in (410, 422, 401, 402, 408, 409, 302, 500):
             if f"[{status}]" in text:
                 return self.answer(status, f"refused: {body}".encode(), Location="/elsewhere")
         if "[429]" in text:

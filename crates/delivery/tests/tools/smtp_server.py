@@ -12,6 +12,7 @@ How it behaves depends on the recipient's local part:
     gone        closes at RCPT         spam        554 5.7.1 to the final dot
     later       451 to the final dot   vanish      keeps the message, closes without an answer
     silent      keeps the message and never answers
+    quota       454 4.7.0 to RCPT
 """
 
 import argparse
@@ -59,6 +60,8 @@ class Handler:
         local = self.local_part(address)
         if local == "greylisted":
             return f"451 4.7.1 <{address}>: greylisted, come again"
+        if local == "quota":
+            return f"454 4.7.0 <{address}>: maximum sending rate exceeded"
         if local == "nobody":
             return f"550 5.1.1 <{address}>: no such user"
         if local == "blocked":

@@ -128,6 +128,7 @@ fn damaged(debtor: &str) -> Append {
         inbox: Vec::new(),
         key: KeyChange::Keep,
         secrets: Vec::new(),
+        forgets: Vec::new(),
         outbox: Vec::new(),
         held: Vec::new(),
         paylinks: Vec::new(),

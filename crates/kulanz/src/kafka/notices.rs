@@ -42,7 +42,7 @@ impl Sender for Notices {
         // While no broker answers, nothing is queued that could leave when it is no longer right.
         if let Err(error) = self.outlet.is_there(NOTICES).await {
             let (reason, after) = (format!("{error:#}"), None);
-            return Err(SendError::Retry { reason, after, may_have_left: false });
+            return Err(SendError::Retry { reason, after, may_have_left: false, busy: true });
         }
         match self.outlet.write(&record(message, key)).await {
             Ok(()) => Ok(Accepted { via: format!("Kafka topic {NOTICES}"), gateway_id: None }),
@@ -70,7 +70,8 @@ impl Notices {
                     | RDKafkaErrorCode::UnknownPartition,
             )
         );
-        SendError::Retry { reason, after: None, may_have_left: !turned_away }
+        let (may_have_left, busy) = (!turned_away, turned_away);
+        SendError::Retry { reason, after: None, may_have_left, busy }
     }
 }
 

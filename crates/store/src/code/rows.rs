@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kulanz_domain::{
     fact::Channel,
-    ids::{AccountId, StepName},
+    ids::{AccountId, CreditorId, StepName},
 };
 
 use super::Columns;
@@ -45,6 +45,11 @@ pub(crate) fn wake_up(row: &dyn Columns) -> Result<(AccountId, Timestamp), Store
 
 pub(crate) fn secret(row: &dyn Columns) -> Result<Secret, StoreError> {
     Ok(Secret { slot: row.text("slot")?, stamp: row.text("stamp")?, sealed: row.bytes("sealed")? })
+}
+
+/// Of whom messages wait, and by which channel they go.
+pub(crate) fn queue(row: &dyn Columns) -> Result<(CreditorId, Channel), StoreError> {
+    Ok((row.parsed("creditor")?, row.channel()?))
 }
 
 pub(crate) fn outbox_row(row: &dyn Columns) -> Result<OutboxRow, StoreError> {

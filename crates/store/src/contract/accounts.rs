@@ -89,6 +89,43 @@ pub async fn accounts_are_listed_in_their_order_page_by_page(
     assert_eq!(of_b, [account("b/x")]);
 }
 
+/// What is to be forgotten is gone for whoever opens the data next, and nothing else is.
+pub async fn a_secret_that_is_forgotten_is_gone_and_no_other(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let with = |id: &str, slots: &[&str]| Append {
+        secrets: slots.iter().map(|slot| secret(slot, "5", b"x")).collect(),
+        ..append(id, 0, &["{}"])
+    };
+    let slots = ["debtor", "notice/N-1", "notice/N-10"];
+    commit(&*store, vec![with("shop/d1", &slots), with("shop/d2", &slots)]).await;
+    let forgets = |slots: &[&str]| slots.iter().map(|slot| (*slot).to_owned()).collect();
+    commit(
+        &*store,
+        vec![
+            Append { forgets: forgets(&["notice/N-1", "never"]), ..append("shop/d1", 1, &[]) },
+            Append {
+                secrets: vec![secret("notice/N-2", "1", b"y"), secret("notice/N-3", "1", b"z")],
+                forgets: forgets(&["notice/N-2"]),
+                ..append("shop/d2", 1, &[])
+            },
+        ],
+    )
+    .await;
+    // What comes later, with whatever stamp, is kept.
+    let secrets = vec![secret("notice/N-1", "1", b"again")];
+    commit(&*store, vec![Append { secrets, ..append("shop/d2", 1, &[]) }]).await;
+    drop(store);
+    let store = open().await;
+    let kept = async |id: &str| {
+        let kept = store.secrets(account(id), Vec::new()).await.unwrap();
+        kept.into_iter().map(|secret| secret.slot).collect::<Vec<_>>()
+    };
+    assert_eq!(kept("shop/d1").await, ["debtor", "notice/N-10"]);
+    assert_eq!(kept("shop/d2").await, ["debtor", "notice/N-1", "notice/N-10", "notice/N-3"]);
+}
+
 /// Arrival order does not decide; asked for by name, only those are read.
 pub async fn of_two_secrets_the_greater_stamp_wins(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;

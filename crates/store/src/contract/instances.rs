@@ -23,14 +23,16 @@ async fn one_message(store: &dyn Store) {
 pub async fn a_message_under_a_lease_is_nobody_elses(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;
     one_message(&*store).await;
-    assert_eq!(store.take_outbox(creditor("shop"), at(1), 9, gone("a")).await.unwrap().len(), 1);
+    assert_eq!(store.take_outbox(queue("shop"), at(1), 9, gone("a")).await.unwrap().len(), 1);
     let ids = |names: &[&str]| names.iter().map(|name| notice_id(name)).collect::<Vec<_>>();
     let both = ids(&["N-1", "N-2"]);
     assert_eq!(store.renew_lease(both.clone(), by("b")).await.unwrap(), [false, false]);
     assert_eq!(store.renew_lease(both, by("a")).await.unwrap(), [true, false]);
-    assert_eq!(store.take_abandoned(9, by("b")).await.unwrap(), []);
-    assert_eq!(store.take_outbox(creditor("shop"), at(99), 9, by("b")).await.unwrap(), []);
-    let own = store.take_abandoned(9, by("a")).await.unwrap();
+    assert_eq!(store.take_abandoned(9, by("b"), Vec::new()).await.unwrap(), []);
+    assert_eq!(store.take_outbox(queue("shop"), at(99), 9, by("b")).await.unwrap(), []);
+    let kept = vec![notice_id("N-1"), notice_id("N-2")];
+    assert_eq!(store.take_abandoned(9, by("a"), kept).await.unwrap(), [], "not let go of");
+    let own = store.take_abandoned(9, by("a"), vec![notice_id("N-2")]).await.unwrap();
     assert_eq!(own.iter().map(|row| row.attempts).collect::<Vec<_>>(), [1]);
 }
 
@@ -40,17 +42,14 @@ pub async fn an_abandoned_message_is_taken_over_by_one(open: impl AsyncFn() -> A
     let rows: Vec<OutboxRow> =
         (0..30).map(|n| message(&format!("shop/d{n}"), &format!("N-{n}"), at(0))).collect();
     commit(&*store, messages(&rows)).await;
-    assert_eq!(
-        store.take_outbox(creditor("shop"), at(1), 99, gone("dead")).await.unwrap().len(),
-        30
-    );
+    assert_eq!(store.take_outbox(queue("shop"), at(1), 99, gone("dead")).await.unwrap().len(), 30);
     let takers: Vec<_> = ["a", "b", "c"]
         .map(|holder| {
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 let mut all: Vec<OutboxRow> = Vec::new();
                 // Its own are handed out again, so that none may be asked for twice.
-                all.extend(store.take_abandoned(12, by(holder)).await.unwrap());
+                all.extend(store.take_abandoned(12, by(holder), Vec::new()).await.unwrap());
                 all
             })
         })
@@ -62,7 +61,7 @@ pub async fn an_abandoned_message_is_taken_over_by_one(open: impl AsyncFn() -> A
     let distinct: HashSet<_> = taken.iter().map(|row| row.notice.clone()).collect();
     assert_eq!(taken.len(), distinct.len());
     assert!(taken.iter().all(|row| row.state == OutboxState::Sending && row.attempts == 1));
-    taken.extend(store.take_abandoned(99, by("d")).await.unwrap());
+    taken.extend(store.take_abandoned(99, by("d"), Vec::new()).await.unwrap());
     assert_eq!(taken.len(), 30);
     let renewed = store.renew_lease(vec![notice_id("N-7")], by("dead")).await.unwrap();
     assert_eq!(renewed, [false]);
@@ -74,11 +73,11 @@ pub async fn a_lease_that_ran_out_is_gone_after_opening_again(
 ) {
     let store = open().await;
     one_message(&*store).await;
-    assert_eq!(store.take_outbox(creditor("shop"), at(1), 9, gone("dead")).await.unwrap().len(), 1);
+    assert_eq!(store.take_outbox(queue("shop"), at(1), 9, gone("dead")).await.unwrap().len(), 1);
     drop(store);
     let store = open().await;
-    assert_eq!(store.take_abandoned(9, by("a")).await.unwrap().len(), 1);
-    assert_eq!(store.take_abandoned(9, by("b")).await.unwrap(), []);
+    assert_eq!(store.take_abandoned(9, by("a"), Vec::new()).await.unwrap().len(), 1);
+    assert_eq!(store.take_abandoned(9, by("b"), Vec::new()).await.unwrap(), []);
 }
 
 /// An append of somebody whose attempt was taken over, or has ended, loses as a whole and
@@ -88,7 +87,7 @@ pub async fn an_attempt_that_was_taken_over_changes_nothing(
 ) {
     let store = open().await;
     one_message(&*store).await;
-    assert_eq!(store.take_outbox(creditor("shop"), at(1), 9, gone("a")).await.unwrap().len(), 1);
+    assert_eq!(store.take_outbox(queue("shop"), at(1), 9, gone("a")).await.unwrap().len(), 1);
     let held = |holder: &str, attempt| {
         let holder = holder.to_owned();
         vec![Held { notice: notice_id("N-1"), holder, attempt }]
@@ -112,7 +111,7 @@ pub async fn an_attempt_that_was_taken_over_changes_nothing(
         assert_eq!(outcomes[0], lost);
         assert!(matches!(outcomes[1], Outcome::Committed { .. }));
     }
-    assert_eq!(store.take_abandoned(9, by("b")).await.unwrap().len(), 1);
+    assert_eq!(store.take_abandoned(9, by("b"), Vec::new()).await.unwrap().len(), 1);
     assert_eq!(store.commit(vec![later(held("a", 1))]).await.unwrap(), std::slice::from_ref(&lost));
     assert!(store.secrets(account("shop/d1"), Vec::new()).await.unwrap().is_empty());
     commit(&*store, vec![later(held("b", 1))]).await;

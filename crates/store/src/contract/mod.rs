@@ -52,6 +52,7 @@ macro_rules! contract_tests {
             a_wake_up_is_never_named_too_early
             accounts_are_listed_in_their_order_page_by_page
             of_two_secrets_the_greater_stamp_wins
+            a_secret_that_is_forgotten_is_gone_and_no_other
             erasure_destroys_key_secrets_and_paylinks_and_is_listed
             nothing_that_comes_with_an_erasure_survives_it
             views_replace_what_they_say_and_leave_the_rest
@@ -67,6 +68,7 @@ macro_rules! contract_tests {
             a_message_moves_and_is_listed_by_state
             a_message_may_be_put_and_moved_at_once_and_the_last_move_counts
             a_creditors_messages_are_taken_whatever_waits_at_another
+            a_channels_messages_are_taken_whatever_waits_for_another
             what_left_is_counted_by_span_creditor_and_decision
             what_waits_is_counted_and_listed_with_its_persona
             of_two_that_change_a_setting_at_once_one_does

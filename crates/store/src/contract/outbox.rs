@@ -17,8 +17,7 @@ pub async fn a_message_is_taken_by_one_taker_only(open: impl AsyncFn() -> Arc<dy
             tokio::spawn(async move {
                 let mut taken: Vec<OutboxRow> = Vec::new();
                 loop {
-                    let more =
-                        store.take_outbox(creditor("shop"), at(1), 4, by("one")).await.unwrap();
+                    let more = store.take_outbox(queue("shop"), at(1), 4, by("one")).await.unwrap();
                     if more.is_empty() {
                         return taken;
                     }
@@ -44,14 +43,14 @@ pub async fn a_taken_message_stays_taken_after_opening_again(
     let traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned());
     let decided = OutboxRow { traceparent, ..message("shop/d1", "N-1", at(0)) };
     commit(&*store, messages(std::slice::from_ref(&decided))).await;
-    let taken = store.take_outbox(creditor("shop"), at(5), 9, by("one")).await.unwrap();
+    let taken = store.take_outbox(queue("shop"), at(5), 9, by("one")).await.unwrap();
     let expected =
         OutboxRow { state: OutboxState::Sending, attempts: 1, changed_at: at(5), ..decided };
     assert_eq!(taken, std::slice::from_ref(&expected));
     drop(store);
     let store = open().await;
     assert_eq!(store.outbox(Some(OutboxState::Sending), 9).await.unwrap(), [expected]);
-    assert_eq!(store.take_outbox(creditor("shop"), at(99), 9, by("one")).await.unwrap(), []);
+    assert_eq!(store.take_outbox(queue("shop"), at(99), 9, by("one")).await.unwrap(), []);
 }
 
 /// `next_at` decides who goes first and who waits.
@@ -63,7 +62,7 @@ pub async fn messages_are_taken_when_due_and_earliest_first(
         .map(|(id, notice, next)| message(id, notice, at(next)));
     commit(&*store, messages(&rows)).await;
     let ids = async |until, limit| -> Vec<String> {
-        let taken = store.take_outbox(creditor("shop"), at(until), limit, by("one")).await.unwrap();
+        let taken = store.take_outbox(queue("shop"), at(until), limit, by("one")).await.unwrap();
         taken.iter().map(|row| row.notice.to_string()).collect()
     };
     assert_eq!(ids(9, 9).await, Vec::<String>::new());
@@ -80,7 +79,7 @@ pub async fn a_message_moves_and_is_listed_by_state(open: impl AsyncFn() -> Arc<
     commit(&*store, messages(&[first.clone(), second.clone()])).await;
     assert_eq!(store.outbox(None, 9).await.unwrap(), [second.clone(), first.clone()]);
     assert_eq!(store.outbox(None, 1).await.unwrap(), std::slice::from_ref(&second));
-    assert_eq!(store.take_outbox(creditor("shop"), at(1), 1, by("one")).await.unwrap().len(), 1);
+    assert_eq!(store.take_outbox(queue("shop"), at(1), 1, by("one")).await.unwrap().len(), 1);
     let move_to = |state, next_at| OutboxChange::Move {
         notice: notice_id("N-1"),
         state,
@@ -114,7 +113,7 @@ pub async fn a_message_moves_and_is_listed_by_state(open: impl AsyncFn() -> Arc<
         let listed = store.outbox(Some(state), 9).await.unwrap();
         assert_eq!(listed.iter().map(|row| row.state).collect::<Vec<_>>(), [state]);
     }
-    let last = store.take_outbox(creditor("shop"), at(99), 9, by("one")).await.unwrap();
+    let last = store.take_outbox(queue("shop"), at(99), 9, by("one")).await.unwrap();
     assert_eq!(last.iter().map(|row| row.notice.as_str()).collect::<Vec<_>>(), ["N-2"]);
 }
 
@@ -145,5 +144,5 @@ pub async fn a_message_may_be_put_and_moved_at_once_and_the_last_move_counts(
         ..row
     };
     assert_eq!(store.outbox_row(notice_id("N-1")).await.unwrap(), Some(moved));
-    assert_eq!(store.take_outbox(creditor("shop"), at(9), 9, by("one")).await.unwrap(), []);
+    assert_eq!(store.take_outbox(queue("shop"), at(9), 9, by("one")).await.unwrap(), []);
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kulanz_domain::{fact::Channel, ids::CreditorId};
+
 use super::rows::*;
 use crate::{Append, OutboxChange, OutboxRow, OutboxState, Store, Views};
 
@@ -21,7 +23,7 @@ pub async fn a_creditors_messages_are_taken_whatever_waits_at_another(
     open: impl AsyncFn() -> Arc<dyn Store>,
 ) {
     let store = open().await;
-    assert_eq!(store.due_creditors(at(99)).await.unwrap(), []);
+    assert_eq!(store.due_queues(at(99)).await.unwrap(), []);
     let rows = [
         message("zoo/d1", "N-1", at(0)),
         message("shop/d1", "N-2", at(1)),
@@ -32,23 +34,63 @@ pub async fn a_creditors_messages_are_taken_whatever_waits_at_another(
     commit(&*store, messages(&rows)).await;
     commit(&*store, vec![moved("gone/d1", "N-5", OutboxState::Sent, 1)]).await;
     let due = async |seconds| {
-        let due = store.due_creditors(at(seconds)).await.unwrap();
-        due.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let due = store.due_queues(at(seconds)).await.unwrap();
+        due.into_iter().map(named).collect::<Vec<String>>()
     };
     assert_eq!(due(-1).await, Vec::<String>::new());
-    assert_eq!(due(9).await, ["shop", "zoo"]);
-    assert_eq!(due(50).await, ["mill", "shop", "zoo"]);
+    assert_eq!(due(9).await, ["shop email", "zoo email"]);
+    assert_eq!(due(50).await, ["mill email", "shop email", "zoo email"]);
     let take = async |name: &str, limit| {
-        let taken = store.take_outbox(creditor(name), at(9), limit, by("one")).await.unwrap();
+        let taken = store.take_outbox(queue(name), at(9), limit, by("one")).await.unwrap();
         taken.iter().map(|row| row.notice.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(take("mill", 9).await, Vec::<String>::new());
     assert_eq!(take("shop", 0).await, Vec::<String>::new());
     assert_eq!(take("shop", 1).await, ["N-3"]);
     assert_eq!(take("zoo", 9).await, ["N-1"]);
-    assert_eq!(due(9).await, ["shop"]);
+    assert_eq!(due(9).await, ["shop email"]);
     assert_eq!(take("shop", 9).await, ["N-2"]);
-    assert_eq!(due(50).await, ["mill"]);
+    assert_eq!(due(50).await, ["mill email"]);
+}
+
+fn named((creditor, channel): (CreditorId, Channel)) -> String {
+    format!("{creditor} {}", channel.name())
+}
+
+/// However much waits for one channel, another one's messages are found and taken.
+pub async fn a_channels_messages_are_taken_whatever_waits_for_another(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    let by_sms = |row| OutboxRow { channel: Channel::Sms, ..row };
+    let rows = [
+        message("shop/d1", "N-1", at(0)),
+        by_sms(message("shop/d2", "N-2", at(3))),
+        by_sms(message("shop/d3", "N-3", at(2))),
+        by_sms(message("mill/d1", "N-4", at(9))),
+        OutboxRow { channel: Channel::Letter, ..message("mill/d2", "N-5", at(1)) },
+    ];
+    commit(&*store, messages(&rows)).await;
+    let due = async |seconds| {
+        let due = store.due_queues(at(seconds)).await.unwrap();
+        due.into_iter().map(named).collect::<Vec<String>>()
+    };
+    let all = ["mill letter", "mill sms", "shop email", "shop sms"];
+    assert_eq!(
+        (due(9).await, due(2).await),
+        (
+            all.map(str::to_owned).to_vec(),
+            ["mill letter", "shop email", "shop sms"].map(str::to_owned).to_vec(),
+        )
+    );
+    let sms = (creditor("shop"), Channel::Sms);
+    let taken = store.take_outbox(sms.clone(), at(9), 9, by("one")).await.unwrap();
+    assert_eq!(taken.iter().map(|row| row.notice.as_str()).collect::<Vec<_>>(), ["N-3", "N-2"]);
+    assert_eq!(store.take_outbox(sms, at(9), 9, by("one")).await.unwrap(), []);
+    assert_eq!(due(9).await, ["mill letter", "mill sms", "shop email"]);
+    let waiting = store.queued(creditor("mill"), 9).await.unwrap();
+    let waiting: Vec<_> = waiting.iter().map(|(row, _)| row.notice.as_str()).collect();
+    assert_eq!(waiting, ["N-5", "N-4"], "the list knows no channels");
 }
 
 /// What left, or may have, counts from the moment at which that was said; answers to a debtor's own
@@ -83,7 +125,7 @@ pub async fn what_left_is_counted_by_span_creditor_and_decision(
         ],
     )
     .await;
-    assert_eq!(store.take_outbox(creditor("shop"), at(30), 9, by("one")).await.unwrap().len(), 1);
+    assert_eq!(store.take_outbox(queue("shop"), at(30), 9, by("one")).await.unwrap().len(), 1);
     let left = async |after: Option<i64>, spans: &[(i64, i64)]| {
         let spans = spans.iter().map(|(from, until)| (at(*from), at(*until))).collect();
         store.departures(creditor("shop"), after.map(at), spans).await.unwrap()

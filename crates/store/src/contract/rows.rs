@@ -20,6 +20,11 @@ pub(crate) fn creditor(id: &str) -> CreditorId {
     id.parse().unwrap()
 }
 
+/// The e-mails of a creditor.
+pub(crate) fn queue(id: &str) -> (CreditorId, Channel) {
+    (creditor(id), Channel::Email)
+}
+
 pub(crate) fn notice_id(id: &str) -> NoticeId {
     id.parse().unwrap()
 }
@@ -63,6 +68,7 @@ pub(crate) fn append(id: &str, expected: u64, events: &[&str]) -> Append {
         inbox: Vec::new(),
         key: KeyChange::Keep,
         secrets: Vec::new(),
+        forgets: Vec::new(),
         outbox: Vec::new(),
         held: Vec::new(),
         paylinks: Vec::new(),

@@ -245,17 +245,17 @@ impl Store for PostgresStore {
 
     async fn take_outbox(
         &self,
-        creditor: CreditorId,
+        queue: (CreditorId, Channel),
         now: Timestamp,
         limit: u32,
         lease: Lease,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let taken = self.writing().await?.one(sending::take(&creditor, now, limit, &lease)).await?;
+        let taken = self.writing().await?.one(sending::take(&queue, now, limit, &lease)).await?;
         all(taken, decode::outbox_row)
     }
 
-    async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError> {
-        queue::due_creditors(&self.pool, now).await
+    async fn due_queues(&self, now: Timestamp) -> Result<Vec<(CreditorId, Channel)>, StoreError> {
+        queue::due_queues(&self.pool, now).await
     }
 
     async fn departures(
@@ -284,8 +284,13 @@ impl Store for PostgresStore {
         queue::queued(&self.pool, &creditor, limit).await
     }
 
-    async fn take_abandoned(&self, limit: u32, lease: Lease) -> Result<Vec<OutboxRow>, StoreError> {
-        let taken = self.writing().await?.one(sending::take_abandoned(limit, &lease)).await?;
+    async fn take_abandoned(
+        &self,
+        limit: u32,
+        lease: Lease,
+        but: Vec<NoticeId>,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let taken = self.writing().await?.one(sending::take_abandoned(limit, &lease, &but)).await?;
         all(taken, decode::outbox_row)
     }
 

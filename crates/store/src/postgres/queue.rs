@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kulanz_domain::ids::CreditorId;
+use kulanz_domain::{fact::Channel, ids::CreditorId};
 
 use super::{
     code::{all, first, moment},
     pool::{Pool, step},
 };
-use crate::{OutboxRow, StoreError, code as rows, code::DUE_CREDITORS};
+use crate::{OutboxRow, StoreError, code as rows, code::DUE_QUEUES};
 
-pub(super) async fn due_creditors(
+pub(super) async fn due_queues(
     pool: &Arc<Pool>,
     now: Timestamp,
-) -> Result<Vec<CreditorId>, StoreError> {
-    let found = pool.read(|| step!(DUE_CREDITORS, moment(now))).await?;
-    all(found, |row| row.parsed("creditor"))
+) -> Result<Vec<(CreditorId, Channel)>, StoreError> {
+    let found = pool.read(|| step!(DUE_QUEUES, moment(now))).await?;
+    all(found, rows::queue)
 }
 
 pub(super) async fn departures(

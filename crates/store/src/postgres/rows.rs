@@ -58,6 +58,10 @@ const PUT_SECRETS: &str = "INSERT INTO secrets (account, slot, stamp, sealed)
     ON CONFLICT (account, slot) DO UPDATE SET stamp = excluded.stamp, sealed = excluded.sealed
     WHERE excluded.stamp >= secrets.stamp";
 
+const FORGET_SECRETS: &str = "DELETE FROM secrets
+    USING unnest($1::bigint[], $2::text[]) AS gone(account, slot)
+    WHERE secrets.account = gone.account AND secrets.slot = gone.slot COLLATE \"C\"";
+
 const PUT_MESSAGES: &str = "INSERT INTO outbox (notice, account, channel, step, state, attempts,
     next_at, decided_at, changed_at, detail, of_creditor, traceparent)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[],
@@ -168,6 +172,7 @@ impl<'b> Round<'b> {
         self.snapshots(&mut steps);
         self.keys(&mut steps);
         self.secrets(&mut steps);
+        self.forgets(&mut steps);
         self.messages(&mut steps);
         self.moves(&mut steps);
         self.paylinks(&mut steps);
@@ -306,6 +311,18 @@ impl<'b> Round<'b> {
                 ),
                 None,
             ));
+        }
+    }
+
+    /// After those that are put.
+    fn forgets(&self, steps: &mut Vec<Checked<'b>>) {
+        let (mut numbers, mut slots) = (Vec::new(), Vec::new());
+        for (holds, number) in &self.appends {
+            numbers.extend(holds.append.forgets.iter().map(|_| *number));
+            slots.extend(holds.append.forgets.iter().map(|slot| text(slot)));
+        }
+        if !slots.is_empty() {
+            steps.push((step!(FORGET_SECRETS, numbers, slots), None));
         }
     }
 

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0006_traced_messages.sql"),
     include_str!("../../migrations/postgres/0007_placed.sql"),
     include_str!("../../migrations/postgres/0008_unsampled.sql"),
+    include_str!("../../migrations/postgres/0009_lanes.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.

@@ -1,7 +1,10 @@
 //! Who sends which message, by the server's clock: those of the instances may differ.
 
 use jiff::Timestamp;
-use kulanz_domain::ids::{CreditorId, NoticeId};
+use kulanz_domain::{
+    fact::Channel,
+    ids::{CreditorId, NoticeId},
+};
 
 use super::{
     code::{moment, text},
@@ -11,7 +14,7 @@ use crate::{Held, Lease};
 
 /// Queued messages that are due become `Sending`; only then are they handed out.
 pub(super) fn take<'v>(
-    creditor: &'v CreditorId,
+    queue: &'v (CreditorId, Channel),
     now: Timestamp,
     limit: u32,
     lease: &'v Lease,
@@ -20,7 +23,7 @@ pub(super) fn take<'v>(
     step!(
         "WITH due AS (
              SELECT number FROM outbox WHERE state = 'queued' AND of_creditor = $5
-             AND next_at <= $1 ORDER BY next_at, number LIMIT $2 FOR UPDATE SKIP LOCKED
+             AND channel = $6 AND next_at <= $1 ORDER BY next_at, number LIMIT $2 FOR UPDATE SKIP LOCKED
          ), taken AS (
              UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = $1,
              holder = $3, leased_until = clock_timestamp() + $4::bigint * interval '1 second'
@@ -32,16 +35,18 @@ pub(super) fn take<'v>(
         i64::from(limit),
         text(&lease.holder),
         i64::from(lease.seconds),
-        creditor.as_str(),
+        queue.0.as_str(),
+        queue.1.name(),
     )
 }
 
 /// Messages that nobody goes on with.
-pub(super) fn take_abandoned(limit: u32, lease: &Lease) -> Step<'_> {
+pub(super) fn take_abandoned<'v>(limit: u32, lease: &'v Lease, but: &'v [NoticeId]) -> Step<'v> {
     step!(
         "WITH abandoned AS (
              SELECT number FROM outbox WHERE state = 'sending' AND (holder IS NULL OR holder = $2
              OR leased_until IS NULL OR leased_until <= clock_timestamp())
+             AND NOT (holder IS NOT DISTINCT FROM $2 AND notice = ANY($4::text[]))
              ORDER BY number LIMIT $1 FOR UPDATE SKIP LOCKED
          ), taken AS (
              UPDATE outbox SET holder = $2,
@@ -53,6 +58,7 @@ pub(super) fn take_abandoned(limit: u32, lease: &Lease) -> Step<'_> {
         i64::from(limit),
         text(&lease.holder),
         i64::from(lease.seconds),
+        but.iter().map(|notice| notice.as_str()).collect::<Vec<_>>(),
     )
 }
 

@@ -246,17 +246,16 @@ impl Store for SqliteStore {
 
     async fn take_outbox(
         &self,
-        creditor: CreditorId,
+        queue: (CreditorId, Channel),
         now: Timestamp,
         limit: u32,
         lease: Lease,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        self.write(move |writer| sending::take(writer.connection, &creditor, now, limit, &lease))
-            .await
+        self.write(move |writer| sending::take(writer.connection, &queue, now, limit, &lease)).await
     }
 
-    async fn due_creditors(&self, now: Timestamp) -> Result<Vec<CreditorId>, StoreError> {
-        self.read(move |connection| queue::due_creditors(connection, now)).await
+    async fn due_queues(&self, now: Timestamp) -> Result<Vec<(CreditorId, Channel)>, StoreError> {
+        self.read(move |connection| queue::due_queues(connection, now)).await
     }
 
     async fn departures(
@@ -286,8 +285,14 @@ impl Store for SqliteStore {
         self.read(move |connection| queue::queued(connection, &creditor, limit)).await
     }
 
-    async fn take_abandoned(&self, limit: u32, lease: Lease) -> Result<Vec<OutboxRow>, StoreError> {
-        self.write(move |writer| sending::take_abandoned(writer.connection, limit, &lease)).await
+    async fn take_abandoned(
+        &self,
+        limit: u32,
+        lease: Lease,
+        but: Vec<NoticeId>,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        self.write(move |writer| sending::take_abandoned(writer.connection, limit, &lease, &but))
+            .await
     }
 
     async fn renew_lease(

@@ -1,20 +1,20 @@
 //! What waits in the outbox and what left it, creditor by creditor.
 
 use jiff::Timestamp;
-use kulanz_domain::ids::CreditorId;
+use kulanz_domain::{fact::Channel, ids::CreditorId};
 use rusqlite::{Connection, params};
 
 use super::{
     code,
     read::{all, first},
 };
-use crate::{OutboxRow, StoreError, code as rows, code::DUE_CREDITORS};
+use crate::{OutboxRow, StoreError, code as rows, code::DUE_QUEUES};
 
-pub(super) fn due_creditors(
+pub(super) fn due_queues(
     connection: &Connection,
     now: Timestamp,
-) -> Result<Vec<CreditorId>, StoreError> {
-    all(connection, DUE_CREDITORS, [code::moment(now)], |row| row.parsed("creditor"))
+) -> Result<Vec<(CreditorId, Channel)>, StoreError> {
+    all(connection, DUE_QUEUES, [code::moment(now)], rows::queue)
 }
 
 pub(super) fn departures(

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_leased_messages.sql"),
     include_str!("../../migrations/sqlite/0005_traced_messages.sql"),
     include_str!("../../migrations/sqlite/0006_placed.sql"),
+    include_str!("../../migrations/sqlite/0007_lanes.sql"),
 ];
 
 /// How long a statement waits for another process that reads or writes.
@@ -190,6 +191,42 @@ mod tests {
         let names = rows.query_map([], |row| row.get(0)).unwrap();
         assert_eq!(names.collect::<Result<Vec<String>, _>>().unwrap(), ["mill", "shop"]);
         check_version(&connection).unwrap();
+    }
+
+    #[test]
+    fn what_messages_said_that_were_never_sent_goes_with_the_seventh_migration() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&MIGRATIONS[..6].concat()).unwrap();
+        let rows = [
+            ("N-paid", "suppressed", 1, "Paid"),
+            ("N-braked", "suppressed", 0, "Braked"),
+            ("N-tried", "suppressed", 1, "Braked"),
+            ("N-bounced", "suppressed", 1, "bounced: the gateway answered 410"),
+            ("N-unknown", "suppressed", 1, "discarded by ada"),
+            ("N-sent", "sent", 1, ""),
+        ];
+        for (notice, state, attempts, detail) in rows {
+            let put = "INSERT INTO outbox (notice, account, channel, state, attempts, next_at,
+                 decided_at, changed_at, detail) VALUES (?1, 1, 'email', ?2, ?3, 0, 0, 0, ?4)";
+            connection.execute(put, (notice, state, attempts, detail)).unwrap();
+            for account in [1, 2] {
+                let seal = "INSERT INTO secrets VALUES (?1, 'notice/' || ?2, '1', x'00')";
+                connection.execute(seal, (account, notice)).unwrap();
+            }
+        }
+        connection.execute_batch("PRAGMA user_version = 6").unwrap();
+        prepare_writer(&connection).unwrap();
+        let kept = |account: i64| {
+            let kept = "SELECT slot FROM secrets WHERE account = ?1 ORDER BY slot";
+            let mut kept = connection.prepare(kept).unwrap();
+            let slots = kept.query_map([account], |row| row.get(0)).unwrap();
+            slots.collect::<Result<Vec<String>, _>>().unwrap()
+        };
+        assert_eq!(
+            kept(1),
+            ["notice/N-bounced", "notice/N-sent", "notice/N-tried", "notice/N-unknown"]
+        );
+        assert_eq!(kept(2).len(), rows.len());
     }
 
     #[test]

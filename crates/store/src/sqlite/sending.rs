@@ -1,8 +1,13 @@
 //! Who sends which message. One process has the folder, so that leases matter only between its
 //! own parts; they are kept as everywhere, so that all stores do the same.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
-use kulanz_domain::ids::{CreditorId, NoticeId};
+use kulanz_domain::{
+    fact::Channel,
+    ids::{CreditorId, NoticeId},
+};
 use rusqlite::{Connection, params};
 
 use super::code::{self, SqliteRow};
@@ -14,7 +19,7 @@ const NOW: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 /// Queued messages that are due become `Sending`; only then are they handed out.
 pub(super) fn take(
     connection: &Connection,
-    creditor: &CreditorId,
+    queue: &(CreditorId, Channel),
     now: Timestamp,
     limit: u32,
     lease: &Lease,
@@ -22,11 +27,13 @@ pub(super) fn take(
     let mut due = connection.prepare_cached(
         // The planner would rather read all that is queued, however much of it waits.
         "SELECT number FROM outbox INDEXED BY outbox_queue
-         WHERE state = 'queued' AND of_creditor = ?3 AND next_at <= ?1
+         WHERE state = 'queued' AND of_creditor = ?3 AND channel = ?4 AND next_at <= ?1
          ORDER BY next_at, number LIMIT ?2",
     )?;
     let numbers = due
-        .query_map(params![code::moment(now), limit, creditor.as_str()], |row| row.get(0))?
+        .query_map(params![code::moment(now), limit, queue.0.as_str(), queue.1.name()], |row| {
+            row.get(0)
+        })?
         .collect::<Result<Vec<i64>, _>>()?;
     let mut take = connection.prepare_cached(&format!(
         "UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = ?2,
@@ -43,15 +50,24 @@ pub(super) fn take_abandoned(
     connection: &Connection,
     limit: u32,
     lease: &Lease,
+    but: &[NoticeId],
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let mut left = connection.prepare_cached(&format!(
-        "SELECT number FROM outbox WHERE state = 'sending'
+        "SELECT number, notice, coalesce(holder = ?1, false) FROM outbox WHERE state = 'sending'
          AND (holder IS NULL OR holder = ?1 OR leased_until IS NULL OR leased_until <= {NOW})
-         ORDER BY number LIMIT ?2"
+         ORDER BY number"
     ))?;
-    let numbers = left
-        .query_map(params![lease.holder, limit], |row| row.get(0))?
-        .collect::<Result<Vec<i64>, _>>()?;
+    let kept: HashSet<&str> = but.iter().map(NoticeId::as_str).collect();
+    let (mut numbers, mut rows) = (Vec::new(), left.query([&lease.holder])?);
+    while numbers.len() < limit as usize
+        && let Some(row) = rows.next()?
+    {
+        let (notice, own): (String, bool) = (row.get(1)?, row.get(2)?);
+        if !own || !kept.contains(notice.as_str()) {
+            numbers.push(row.get(0)?);
+        }
+    }
+    drop(rows);
     let mut take = connection.prepare_cached(&format!(
         "UPDATE outbox SET holder = ?2, leased_until = {NOW} + ?3 WHERE number = ?1"
     ))?;

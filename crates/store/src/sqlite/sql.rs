@@ -13,6 +13,7 @@ pub(super) const PUT_SNAPSHOT: &str = "INSERT INTO snapshots (account, version, 
     VALUES (?1, ?2, ?3) \
     ON CONFLICT DO UPDATE SET version = excluded.version, state = excluded.state";
 pub(super) const REMEMBER: &str = "INSERT INTO inbox (key) VALUES (?1) ON CONFLICT DO NOTHING";
+pub(super) const FORGET_SECRET: &str = "DELETE FROM secrets WHERE account = ?1 AND slot = ?2";
 pub(super) const FORGET: &str = "DELETE FROM inbox WHERE key = ?1";
 pub(super) const CREATE_KEY: &str = "INSERT INTO keys (account, wrapped, destroyed) \
     VALUES (?1, ?2, 0) \

@@ -61,6 +61,7 @@ fn append(id: &str, payload_bytes: usize) -> Append {
         inbox: Vec::new(),
         key: KeyChange::Keep,
         secrets: Vec::new(),
+        forgets: Vec::new(),
         outbox: Vec::new(),
         held: Vec::new(),
         paylinks: Vec::new(),

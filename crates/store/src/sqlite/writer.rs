@@ -159,6 +159,9 @@ impl<'c> Writer<'c> {
         for secret in &append.secrets {
             self.put_secret(account, secret)?;
         }
+        for slot in &append.forgets {
+            self.connection.prepare_cached(sql::FORGET_SECRET)?.execute(params![account, slot])?;
+        }
         for change in &append.outbox {
             self.change_outbox(account, &append.account, change)?;
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::{
     OutboxChange, Wake,
-    contract::rows::{append, at, commit, creditor, key, message, messages},
+    contract::rows::{append, at, commit, key, message, messages, queue},
 };
 
 /// A batch of the store's own that has its places in the global order and cannot go on: somebody
@@ -205,7 +205,7 @@ async fn two_processes_take_no_message_both() {
         let mut taken = Vec::new();
         loop {
             let more = store
-                .take_outbox(creditor("shop"), at, 7, crate::contract::rows::by("one"))
+                .take_outbox(queue("shop"), at, 7, crate::contract::rows::by("one"))
                 .await
                 .unwrap();
             if more.is_empty() {
@@ -273,8 +273,8 @@ async fn statements_that_name_their_rows_follow_indexes_from_the_first_row_on() 
         store.next_wake(some).await.unwrap();
         store.look(vec![key("bank", "1/1")], accounts(MANY)).await.unwrap();
         store.accounts(None, None, 10).await.unwrap();
-        store.take_outbox(creditor("shop"), at(9), 10, by("one")).await.unwrap();
-        store.take_abandoned(10, by("one")).await.unwrap();
+        store.take_outbox(queue("shop"), at(9), 10, by("one")).await.unwrap();
+        store.take_abandoned(10, by("one"), Vec::new()).await.unwrap();
         let notice = crate::contract::rows::notice_id("N-1");
         store.renew_lease(vec![notice], by("one")).await.unwrap();
     }

@@ -1,7 +1,7 @@
 //! What is looked at before anything is written: user, rights, schema, who else is there.
 
 use super::*;
-use crate::contract::rows::{append, by, commit, creditor};
+use crate::contract::rows::{append, by, commit, queue};
 
 async fn why(url: &str) -> String {
     match PostgresStore::open(config(url)).await {
@@ -204,7 +204,7 @@ async fn a_database_has_one_that_serves_it_and_others_read_beside() {
     assert!(matches!(beside.put_meta("a".into(), None).await, Err(StoreError::ReadOnly)));
     let at = crate::contract::rows::at(0);
     assert!(matches!(
-        beside.take_outbox(creditor("shop"), at, 1, by("one")).await,
+        beside.take_outbox(queue("shop"), at, 1, by("one")).await,
         Err(StoreError::ReadOnly)
     ));
     drop(store);

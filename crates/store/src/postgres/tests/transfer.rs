@@ -66,7 +66,8 @@ async fn fill(folder: &Path) {
     let many: Vec<Append> =
         (0..4_100).map(|number| append(&format!("shop/m{number}"), 0, &["{}"])).collect();
     commit(&store, many).await;
-    let taken = store.take_outbox(creditor("shop"), at(0), 1, by("me")).await.unwrap();
+    let taken =
+        store.take_outbox(crate::contract::rows::queue("shop"), at(0), 1, by("me")).await.unwrap();
     assert_eq!(taken.len(), 1);
     let letter = |account| DeadLetter {
         number: 0,
