@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
+use kulanz_delivery::dispatcher::may_have_left;
 use kulanz_domain::{
     Command,
     brake::{ALWAYS_A_DAY, Used},
@@ -12,8 +13,9 @@ use kulanz_domain::{
     ids::{CreditorId, StepName},
 };
 use kulanz_engine::{
-    ExecuteError,
+    Engine, ExecuteError, Extra, Fault,
     brake::{self, NotPulled, View},
+    making,
 };
 use kulanz_store::{OutboxRow, Store};
 use serde_json::{Value, json};
@@ -341,6 +343,18 @@ pub struct Chosen {
     pub step: Option<StepName>,
 }
 
+/// What a discarded message says goes, unless a gateway may have it: an attempt before it waited,
+/// or one that began when it was discarded.
+async fn forget(engine: &Engine, row: &OutboxRow, cause: &str) -> Result<(), ExecuteError> {
+    let now = engine.store().outbox_row(row.notice.clone()).await.map_err(Fault::from)?;
+    let taken = now.is_none_or(|now| now.attempts != row.attempts);
+    if taken || may_have_left(row) {
+        return Ok(());
+    }
+    let extra = Extra { forgets: vec![making::slot(&row.notice)], ..Extra::default() };
+    engine.execute_with(&row.account, None, cause, extra).await.map(drop)
+}
+
 /// Discards messages that wait behind a pulled brake: each is an event of its account, and its
 /// ladder decides again, by the policy in force.
 pub async fn discard(
@@ -369,10 +383,15 @@ pub async fn discard(
         let mut under_way = JoinSet::new();
         for (row, _) in part {
             let (engine, cause) = (house.engine.clone(), cause.clone());
-            let (account, notice) = (row.account.clone(), row.notice.clone());
+            let row = row.clone();
             under_way.spawn(async move {
-                let command = Command::Suppress { notice, reason: Suppression::Braked };
-                engine.execute(&account, command, &cause).await
+                let (notice, reason) = (row.notice.clone(), Suppression::Braked);
+                let command = Command::Suppress { notice, reason };
+                let done = engine.execute(&row.account, command, &cause).await?;
+                if !done.kinds.is_empty() {
+                    forget(&engine, &row, &cause).await?;
+                }
+                Ok(done)
             });
         }
         while let Some(end) = under_way.join_next().await {

@@ -13,7 +13,7 @@ use kulanz_domain::{
     overrides::{Override, OverrideTerms},
     policy::Rules,
 };
-use kulanz_engine::{Engine, ExecuteError, Extra};
+use kulanz_engine::{Engine, ExecuteError, Extra, making, store::OutboxState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -359,7 +359,13 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
         }
         Order::NoticeWasNotSent { account, notice } => {
             let command = Command::Discard { notice: notice.clone(), by: person.to_owned() };
-            run(engine, &account, command, &cause, format!("{notice} counts as not sent")).await
+            let row = engine.store().outbox_row(notice.clone()).await?;
+            // One of unknown outcome may lie with its reader; a parked one was never taken.
+            let parked = row.is_some_and(|row| row.state == OutboxState::Parked);
+            let forgets = if parked { vec![making::slot(&notice)] } else { Vec::new() };
+            let (said, extra) =
+                (format!("{notice} counts as not sent"), Extra { forgets, ..Extra::default() });
+            run_with(engine, &account, command, &cause, said, extra).await
         }
         Order::ReleaseBrake { creditor, messages } => {
             crate::brake::release(house, &creditor, messages, person).await
@@ -428,8 +434,19 @@ async fn run(
     cause: &str,
     said: String,
 ) -> Result<Outcome> {
+    run_with(engine, account, command, cause, said, Extra::default()).await
+}
+
+async fn run_with(
+    engine: &Engine,
+    account: &AccountId,
+    command: Command,
+    cause: &str,
+    said: String,
+    extra: Extra,
+) -> Result<Outcome> {
     known(engine, account).await?;
-    let mut outcome = told(engine.execute(account, command, cause).await)?;
+    let mut outcome = told(engine.execute_with(account, Some(command), cause, extra).await)?;
     if outcome.events.is_empty() {
         outcome.said.push("that was so already: nothing changed".to_owned());
     } else {

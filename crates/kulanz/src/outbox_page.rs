@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use kulanz_domain::ids::NoticeId;
-use kulanz_store::OutboxRow;
+use kulanz_store::{OutboxRow, OutboxState};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
@@ -190,6 +190,9 @@ pub async fn message(
         ),
         (_, _, Some(sms)) => {
             format!("<h2>Text message</h2><p class=\"phone\">{}</p>", linked(&sms))
+        }
+        _ if row.state == OutboxState::Suppressed => {
+            "<p>It was not sent. What it said is not kept.</p>".to_owned()
         }
         _ => "<p>It has not been made yet.</p>".to_owned(),
     };
