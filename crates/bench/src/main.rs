@@ -1,7 +1,7 @@
 //! `make bench`: speed and memory, each figure as a ratio to a limit or to a peer in the same run.
 //!
 //! Names of benchmarks as arguments run these alone: `backtest`, `import`, `page`, `growth`, `law`,
-//! `check`, `plan`, `simulate`, `decide`.
+//! `check`, `plan`, `simulate`, `decide`, `send`.
 //! `KULANZ_HISTORIES` names the folder of the road fines; without it an invented history of the
 //! same size and shape is used. `KULANZ_PLAN_ACCOUNTS` makes the book of `plan` and `simulate`
 //! smaller. Figures go to `target/bench/NAME.json`.
@@ -16,6 +16,7 @@ mod page;
 mod plan;
 mod recorder;
 mod report;
+mod send;
 mod simulate;
 mod sum;
 mod synthetic;
@@ -37,8 +38,8 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 9] =
-    ["backtest", "import", "page", "growth", "law", "check", "plan", "simulate", "decide"];
+const NAMES: [&str; 10] =
+    ["backtest", "import", "page", "growth", "law", "check", "plan", "simulate", "decide", "send"];
 /// Accounts of the invented history that stands in for the road fines.
 const FINES: u32 = 50_137;
 /// Accounts in the store that answers pages.
@@ -87,6 +88,7 @@ fn main() -> Result<()> {
             "plan" => runtime.block_on(bench.plan())?,
             "simulate" => runtime.block_on(bench.simulate())?,
             "decide" => bench.decide()?,
+            "send" => runtime.block_on(bench.send())?,
             _ => runtime.block_on(bench.growth())?,
         };
         report::write(&bench_folder(), name, &figures)?;
@@ -253,6 +255,32 @@ impl Bench {
             against: format!("at most 2 ms, {} pages", took.len()),
             spread,
             held: median <= 2.0,
+        }])
+    }
+
+    /// Messages a second through gateways that take their time.
+    async fn send(&self) -> Result<Vec<Figure>> {
+        let mut rates = Vec::new();
+        for run in 1..=RUNS {
+            let ran = send::run(&self.shipped, &self.scratch.fresh("send")?, run).await?;
+            let rate = f64::from(ran.messages) / ran.took.as_secs_f64();
+            eprintln!(
+                "send: run {run} of {RUNS}: {} messages in {:.2} s, {rate:.0} a second, {} at once",
+                ran.messages,
+                ran.took.as_secs_f64(),
+                ran.at_once
+            );
+            rates.push(rate);
+        }
+        let (rate, spread) = middle(&rates);
+        Ok(vec![Figure {
+            name: "send_per_s",
+            value: rate,
+            unit: "messages/s",
+            ratio: rate / 500.0,
+            against: "at least 500 messages/s with two gateways that answer after 50 ms".to_owned(),
+            spread,
+            held: rate >= 500.0,
         }])
     }
 
