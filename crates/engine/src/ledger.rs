@@ -362,7 +362,8 @@ impl Ledger {
                     return;
                 }
                 let (command, cause) = (command.as_deref().cloned(), cause.clone());
-                let done = self.execute(account, command, cause, extra.clone(), now, dirty).await;
+                let extra = Extra::clone(extra);
+                let done = self.execute(account, command, cause, extra, now, dirty).await;
                 if done.is_ok() {
                     dirty.traces.insert(account, *trace);
                 }

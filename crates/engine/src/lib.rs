@@ -399,7 +399,7 @@ impl Engine {
     ) -> Result<Done, ExecuteError> {
         let (reply, answer) = oneshot::channel();
         let (owner, account, cause) = (account, account.clone(), cause.to_owned());
-        let (command, trace) = (command.map(Box::new), trace::current());
+        let (command, extra, trace) = (command.map(Box::new), Box::new(extra), trace::current());
         let work = Work::Execute { account, command, cause, extra, trace, reply };
         self.ledgers.work_on(owner, work).await?;
         let done = answer.await.map_err(|_| Fault::Stopped)??;

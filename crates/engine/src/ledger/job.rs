@@ -28,7 +28,7 @@ pub(crate) enum Work {
         account: AccountId,
         command: Option<Box<Command>>,
         cause: String,
-        extra: Extra,
+        extra: Box<Extra>,
         /// The span that asks for it.
         trace: Option<TraceContext>,
         reply: oneshot::Sender<Result<Done, ExecuteError>>,
