@@ -7,7 +7,7 @@ use std::{
 };
 
 use kulanz_delivery::render::{
-    Content, Creditor, Occasion, Templates, TextKey, TextSource, samples,
+    Content, Creditor, MessageContext, Occasion, Templates, TextKey, TextSource, samples,
 };
 use kulanz_domain::{fact::Channel, money::Currency};
 
@@ -123,28 +123,44 @@ fn no_mahnung_speaks_of_interest_that_is_not_claimed() {
     assert_eq!(checked, 16);
 }
 
-#[test]
-fn every_email_tells_of_a_search_that_was_in_vain_and_of_no_other() {
+/// Changes a message so that it has to say something.
+type Occasioned = fn(&mut MessageContext, Option<jiff::civil::Date>);
+
+/// What every e-mail says in German and in English, where it has to and nowhere else.
+fn every_email_says(german: &str, english: &str, change: Occasioned) {
     let creditor = creditor();
     let mut checked = 0;
-    for policy in ["shop-b2c", "shop-b2b", "wholesale", "road-fines"] {
+    for policy in POLICIES {
         let templates = Templates::compile(texts(&folder(policy))).unwrap();
         let mut message = samples(&occasion(policy, &creditor)).swap_remove(0);
         for key in templates.keys() {
-            for searched_on in [None, Some(jiff::civil::date(2026, 8, 12))] {
-                message.searched_on = searched_on;
+            for on in [None, Some(jiff::civil::date(2026, 8, 12))] {
+                change(&mut message, on);
                 let Content::Email(document) = templates.render(key, &message).unwrap() else {
                     continue;
                 };
-                let words = ["keine Zahlung gefunden", "did not find it"];
-                let told = words.iter().any(|words| document.text.contains(words));
-                assert_eq!(told, searched_on.is_some(), "{policy} {key}: {}", document.text);
+                let words = if key.language == "de" { german } else { english };
+                let told = document.text.contains(words);
+                assert_eq!(told, on.is_some(), "{policy} {key}: {}", document.text);
                 assert!(!document.text.contains("\n\n\n"), "{policy} {key}");
                 checked += 1;
             }
         }
     }
     assert_eq!(checked, 120);
+}
+
+#[test]
+fn every_email_tells_of_a_search_that_was_in_vain_and_of_no_other() {
+    let change: Occasioned = |message, on| message.searched_on = on;
+    every_email_says("keine Zahlung gefunden", "did not find it", change);
+}
+
+#[test]
+fn every_email_owns_up_to_a_request_for_help_that_nobody_answered() {
+    let change: Occasioned = |message, on| message.help_asked_on = on;
+    let german = "Sie haben uns am 12. August 2026 gesagt, dass Sie nicht zahlen können.";
+    every_email_says(german, "On 12 August 2026 you told us that you cannot pay.", change);
 }
 
 /// Paragraphs and points of lists, without tables, links, greeting and signature.

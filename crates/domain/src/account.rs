@@ -99,6 +99,9 @@ pub struct Hold {
     pub placed: Option<HoldPlaced>,
     /// Ended.
     pub released: bool,
+    /// Asked for by a debtor who cannot pay, and over before anybody had answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
 }
 
 impl HoldPlaced {

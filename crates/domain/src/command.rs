@@ -394,7 +394,9 @@ fn decide(
                 let Ok(placement) = PlacementId::new(&format!("P-{seed}-{number}")) else {
                     return (None, decision.findings);
                 };
+                let unheard = raised.account.unanswered_plea().is_some();
                 let automatic = draft.release == Release::Automatic && draft.missing.is_empty();
+                let automatic = automatic && !unheard;
                 raised.raise(AccountEvent::HandoffDue {
                     placement: placement.clone(),
                     agency: draft.agency,
@@ -430,6 +432,9 @@ fn bring_up_to(
         }
     }
     let review_again = review(raised, rules, now, today);
+    if let Some(unanswered) = raised.account.plea_ran_out(today) {
+        raised.raise(unanswered);
+    }
     refresh_handoffs(raised, rules);
     complete_automatic(raised, rules, today, now);
     let overrides_end = raised.account.override_ends(today);

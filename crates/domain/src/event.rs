@@ -59,6 +59,13 @@ pub enum AccountEvent {
         /// Id.
         hold: HoldId,
     },
+    /// The debtor had asked for help, the pause is over, and nobody has answered.
+    HelpUnanswered {
+        /// The pause.
+        hold: HoldId,
+        /// Day on which dunning goes on.
+        on: Date,
+    },
 
     // ---- facts about claims
     /// A claim came into being.

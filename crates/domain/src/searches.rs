@@ -2,7 +2,10 @@
 
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 
-use crate::{account::Account, calendar::day_in};
+use crate::{
+    account::{Account, NoticeState},
+    calendar::day_in,
+};
 
 /// Owner of the holds during which a payment is searched for.
 pub const PAYMENT_SEARCH: &str = "payment-search";
@@ -12,9 +15,8 @@ const LOOKED_BACK: i32 = 60;
 
 impl Account {
     /// The day on which the debtor last said that it was paid, where the search for it is over and
-    /// nothing was found: no money at all that could be meant, lest we deny what came in part. `None`
-    /// once a message was sent after that day.
-    pub fn searched_in_vain(&self, today: Date, zone: &TimeZone) -> Option<Date> {
+    /// nothing was found: no money at all that could be meant, lest we deny what came in part.
+    pub fn found_nothing(&self, today: Date) -> Option<Date> {
         let holds = self.holds.values();
         let searches = holds.filter_map(|hold| Some((hold, hold.placed.as_ref()?)));
         let searches = searches.filter(|(_, placed)| placed.owner == PAYMENT_SEARCH);
@@ -23,9 +25,19 @@ impl Account {
         let from = said.on.saturating_sub(LOOKED_BACK.days());
         let mut payments = self.payments.values().filter_map(|payment| payment.received.as_ref());
         let found = payments.any(|received| received.booked_on >= from);
-        let mut sent = self.notices.values().filter_map(|notice| notice.sent_at);
-        let told = sent.any(|at| day_in(at, zone) > said.on);
-        (over && !found && !told).then_some(said.on)
+        (over && !found).then_some(said.on)
+    }
+
+    /// [`found_nothing`](Self::found_nothing), until a message was sent after that day.
+    pub fn searched_in_vain(&self, today: Date, zone: &TimeZone) -> Option<Date> {
+        self.found_nothing(today).filter(|said_on| !self.heard_from_us_after(*said_on, zone))
+    }
+
+    /// Whether a message of ours went out after `day` and did not come back.
+    pub(crate) fn heard_from_us_after(&self, day: Date, zone: &TimeZone) -> bool {
+        let notices = self.notices.values().filter(|one| one.state != NoticeState::Bounced);
+        let mut sent = notices.filter_map(|notice| notice.sent_at);
+        sent.any(|at| day_in(at, zone) > day)
     }
 }
 
@@ -49,7 +61,7 @@ mod tests {
             until: Some(on.saturating_add(14.days())),
             on,
         };
-        let hold = Hold { placed: Some(placed), released: false };
+        let hold = Hold { placed: Some(placed), ..Hold::default() };
         account.holds.insert(HoldId::new("H-1").unwrap(), hold);
         account
     }

@@ -13,6 +13,7 @@ use kulanz_domain::{
     book::{Book, ClaimBook},
     ids::*,
     money::{Currency, Decimal, decimals},
+    pleas::HARDSHIP,
     searches::PAYMENT_SEARCH,
 };
 use kulanz_store::{BookRow, ClaimRow, NoticeRow, Views, WorkRow};
@@ -177,6 +178,7 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
     if account.erased_at.is_some() {
         return;
     }
+    let unheard = account.unanswered_plea();
     let left = |invoice: &InvoiceId| {
         let claim = account.claims.get(invoice);
         claim.is_some_and(|claim| claim.settled_on.is_none() && claim.placement.is_none())
@@ -196,7 +198,10 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
                     Some(by) => format!("{by} agreed; a second person has to"),
                     None => "a person has to agree".to_owned(),
                 };
-                let detail = format!("to {}: {agreed}", entry.agency);
+                let asked = unheard.map_or_else(String::new, |day| {
+                    format!("; asked for help on {day}, and nobody answered")
+                });
+                let detail = format!("to {}: {agreed}{asked}", entry.agency);
                 row("release", placement.as_str(), since, detail);
             }
             PlacementState::Due => {
@@ -224,12 +229,23 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
     for (hold, entry) in &account.holds {
         let Some(placed) = entry.placed.as_ref().filter(|_| !entry.released) else { continue };
         let list = match placed.owner.as_str() {
-            "hardship" => "hardship",
+            HARDSHIP if entry.unanswered && unheard.is_some() => {
+                let over = placed.until.map_or_else(String::new, |until| format!(" on {until}"));
+                let detail = format!(
+                    "the pause ended{over} and nobody answered; get in touch, then `kulanz account \
+                     release {id} --hold {hold}`"
+                );
+                row("help_unanswered", hold.as_str(), day(placed.on), detail);
+                continue;
+            }
+            HARDSHIP => "hardship",
             PAYMENT_SEARCH => "payment_search",
             _ => continue,
         };
         let until = placed.until.map_or_else(String::new, |until| format!(" until {until}"));
-        row(list, hold.as_str(), day(placed.on), format!("dunning rests{until}"));
+        let asked = list == "hardship" && placed.until.is_some();
+        let answer = if asked { "; answer before it ends" } else { "" };
+        row(list, hold.as_str(), day(placed.on), format!("dunning rests{until}{answer}"));
     }
     for (notice, entry) in &account.notices {
         let (list, what) = match entry.state {
@@ -313,6 +329,28 @@ mod tests {
         let (invoice, by) = (InvoiceId::new("R-1").unwrap(), "ute".to_owned());
         account.apply_event(&AccountEvent::ClaimAdmitted { invoice, by });
         assert_eq!(all(&id(), &account).work, []);
+    }
+
+    #[test]
+    fn who_asked_for_help_stands_on_a_list_of_their_own_once_the_pause_is_over_unanswered() {
+        let mut account = with_old_claim();
+        let hold = HoldId::new("page-7").unwrap();
+        let (on, until) = ("2026-03-01".parse().unwrap(), "2026-03-31".parse().ok());
+        let owner = HARDSHIP.to_owned();
+        let placed =
+            AccountEvent::HoldPlaced { hold: hold.clone(), invoice: None, owner, until, on };
+        account.apply_event(&placed);
+        let row = |account: &Account| all(&id(), account).work.remove(0);
+        assert_eq!(row(&account).list, "hardship");
+        assert_eq!(row(&account).detail, "dunning rests until 2026-03-31; answer before it ends");
+        let on = "2026-04-01".parse().unwrap();
+        account.apply_event(&AccountEvent::HelpUnanswered { hold: hold.clone(), on });
+        assert_eq!(row(&account).list, "help_unanswered");
+        let detail = "the pause ended on 2026-03-31 and nobody answered; get in touch, then \
+                      `kulanz account release lindenmoor/D-1 --hold page-7`";
+        assert_eq!(row(&account).detail, detail);
+        account.apply_event(&AccountEvent::HoldReleased { hold });
+        assert_eq!(row(&account).list, "old_claim");
     }
 
     #[test]

@@ -311,6 +311,7 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
             None => format!("{hold} by {owner}"),
         },
         E::HoldReleased { hold } => hold.to_string(),
+        E::HelpUnanswered { hold, on } => format!("{hold} was over before {on}, nobody answered"),
         E::PromiseMade { promise, until, .. } => format!("{promise} until {until}"),
         E::PromiseKept { promise, .. } | E::PromiseBroken { promise, .. } => promise.to_string(),
         E::PlanAgreed { plan, rates, .. } => format!("{plan}, {} rates", rates.len()),

@@ -10,12 +10,10 @@ use kulanz_domain::{
     fact::PayWith,
     ids::{AgencyId, InvoiceId},
     money::{Currency, Decimal, Money},
+    pleas::HARDSHIP,
     policy::{PlanTerms, Rules},
     searches::PAYMENT_SEARCH,
 };
-
-/// Owner of the holds of people who cannot pay.
-pub(crate) const HARDSHIP: &str = "hardship";
 
 /// The state of a case as its debtor sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -245,6 +245,31 @@ catalogue! {
     DefaultEnded: "Er war am {date} zu Ende, weil Sie dann mehr Zeit zum Zahlen bekamen.",
         "It was over on {date}, since you then got more time to pay.";
 
+    // ---- what became of what we were told
+    UnansweredTitle: "Ihre Bitte um Hilfe", "Your request for help";
+    UnansweredText: "Am {date} haben Sie uns gesagt, dass Sie nicht zahlen können. Wir wollten uns \
+                     bei Ihnen melden. Soweit wir sehen, haben wir das nicht getan. Das tut uns \
+                     leid.",
+        "On {date} you told us that you cannot pay. We meant to get in touch with you. As far as \
+         we can see, we did not. We are sorry.";
+    UnansweredNext: "Rufen Sie uns bitte an oder schreiben Sie uns: Wie das geht, steht ganz \
+                     unten. Oder sagen Sie es uns hier noch einmal. Dann machen wir wieder eine \
+                     Pause.",
+        "Please call or write to us: the bottom of this page shows how. Or tell us once more \
+         here. Then we pause again.";
+    UnansweredAgain: "Noch einmal sagen: Ich kann nicht zahlen", "Tell us again: I cannot pay";
+    NotFoundTitle: "Wir haben Ihr Geld nicht gefunden", "We did not find your payment";
+    NotFoundText: "Am {date} haben Sie uns gesagt, dass Sie schon gezahlt haben. Danke dafür. Wir \
+                   haben gesucht und nichts gefunden.",
+        "On {date} you told us that you had already paid. Thank you for that. We looked for it \
+         and found nothing.";
+    NotFoundNext: "Haben Sie gezahlt? Dann nennen Sie uns bitte noch einmal Tag, Summe und Zweck. \
+                   Wir suchen dann weiter.",
+        "If you did pay, please give us the day, amount and reference once more. Then we will \
+         look again.";
+    NotFoundAgain: "Noch einmal sagen: Ich habe schon gezahlt",
+        "Tell us again: I have paid already";
+
     // ---- what we got wrong
     ApologyTitle: "Wir haben einen Fehler gemacht", "We made a mistake";
     ApologyWhich: "In unserer Nachricht vom {date} stand eine falsche Summe. Das tut uns leid.",

@@ -15,6 +15,7 @@ use kulanz_domain::{
     fact::{Fact, Stamp},
     ids::{DisputeId, HoldId, IdError, PromiseId},
     money::Decimal,
+    pleas::{HARDSHIP, ON_THE_PAGE},
     searches::PAYMENT_SEARCH,
 };
 use kulanz_engine::{ExecuteError, Incoming, Receipt};
@@ -24,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     App,
-    case::{Case, Deed, HARDSHIP},
+    case::{Case, Deed},
     catalogue::Text,
     form::form,
     frame::{Frame, see_other, stopped},
@@ -226,7 +227,7 @@ async fn take(
 /// The same for the same form with the same content, another for any other.
 fn id(visit: &Visit, exit: Exit, version: u64, said: &str) -> String {
     let text = format!("{}\n{}\n{version}\n{said}", visit.id, exit.name());
-    format!("page-{}", hex(&Sha256::digest(text.as_bytes())[..16]))
+    format!("{ON_THE_PAGE}{}", hex(&Sha256::digest(text.as_bytes())[..16]))
 }
 
 async fn paid(

@@ -35,6 +35,7 @@ mod guard;
 mod html;
 mod overview;
 mod plans;
+mod replies;
 mod sandbox;
 mod statement;
 mod style;

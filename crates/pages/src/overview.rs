@@ -22,7 +22,7 @@ use crate::{
     catalogue::Text,
     frame::{Frame, stopped, web},
     html::Html,
-    statement,
+    replies, statement,
     text::in_fours,
     transfer,
     visit::{Ask, Stop, Visit},
@@ -144,6 +144,7 @@ fn content(
         rates_ahead(&mut html, visit, case);
     }
     html.raw("</div>");
+    replies::tell(&mut html, visit, case.state);
     if case.state.allows(Deed::See) {
         apology::own_up(&mut html, visit, case);
     }

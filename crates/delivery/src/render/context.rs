@@ -134,6 +134,8 @@ pub struct MessageContext {
     pub bears_interest: bool,
     /// The day on which the debtor said that it was paid, where a search has found nothing.
     pub searched_on: Option<Date>,
+    /// The day on which the debtor asked for help, where the pause is over and nobody answered.
+    pub help_asked_on: Option<Date>,
     /// Day by which to pay; a text that uses it unguarded does not render without.
     pub deadline: Option<Date>,
     /// The claims that the message is about.
@@ -186,6 +188,8 @@ pub(super) struct Variables {
     bears_interest: bool,
     searched: bool,
     searched_on: Option<String>,
+    help_unanswered: bool,
+    help_asked_on: Option<String>,
     has_deadline: bool,
     one: bool,
     count: usize,
@@ -259,6 +263,8 @@ impl MessageContext {
             bears_interest: self.bears_interest,
             searched: self.searched_on.is_some(),
             searched_on: self.searched_on.map(|day| style.date(day)),
+            help_unanswered: self.help_asked_on.is_some(),
+            help_asked_on: self.help_asked_on.map(|day| style.date(day)),
             has_deadline: self.deadline.is_some(),
             one: self.claims.len() == 1,
             count: self.claims.len(),

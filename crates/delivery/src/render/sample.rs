@@ -61,6 +61,7 @@ impl Sample {
                 lump_sum: money(40),
                 interest: money(3),
                 searched_on: Some(date(2026, 8, 12)),
+                help_asked_on: Some(date(2026, 8, 3)),
                 ..base(
                     occasion,
                     money(181),
@@ -112,6 +113,7 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         interest_to: date(2026, 9, 18),
         bears_interest: true,
         searched_on: None,
+        help_asked_on: None,
         deadline: occasion.deadline.then_some(date(2026, 9, 30)),
         claims,
         plans: occasion.plans.iter().map(|rates| plan(*rates, total)).collect(),

@@ -73,6 +73,9 @@ impl Account {
             E::HoldReleased { hold } => {
                 self.holds.entry(hold.clone()).or_default().released = true;
             }
+            E::HelpUnanswered { hold, .. } => {
+                self.holds.entry(hold.clone()).or_default().unanswered = true;
+            }
             E::OverrideSet(set) => self.overrides.push(set.clone()),
             E::OverrideLifted { id, on, .. } => {
                 let lifted = self.overrides.iter_mut().filter(|one| one.id == *id);

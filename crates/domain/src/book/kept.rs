@@ -103,6 +103,7 @@ fn touches(event: &AccountEvent) -> Touch {
         | E::OverrideLifted { .. } => Touch::Interest,
         E::HoldPlaced { .. }
         | E::HoldReleased { .. }
+        | E::HelpUnanswered { .. }
         | E::Acknowledged { .. }
         | E::Suspended { .. }
         | E::Titled { .. }

@@ -178,6 +178,8 @@ pub(super) fn complete_automatic(
             && unfit(raised.account, placement, rules, today).is_none()
     };
     let placements = raised.account.placements.iter().filter(|(_, one)| complete(one));
+    // Who asked for help and was not heard is not given away unless a person has looked.
+    let placements = placements.filter(|_| raised.account.unanswered_plea().is_none());
     let ready: Vec<PlacementId> = placements.map(|(id, _)| id.clone()).collect();
     for placement in ready {
         go_out(raised, &placement, "policy", now, today);

@@ -24,6 +24,7 @@ kinds! {
     DebtorDeceased
     HoldPlaced
     HoldReleased
+    HelpUnanswered
     InvoiceIssued
     InvoiceAdjusted
     InvoiceCredited

@@ -16,6 +16,7 @@ mod money;
 mod notices;
 mod order;
 mod overrides;
+mod pleas;
 mod quiet;
 mod refusals;
 mod start;

@@ -304,6 +304,7 @@ impl Rows<'_> {
             E::InsolvencyOpened { .. }
             | E::DebtorDeceased { .. }
             | E::HoldReleased { .. }
+            | E::HelpUnanswered { .. }
             | E::PromiseKept { .. }
             | E::PromiseBroken { .. }
             | E::PlanAgreed { .. }

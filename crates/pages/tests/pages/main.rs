@@ -7,4 +7,5 @@ mod exits;
 mod house;
 mod links;
 mod overview;
+mod replies;
 mod statement;
