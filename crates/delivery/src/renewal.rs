@@ -116,6 +116,7 @@ impl Renewal<'_> {
             plans: Vec::new(),
             link: format!("{}/p/{token}", self.base_url),
             reference: String::new(),
+            payment_reference: String::new(),
         };
         let content = self.texts.render(&key(language, channel), &context)?;
         let short: String = token_id(&link);

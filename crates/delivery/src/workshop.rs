@@ -16,6 +16,7 @@ use kulanz_domain::{
     law,
     money::{Decimal, Money},
     policy::PolicyRef,
+    reference::PaymentReference,
 };
 use kulanz_engine::{
     Fault,
@@ -282,9 +283,9 @@ fn context(
             last_on: rates.last()?.due_on,
         })
     });
-    let reference = match decided.claims.as_slice() {
-        [only] => only.invoice.to_string(),
-        _ => id.debtor.to_string(),
+    let single = match decided.claims.as_slice() {
+        [only] => Some(&only.invoice),
+        _ => None,
     };
     MessageContext {
         creditor: head.creditor.clone(),
@@ -303,6 +304,7 @@ fn context(
         claims,
         plans: plans.collect(),
         link,
-        reference,
+        reference: single.map_or_else(|| id.debtor.to_string(), ToString::to_string),
+        payment_reference: PaymentReference::of(&id.debtor, single).shown(),
     }
 }

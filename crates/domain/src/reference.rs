@@ -1,9 +1,13 @@
 //! What a payment is recognised by: IBAN, creditor reference (RF, ISO 11649) and the GiroCode's
 //! payload (EPC069-12). Text only; drawing the QR code is the page's business.
 
+mod payment;
+
 use iban::{Iban, IbanLike};
 use rust_decimal::Decimal;
 use thiserror::Error;
+
+pub use self::payment::PaymentReference;
 
 /// Why a text is no IBAN or no RF reference.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

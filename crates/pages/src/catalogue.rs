@@ -307,6 +307,10 @@ catalogue! {
     Bic: "BIC", "BIC";
     Amount: "Betrag", "Amount";
     PaymentReference: "Verwendungszweck", "Reference";
+    ReferenceOfInvoice: "Daran erkennen wir: Es geht um Ihre Rechnung {id}.",
+        "This tells us that it is for your invoice {id}.";
+    ReferenceOfDebtor: "Daran erkennen wir Sie. Ihre Nummer bei uns ist {id}.",
+        "This tells us that it is from you. Your number with us is {id}.";
 
     // ---- ways out
     ExitsTitle: "Passt etwas nicht?", "Is something not right?";

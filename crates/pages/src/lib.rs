@@ -44,7 +44,6 @@ mod transfer;
 mod visit;
 
 pub use checkout::{SettleError, Settled};
-pub use transfer::{Reference, reference};
 
 /// Largest form in bytes: a reason of 1000 characters, percent-encoded, and room to spare.
 const LARGEST_FORM: usize = 32 * 1024;

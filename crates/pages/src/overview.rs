@@ -14,6 +14,7 @@ use kulanz_domain::{
     ids::AgencyId,
     money::{Currency, Decimal, Money},
 };
+    reference::PaymentReference,
 use serde_json::Value;
 
 use crate::{
@@ -437,7 +438,8 @@ fn by_card(html: &mut Html, visit: &Visit, section: &Section<'_>, amount: &str) 
 
 fn by_transfer(html: &mut Html, visit: &Visit, section: &Section<'_>, amount: &str) {
     let card = &visit.card;
-    let reference = transfer::reference(&visit.id, section.single());
+    let single = section.single();
+    let reference = PaymentReference::of(&visit.id.debtor, single);
     html.raw("<div class=\"card pay-transfer\"><h3>").raw(visit.t(Text::TransferTitle));
     html.raw("</h3>");
     let due = section.money(section.due_now);
@@ -462,7 +464,16 @@ fn by_transfer(html: &mut Html, visit: &Visit, section: &Section<'_>, amount: &s
     }
     line(Text::Amount, amount);
     line(Text::PaymentReference, &reference.shown());
-    html.raw("</dl></div>");
+    html.raw("</dl>");
+    if matches!(reference, PaymentReference::Rf(_)) {
+        let (text, id) = match single {
+            Some(invoice) => (Text::ReferenceOfInvoice, invoice.as_str()),
+            None => (Text::ReferenceOfDebtor, visit.id.debtor.as_str()),
+        };
+        html.raw("<p class=\"hint\">").text(visit.fill(text, &[("id", id)]));
+        html.raw("</p>");
+    }
+    html.raw("</div>");
 }
 
 fn exits(html: &mut Html, visit: &Visit, case: &Case<'_>) {

@@ -60,6 +60,8 @@ impl Scope {
                     "deadline",
                     "link",
                     "reference",
+                    "payment_reference",
+                    "payment_coded",
                 ],
             },
             Self::Creditor => &["name", "support_email", "support_phone", "iban"],

@@ -144,8 +144,10 @@ pub struct MessageContext {
     pub plans: Vec<PlanLine>,
     /// The debtor's own page.
     pub link: String,
-    /// What to name when paying.
+    /// What names the matter: the invoice, or with several the debtor.
     pub reference: String,
+    /// What to write on a transfer, as the debtor's page shows it.
+    pub payment_reference: String,
 }
 
 impl fmt::Debug for ClaimLine {
@@ -199,6 +201,8 @@ pub(super) struct Variables {
     deadline: Option<String>,
     pub(super) link: String,
     reference: String,
+    payment_reference: String,
+    payment_coded: bool,
     pub(super) claims: Vec<ClaimVariables>,
     plans: Vec<PlanVariables>,
 }
@@ -272,6 +276,8 @@ impl MessageContext {
             deadline: self.deadline.map(|day| style.date(day)),
             link: clean(&self.link),
             reference: clean(&self.reference),
+            payment_reference: clean(&self.payment_reference),
+            payment_coded: !self.payment_reference.contains(&self.reference),
             claims: self.claims.iter().map(|claim| claim.variables(style)).collect(),
             plans: self.plans.iter().map(|plan| plan.variables(style)).collect(),
         }

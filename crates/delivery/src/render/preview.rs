@@ -18,7 +18,7 @@ use super::{
     Content, Creditor, RenderError, Sample, TemplateProblem, Templates, TextKey,
     context::{MessageContext, PlanLine},
     examine::{occasion, plans_of},
-    sample::{DUE_ON, ISSUED_ON},
+    sample::{DUE_ON, ISSUED_ON, payment_reference},
 };
 
 /// A message that nobody got.
@@ -227,6 +227,7 @@ impl Stage<'_> {
     }
 
     fn plans(&self, total: Decimal, first_on: Date) -> Vec<PlanLine> {
+            message.payment_reference = payment_reference(&only.invoice);
         let StepAction::Offer { plans } = &self.step.action else { return Vec::new() };
         let money = |amount: Decimal| Money::new(amount, self.policy.currency);
         let offered = offers(self.policy, total, first_on).into_iter();

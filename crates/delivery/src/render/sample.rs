@@ -1,7 +1,11 @@
 //! Samples with which texts are rendered before any debtor sees them.
 
 use jiff::civil::{Date, date};
-use kulanz_domain::money::{Currency, Decimal, Money, decimals};
+use kulanz_domain::{
+    ids::{DebtorId, InvoiceId},
+    money::{Currency, Decimal, Money, decimals},
+    reference::PaymentReference,
+};
 
 use super::{
     context::{ClaimLine, Creditor, MessageContext, PlanLine},
@@ -97,6 +101,7 @@ fn longest(occasion: &Occasion<'_>) -> MessageContext {
         reference: "KD-2026-000000-1234567".to_owned(),
         ..base(occasion, large, claims)
     }
+        payment_reference: payment_reference("KD-2026-000000-1234567"),
 }
 
 fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> MessageContext {
@@ -121,9 +126,20 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         reference: "KD-10042".to_owned(),
     }
 }
+        payment_reference: payment_reference("KD-10042"),
 
 fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {
     ClaimLine {
+/// What to write on a transfer for an invoice or a debtor of samples.
+pub(super) fn payment_reference(id: &str) -> String {
+    InvoiceId::new(id)
+        .ok()
+        .zip(DebtorId::new(id).ok())
+        .map_or_else(String::new, |(invoice, debtor)| {
+            PaymentReference::of(&debtor, Some(&invoice)).shown()
+        })
+}
+
         invoice: invoice.to_owned(),
         amount,
         issued_on: ISSUED_ON,

@@ -74,6 +74,7 @@ fn message() -> MessageContext {
         }],
         link: "https://pay.example/p/AbC?x=1&y=2".to_owned(),
         reference: "KD-7".to_owned(),
+        payment_reference: "RF76 KD7".to_owned(),
     }
 }
 

@@ -18,6 +18,7 @@ fn ordinary(text: Text, lang: Lang) -> String {
         ("base", "1,27 %"),
         ("points", "5"),
         ("invoice", "R-1"),
+        ("id", "R-1"),
         ("right", "20 Euro"),
     ];
     text.filled(lang, &gaps)

@@ -99,6 +99,7 @@ async fn the_giro_code_says_the_same_as_the_text_beside_it() {
     assert!(reference.ends_with("R20260041"));
     let shown = page.after("Verwendungszweck</dt><dd class=\"copy\">");
     assert_eq!(shown.replace(' ', ""), reference);
+    assert!(page.has("Daran erkennen wir: Es geht um Ihre Rechnung R-2026-0041."));
     assert_eq!(page.after("IBAN</dt><dd class=\"copy\">"), "DE02 1203 0000 0000 2020 51");
     assert_eq!(page.after("Betrag</dt><dd class=\"copy\">"), "89,90 €");
     let card = page.body.find("class=\"card pay-card\"").unwrap();

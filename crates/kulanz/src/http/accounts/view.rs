@@ -5,8 +5,9 @@ use kulanz_domain::{
     Account,
     book::{Book, ClaimBook},
     decision::{ClaimExplained, Explanation, StepState, WaitReason},
-    ids::AccountId,
+    ids::{AccountId, InvoiceId},
     money::{Currency, Decimal, plain},
+    reference::PaymentReference,
 };
 use kulanz_engine::views::claim_state;
 use schemars::JsonSchema;
@@ -73,6 +74,9 @@ pub struct AccountView {
     pub deceased_on: Option<Day>,
     /// Its key was destroyed at.
     pub erased_at: Option<Moment>,
+    /// What debtors are asked to write on a transfer for several claims at once: mostly an RF
+    /// reference (ISO 11649), in electronic form.
+    pub payment_reference: String,
     /// One a currency.
     pub books: Vec<BookView>,
     /// Mahnsperren, ended ones included.
@@ -122,6 +126,9 @@ pub struct BookView {
 pub struct ClaimView {
     /// Claim and invoice.
     pub invoice: Id,
+    /// What debtors are asked to write on a transfer for this claim: mostly an RF reference (ISO
+    /// 11649), in electronic form.
+    pub payment_reference: String,
     /// Day of issue.
     pub issued_on: Day,
     /// Day due, as rescheduled.
@@ -216,7 +223,7 @@ impl AccountView {
         told: Option<&Explanation>,
     ) -> Self {
         let books = account.currencies().into_iter();
-        let books = books.map(|currency| book(account, currency, today, told));
+        let books = books.map(|currency| book((id, account), currency, today, told));
         Self {
             account: AccountName(id.to_string()),
             version,
@@ -236,6 +243,7 @@ impl AccountView {
             insolvent_on: account.insolvent_on.map(Day::of),
             deceased_on: account.deceased_on.map(Day::of),
             erased_at: account.erased_at.map(Moment::of),
+            payment_reference: payment_reference(id, None),
             books: books.collect(),
             holds: holds(account),
             placements: placements(account),
@@ -258,8 +266,13 @@ fn totals(book: &Book<'_>, today: Date) -> BookTotals {
     }
 }
 
+/// As the debtor's page and messages show it, without its spaces.
+fn payment_reference(id: &AccountId, single: Option<&InvoiceId>) -> String {
+    PaymentReference::of(&id.debtor, single).electronic().to_owned()
+}
+
 fn book(
-    account: &Account,
+    (id, account): (&AccountId, &Account),
     currency: Currency,
     today: Date,
     told: Option<&Explanation>,
@@ -273,6 +286,7 @@ fn book(
         let issued = column.claim.invoice.as_ref().map_or(column.due_on, |one| one.issued_on);
         ClaimView {
             invoice: Id::of(column.invoice),
+            payment_reference: payment_reference(id, Some(column.invoice)),
             issued_on: Day::of(issued),
             due_on: Day::of(column.due_on),
             principal: amount(column.principal),
