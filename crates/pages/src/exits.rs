@@ -33,7 +33,7 @@ use crate::{
     html::Html,
     plans,
     text::{typed_amount, typed_date},
-    visit::{Ask, Body, Fields, Stop, Visit},
+    visit::{Ask, Behind, Body, Fields, Stop, Visit},
 };
 
 /// Where facts come from that a debtor tells on the page.
@@ -436,17 +436,15 @@ fn refused(visit: &Visit, field: &'static str, refusal: &Refusal) -> NotTaken {
 
 async fn renew(app: &App, token: &str, ask: &Ask) -> Result<Response, Stop> {
     ask.admit(app, token)?;
-    let (link, card) = match Visit::open(app, token, ask).await {
+    let Behind { link, card, lang } = match Visit::open(app, token, ask).await {
         Err(Stop::Expired(behind)) => *behind,
         Ok(visit) => return Ok(see_other(&visit.href(""))),
         Err(other) => return Err(other),
     };
     let Some(renew) = &app.pages.renew else {
-        return Err(Stop::Expired(Box::new((link, card))));
+        return Err(Stop::Expired(Box::new(Behind { link, card, lang })));
     };
     renew(link).await.map_err(|error| Stop::Fault(error.to_string()))?;
-    let lang = ask.chosen().or_else(|| crate::text::Lang::of(&card.language));
-    let lang = lang.unwrap_or_else(|| ask.anybodys());
     let mut html = Html::new();
     html.raw("<h1>").raw(Text::RenewedTitle.in_lang(lang)).raw("</h1><p role=\"status\">");
     html.raw(Text::RenewedText.in_lang(lang)).raw("</p><p>");

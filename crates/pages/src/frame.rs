@@ -173,10 +173,7 @@ pub(crate) fn web(url: &str) -> Option<&str> {
 /// The page for what is not shown.
 pub(crate) fn stopped(app: &App, ask: &Ask, stop: &Stop) -> Response {
     let lang = match stop {
-        Stop::Expired(behind) => {
-            let own = Lang::of(&behind.1.language);
-            ask.chosen().or(own).unwrap_or_else(|| ask.anybodys())
-        }
+        Stop::Expired(behind) => behind.lang,
         _ => ask.anybodys(),
     };
     let (status, title, texts): (StatusCode, Text, &[Text]) = match stop {
@@ -203,7 +200,7 @@ pub(crate) fn stopped(app: &App, ask: &Ask, stop: &Stop) -> Response {
         html.raw("<p>").raw(text.in_lang(lang)).raw("</p>");
     }
     let card = match stop {
-        Stop::Expired(behind) => Some(&*behind.1),
+        Stop::Expired(behind) => Some(&*behind.card),
         _ => None,
     };
     if stop.state().allows(Deed::Renew) && app.pages.renew.is_some() {

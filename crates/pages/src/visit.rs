@@ -31,7 +31,7 @@ pub(crate) enum Stop {
     /// No link of ours, malformed, or its account is gone: nobody is told which.
     Unknown,
     /// The link is too old.
-    Expired(Box<(Paylink, Arc<CreditorCard>)>),
+    Expired(Box<Behind>),
     /// The form came from another site.
     Elsewhere,
     /// Too many forms.
@@ -42,6 +42,15 @@ pub(crate) enum Stop {
     WrongMethod,
     /// A fault of ours; nothing happened.
     Fault(String),
+}
+
+/// What is behind a link that is too old: enough to renew it, and nothing to show.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    pub link: Paylink,
+    pub card: Arc<CreditorCard>,
+    /// The language of the reader whose link it was.
+    pub lang: Lang,
 }
 
 impl From<Fault> for Stop {
@@ -155,9 +164,6 @@ impl Visit {
             return Err(Stop::Fault(format!("no creditor file for {}", id.creditor)));
         };
         let now = engine.clock().now();
-        if link.expires_at <= now {
-            return Err(Stop::Expired(Box::new((link, card))));
-        }
         let loaded = engine.load(&id).await?.ok_or(Stop::Unknown)?;
         if loaded.account.erased_at.is_some() {
             return Err(Stop::Unknown);
@@ -165,6 +171,10 @@ impl Visit {
         let own = loaded.account.profile().and_then(|debtor| Lang::of(&debtor.language));
         let own = own.or_else(|| Lang::of(&card.language)).unwrap_or(Lang::De);
         let chosen = ask.chosen();
+        if link.expires_at <= now {
+            let lang = chosen.unwrap_or(own);
+            return Err(Stop::Expired(Box::new(Behind { link, card, lang })));
+        }
         let today = day_in(now, &rules.creditor.zone);
         let (token, lang) = (token.to_owned(), chosen.unwrap_or(own));
         Ok(Self { token, id, loaded, rules, card, lang, chosen, now, today })

@@ -117,6 +117,38 @@ async fn an_expired_link_shows_nothing_and_is_renewed_to_the_address_on_file_alo
 }
 
 #[tokio::test]
+async fn an_expired_link_speaks_the_debtors_language_whatever_the_browsers() {
+    let renew: Renew = Arc::new(|_| Box::pin(async { Ok(()) }));
+    let house = House::with(Ladder::Quiet, Some(renew)).await;
+    house.debtor("en-GB", false).await;
+    let link = house.link().await;
+    house.clock.set(later(30));
+    let german = Request::builder().uri(&link).header(header::ACCEPT_LANGUAGE, "de-DE,de;q=0.9");
+    let page = house.send(german.body(Body::empty()).unwrap()).await;
+    assert_eq!(page.status, StatusCode::GONE);
+    assert_eq!(page.after("<h1>"), "This link is too old");
+    assert!(page.has("<html lang=\"en\">") && page.has(&format!("{link}/renew?lang=en")));
+    let renewed = house.post(&format!("{link}/renew"), &[]).await;
+    assert_eq!(renewed.after("<h1>"), "The new link is on its way");
+    // The reader may switch, there too.
+    let switched = house.get(&format!("{link}?lang=de")).await;
+    assert_eq!(switched.after("<h1>"), "Dieser Link ist zu alt");
+}
+
+#[tokio::test]
+async fn an_expired_link_of_an_erased_account_is_unknown() {
+    let house = House::new().await;
+    house.invoice("R-1", eur("100.00")).await;
+    let link = house.link().await;
+    house.clock.set(later(30));
+    assert_eq!(house.get(&link).await.status, StatusCode::GONE);
+    let at = house.clock.now();
+    house.engine.execute(&house.account, Command::Erase { at }, "test").await.unwrap();
+    let page = house.get(&link).await;
+    assert!(page.status == StatusCode::NOT_FOUND && !page.has("Lindenmoor"));
+}
+
+#[tokio::test]
 async fn without_a_way_to_send_an_expired_link_names_whom_to_ask() {
     let house = House::new().await;
     house.invoice("R-1", eur("100.00")).await;
