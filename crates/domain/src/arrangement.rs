@@ -227,9 +227,7 @@ pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Opt
             continue;
         }
         // What was charged since, a returned debit for instance, is due with the last rate.
-        let book = Book::of(raised.account, plan.currency);
-        let columns = plan.claims.iter().filter_map(|id| book.claim(id));
-        let since: Decimal = columns.map(|column| column.fees_charged_after(plan.on)).sum();
+        let since = charged_since(raised.account, &plan);
         let paid = agreed + since - open;
         let mut owed_by_now = Decimal::ZERO;
         let mut next = None;
@@ -275,6 +273,30 @@ fn done(account: &Account, currency: Currency, promise: &Promise) -> bool {
 pub fn still_open(account: &Account, plan: &Plan, today: Date) -> Decimal {
     let book = Book::of(account, plan.currency);
     plan.claims.iter().filter_map(|id| book.claim(id)).map(|column| column.open_on(today)).sum()
+}
+
+/// The rates of a plan, each with what is missing of it; together that is what is open. Payments
+/// fill them from the first on; what was charged since the agreement is due with the last.
+pub fn missing_of_rates(account: &Account, plan: &Plan, today: Date) -> Vec<(Rate, Decimal)> {
+    let open = still_open(account, plan, today);
+    let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
+    let more = charged_since(account, plan).max(open - agreed);
+    let mut paid = agreed + more - open;
+    let last = plan.rates.len().saturating_sub(1);
+    let rates = plan.rates.iter().enumerate().map(|(at, rate)| {
+        let asked = if at == last { rate.amount + more } else { rate.amount };
+        let used = paid.min(asked);
+        paid -= used;
+        (rate.clone(), asked - used)
+    });
+    rates.collect()
+}
+
+/// Fees that were charged after the agreement, of a returned debit for instance.
+fn charged_since(account: &Account, plan: &Plan) -> Decimal {
+    let book = Book::of(account, plan.currency);
+    let columns = plan.claims.iter().filter_map(|id| book.claim(id));
+    columns.map(|column| column.fees_charged_after(plan.on)).sum()
 }
 
 /// The day from which on a payment promised for `day` cannot be on its way any more.

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use kulanz_domain::{
     Account,
     account::{NoticeState, Placement, PlacementState, Plan, Standing},
-    arrangement::{last_promise_day, offers, plannable, still_open},
+    arrangement::{last_promise_day, missing_of_rates, offers, plannable},
     book::{Book, ClaimBook},
     event::Rate,
     fact::PayWith,
@@ -275,22 +275,16 @@ impl<'a> Section<'a> {
 
 /// What is missing of the rates due by `today`, else of the next one.
 fn next_rate(account: &Account, plan: &Plan, today: Date) -> Option<Rate> {
-    let open = still_open(account, plan, today);
-    let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
-    let paid = (agreed - open).max(Decimal::ZERO);
-    let mut asked = Decimal::ZERO;
     let mut found: Option<Rate> = None;
-    for rate in &plan.rates {
-        asked += rate.amount;
-        let missing = (asked - paid).min(open);
+    for (rate, missing) in missing_of_rates(account, plan, today) {
         if missing <= Decimal::ZERO {
             continue;
         }
         if rate.due_on > today && found.is_some() {
             break;
         }
-        let due_on = found.map_or(rate.due_on, |first| first.due_on);
-        found = Some(Rate { due_on, amount: missing });
+        let (due_on, before) = found.map_or((rate.due_on, Decimal::ZERO), |r| (r.due_on, r.amount));
+        found = Some(Rate { due_on, amount: before + missing });
     }
     found
 }

@@ -374,6 +374,10 @@ catalogue! {
     RatesCaption: "Alle Raten", "All instalments";
     RateDay: "Bis zum", "By";
     RatesSum: "In Summe", "Sum";
+    RateState: "Stand", "Status";
+    RateDone: "Erledigt", "Done";
+    RateMissing: "Es fehlen noch {amount}", "{amount} still to pay";
+    RateAhead: "Kommt noch", "To come";
     NoExtraCost: "Das kostet Sie nichts extra.", "This costs you nothing extra.";
     PlanButton: "Ja, ich zahle in {count} Raten", "Yes, I will pay in {count} instalments";
 

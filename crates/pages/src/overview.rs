@@ -8,13 +8,14 @@ use axum::{
     response::Response,
 };
 use kulanz_domain::{
+    arrangement::missing_of_rates,
     book::ClaimBook,
     event::Rate,
     fact::PayWith,
     ids::AgencyId,
     money::{Currency, Decimal, Money},
-};
     reference::PaymentReference,
+};
 use serde_json::Value;
 
 use crate::{
@@ -209,11 +210,45 @@ fn rates_ahead(html: &mut Html, visit: &Visit, case: &Case<'_>) {
             (visit.lang.money(section.money(next.amount)), visit.lang.date(next.due_on));
         let gaps = [("amount", amount.as_str()), ("date", day.as_str())];
         html.element("p", visit.fill(Text::NextRate, &gaps));
-        rate_table(html, visit, section.book.currency, &plan.rates);
+        let rates = missing_of_rates(case.account, plan, visit.today);
+        rates_so_far(html, visit, section, &rates);
     }
 }
 
-/// All rates with their days, and their sum.
+/// All rates with their days and how each stands, and the sum.
+fn rates_so_far(html: &mut Html, visit: &Visit, section: &Section<'_>, rates: &[(Rate, Decimal)]) {
+    let money = |amount| visit.lang.money(section.money(amount));
+    html.raw("<table id=\"rates\"><caption>").raw(visit.t(Text::RatesCaption));
+    html.raw("</caption><thead><tr>");
+    for (label, class) in [
+        (Text::RateDay, "<th scope=\"col\">"),
+        (Text::Amount, "<th scope=\"col\" class=\"sum\">"),
+        (Text::RateState, "<th scope=\"col\">"),
+    ] {
+        html.raw(class).raw(visit.t(label)).raw("</th>");
+    }
+    html.raw("</tr></thead><tbody>");
+    for (rate, missing) in rates {
+        html.raw("<tr><td>").text(visit.lang.date(rate.due_on)).raw("</td><td class=\"sum\">");
+        html.text(money(rate.amount)).raw("</td><td>");
+        if missing.is_zero() {
+            html.raw("<strong>").raw(visit.t(Text::RateDone)).raw("</strong>");
+        } else if rate.due_on < visit.today || *missing != rate.amount {
+            html.text(visit.fill(Text::RateMissing, &[("amount", &money(*missing))]));
+        } else {
+            html.raw(visit.t(Text::RateAhead));
+        }
+        html.raw("</td></tr>");
+    }
+    let sum: Decimal = rates.iter().map(|(rate, _)| rate.amount).sum();
+    let open: Decimal = rates.iter().map(|(_, missing)| *missing).sum();
+    html.raw("</tbody><tfoot><tr><th scope=\"row\">").raw(visit.t(Text::RatesSum)).raw("</th>");
+    html.raw("<td class=\"sum\">").text(money(sum)).raw("</td><td>");
+    html.text(visit.fill(Text::RateMissing, &[("amount", &money(open))]));
+    html.raw("</td></tr></tfoot></table>");
+}
+
+/// All rates of an offer with their days, and their sum.
 pub(crate) fn rate_table(html: &mut Html, visit: &Visit, currency: Currency, rates: &[Rate]) {
     let money = |amount| visit.lang.money(Money::new(amount, currency));
     html.raw("<table><caption>").raw(visit.t(Text::RatesCaption)).raw("</caption><thead><tr>");

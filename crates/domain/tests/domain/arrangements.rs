@@ -2,7 +2,7 @@
 
 use kulanz_domain::{
     account::Standing,
-    arrangement::{offers, rates},
+    arrangement::{missing_of_rates, offers, rates},
     fact::Channel::Email,
     ids::*,
     money::Currency,
@@ -64,6 +64,45 @@ fn a_correction_before_the_first_rate_does_not_break_a_plan() {
     let mut story = story.told(adjusted("R-1", "2026-03-24", "95.00")).on("2026-03-25");
     story.decide();
     assert_eq!(story.account.plans[&PlanId::new("R-1").unwrap()].standing, Standing::Open);
+}
+
+/// What is missing of three rates of 25.00, 37.50 and 37.50.
+fn missing(story: &Story) -> Vec<String> {
+    let plan = &story.account.plans[&PlanId::new("L-1").unwrap()];
+    let rates = missing_of_rates(&story.account, plan, story.today());
+    let open = story.book(|book| book.open_on(story.today()));
+    let sum = rates.iter().map(|(_, missing)| *missing).sum::<kulanz_domain::money::Decimal>();
+    assert_eq!(sum, open, "what is missing is what is open");
+    rates.iter().map(|(_, missing)| missing.to_string()).collect()
+}
+
+#[test]
+fn payments_fill_the_rates_from_the_first_on() {
+    let mut story = given([issued("R-1", "100.00", "2026-03-15")]).on("2026-03-23");
+    let offered = offers(&shop_b2c(), amount("100.00"), day("2026-04-01"));
+    story.agree("L-1", &offered[0].1).unwrap();
+    let pay = |story: Story, name: &str, money: &str, on: &str| {
+        story.on(on).told(paid(name, money, on, None))
+    };
+    assert_eq!(missing(&story), ["25.00", "37.50", "37.50"]);
+    let story = pay(story, "P-1", "40.00", "2026-04-01");
+    assert_eq!(missing(&story), ["0.00", "22.50", "37.50"]);
+    let story = pay(story, "P-2", "22.50", "2026-05-01");
+    assert_eq!(missing(&story), ["0.00", "0.00", "37.50"]);
+    // What the bank charged for a payment that went back is due with the last.
+    let back = story.on("2026-05-04").told(returned("P-2", "2026-05-04", Some("3.00")));
+    assert_eq!(missing(&back), ["0.00", "22.50", "40.50"]);
+}
+
+#[test]
+fn what_a_correction_adds_is_due_with_the_last_rate() {
+    let mut story = given([issued("R-1", "100.00", "2026-03-15")]).on("2026-03-23");
+    let offered = offers(&shop_b2c(), amount("100.00"), day("2026-04-01"));
+    story.agree("L-1", &offered[0].1).unwrap();
+    let more = story.clone().told(adjusted("R-1", "2026-03-24", "110.00")).on("2026-03-25");
+    assert_eq!(missing(&more), ["25.00", "37.50", "47.50"]);
+    let less = story.told(adjusted("R-1", "2026-03-24", "90.00")).on("2026-03-25");
+    assert_eq!(missing(&less), ["15.00", "37.50", "37.50"]);
 }
 
 #[test]

@@ -127,6 +127,17 @@ async fn instalments_show_every_rate_before_the_yes_and_ask_for_the_next_one_aft
     house.payment("Z-1", eur("40.00"), None).await;
     let page = house.get(&link).await;
     assert_eq!(page.after("id=\"pay-title-EUR\">"), "Jetzt 26,66 € zahlen");
+    let rates = &page.body[page.body.find("id=\"rates\"").unwrap()..];
+    let rates = rates[..rates.find("</table>").unwrap()].replace('\u{a0}', " ");
+    let rows: Vec<&str> = rates.split("<tr>").skip(2).collect();
+    for (row, shown) in rows.iter().zip([
+        "20. März 2026</td><td class=\"sum\">33,33 €</td><td><strong>Erledigt</strong>",
+        "20. April 2026</td><td class=\"sum\">33,33 €</td><td>Es fehlen noch 26,66 €",
+        "20. Mai 2026</td><td class=\"sum\">33,34 €</td><td>Kommt noch",
+        "In Summe</th><td class=\"sum\">100,00 €</td><td>Es fehlen noch 60,00 €",
+    ]) {
+        assert!(row.contains(shown), "{shown}: {row}");
+    }
     house.payment("Z-2", eur("60.00"), None).await;
     assert_eq!(house.get(&link).await.after("<h1>"), "Es ist alles bezahlt");
     let plan = house.loaded().await.plans.into_values().next().unwrap();
