@@ -9,7 +9,12 @@ use std::{
 use kulanz_delivery::render::{
     Content, Creditor, MessageContext, Occasion, Templates, TextKey, TextSource, samples,
 };
-use kulanz_domain::{fact::Channel, money::Currency};
+use kulanz_domain::{
+    fact::Channel,
+    ids::{DebtorId, InvoiceId},
+    money::Currency,
+    reference::PaymentReference,
+};
 
 /// `mahnung.de.clear.email.hbs`.
 fn key(file: &str) -> TextKey {
@@ -161,6 +166,69 @@ fn every_email_owns_up_to_a_request_for_help_that_nobody_answered() {
     let change: Occasioned = |message, on| message.help_asked_on = on;
     let german = "Sie haben uns am 12. August 2026 gesagt, dass Sie nicht zahlen können.";
     every_email_says(german, "On 12 August 2026 you told us that you cannot pay.", change);
+}
+
+/// They are too short to say what became of it: the page behind their link does.
+#[test]
+fn every_text_message_says_that_the_page_tells_what_became_of_what_the_debtor_said() {
+    let creditor = creditor();
+    let mut checked = 0;
+    for policy in POLICIES {
+        let templates = Templates::compile(texts(&folder(policy))).unwrap();
+        let mut message = samples(&occasion(policy, &creditor)).swap_remove(0);
+        let on = Some(jiff::civil::date(2026, 8, 12));
+        for key in templates.keys().filter(|key| key.channel == Channel::Sms) {
+            for (searched_on, help_asked_on) in [(None, None), (on, None), (None, on), (on, on)] {
+                (message.searched_on, message.help_asked_on) = (searched_on, help_asked_on);
+                let Content::Sms(sms) = templates.render(key, &message).unwrap() else {
+                    panic!("{key} is no text message");
+                };
+                let words = if key.language == "de" { "hrer Meldung" } else { "your message" };
+                let told = sms.text.contains(words);
+                let due = searched_on.or(help_asked_on).is_some();
+                assert_eq!(told, due, "{policy} {key}: {}", sms.text);
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 240);
+}
+
+#[test]
+fn every_email_asks_for_the_reference_of_the_page_and_names_the_matter_beside_it() {
+    let creditor = creditor();
+    let mut checked = 0;
+    for policy in POLICIES {
+        let templates = Templates::compile(texts(&folder(policy))).unwrap();
+        let mut message = samples(&occasion(policy, &creditor)).swap_remove(0);
+        let invoice = InvoiceId::new("R-2026-104").unwrap();
+        let reference = PaymentReference::of(&DebtorId::new("K-1").unwrap(), Some(&invoice));
+        assert!(matches!(reference, PaymentReference::Rf(_)));
+        message.reference = invoice.to_string();
+        message.payment_reference = reference.shown();
+        for key in templates.keys().filter(|key| key.channel == Channel::Email) {
+            let mut text = |message: &MessageContext| {
+                let Content::Email(document) = templates.render(key, message).unwrap() else {
+                    panic!("{key} is no e-mail");
+                };
+                checked += 1;
+                document.text
+            };
+            let shown = text(&message);
+            let asked = format!("{} (", reference.shown());
+            let (_, beside) = shown.split_once(&asked).unwrap_or_else(|| panic!("{key}: {shown}"));
+            assert!(beside.split_once(')').unwrap().0.ends_with("R-2026-104"), "{key}: {shown}");
+            // Where it is the ids as they are, they are not said twice.
+            let plain = MessageContext {
+                reference: "rechnung-7".to_owned(),
+                payment_reference: "rechnung-7 K-1".to_owned(),
+                ..message.clone()
+            };
+            let shown = text(&plain);
+            assert!(shown.contains("rechnung-7 K-1") && !shown.contains("K-1 ("), "{key}: {shown}");
+        }
+    }
+    assert_eq!(checked, 120);
 }
 
 /// Paragraphs and points of lists, without tables, links, greeting and signature.

@@ -93,15 +93,17 @@ fn longest(occasion: &Occasion<'_>) -> MessageContext {
         .collect();
     MessageContext {
         debtor_name: Some("Maximiliane-Charlotte von Oberhausen-Westfalen".to_owned()),
+        searched_on: Some(date(2026, 8, 12)),
+        help_asked_on: Some(date(2026, 8, 3)),
         principal: large,
         fees: large,
         fee: large,
         lump_sum: large,
         interest: large,
         reference: "KD-2026-000000-1234567".to_owned(),
+        payment_reference: payment_reference("KD-2026-000000-1234567"),
         ..base(occasion, large, claims)
     }
-        payment_reference: payment_reference("KD-2026-000000-1234567"),
 }
 
 fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> MessageContext {
@@ -124,12 +126,10 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         plans: occasion.plans.iter().map(|rates| plan(*rates, total)).collect(),
         link: format!("{}/p/AbCdEfGhIjKlMnOpQrStUv", occasion.base_url.trim_end_matches('/')),
         reference: "KD-10042".to_owned(),
+        payment_reference: payment_reference("KD-10042"),
     }
 }
-        payment_reference: payment_reference("KD-10042"),
 
-fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {
-    ClaimLine {
 /// What to write on a transfer for an invoice or a debtor of samples.
 pub(super) fn payment_reference(id: &str) -> String {
     InvoiceId::new(id)
@@ -140,6 +140,8 @@ pub(super) fn payment_reference(id: &str) -> String {
         })
 }
 
+fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {
+    ClaimLine {
         invoice: invoice.to_owned(),
         amount,
         issued_on: ISSUED_ON,
