@@ -1,22 +1,28 @@
 // Opens pages in Debian's Chromium as a phone and as a screen, light and dark, and says what a
 // reader would stumble over. Ends with `pages: N passed, N failed`.
 //
-//   node run.mjs --kulanz BINARY [--screenshots DIR]     starts the demo and looks at its links
+//   node run.mjs --kulanz BINARY [--screenshots DIR]     starts the demo and looks at its links,
+//                                                        then at the preview of a policy
 //   node run.mjs --address URL [--screenshots DIR] PATH… looks at a server that runs already
 //
 // A page is opened twice: as it is served, with its content security policy in force, to see
 // faults, sideways scrolling and its looks; then with axe in it, which the policy would not allow.
 // What is folded is looked at folded and then open, and a second picture shows it open.
 
+import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { parseArgs } from "node:util";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs, promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { startDemo } from "./demo.mjs";
 import { playFlows } from "./flows.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const WIDTHS = { 320: 640, 1280: 900 };
 const SCHEMES = ["light", "dark"];
@@ -115,10 +121,13 @@ async function axe(browser, url, looks) {
   }
 }
 
-/** What axe finds wrong with a page that it is in already. */
+/**
+ * What axe finds wrong with a page that it is in already. Of frames only what is around them: those
+ * of a preview may not run anything, axe neither.
+ */
 async function axed(page) {
   const { violations } = await page.evaluate(
-    (rules) => window.axe.run(document, { runOnly: rules }),
+    (rules) => window.axe.run(document, { runOnly: rules, iframes: false }),
     RULES,
   );
   return violations.map((one) => {
@@ -182,7 +191,26 @@ async function pagesToSee() {
     state,
     url: new URL(url, demo.address).href,
   }));
-  return { pages, flowsAt: demo.address, stop: demo.stop };
+  const folder = await mkdtemp(join(tmpdir(), "kulanz-preview-"));
+  const stop = async () => {
+    await demo.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    pages.push(await preview(options.kulanz, folder));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { pages, flowsAt: demo.address, stop };
+}
+
+/** What the finance team sees of the messages of a policy, as a page below `folder`. */
+async function preview(binary, folder) {
+  const file = join(folder, "messages.html");
+  const asked = ["--config", ROOT, "policy", "preview", "shop-b2c", "--html", file];
+  await promisify(execFile)(binary, asked);
+  return { state: "policy preview", url: pathToFileURL(file).href };
 }
 
 const { pages, flowsAt, stop } = await pagesToSee();

@@ -79,6 +79,52 @@ fn what_is_asked_for_is_shown_and_nothing_else() {
 }
 
 #[test]
+fn a_sample_leaves_on_a_day_with_contact_hours_and_owes_what_earlier_messages_cost() {
+    let house = shipped();
+    let file = house.config().join("policies/shop-b2c/policy.yaml");
+    let policy = fs::read_to_string(&file).unwrap();
+    let changed = |before: &str, after: &str, policy: String| {
+        assert!(policy.contains(before), "{before}");
+        policy.replace(before, after)
+    };
+    // Nine days after 11 September is a Sunday. Both last calls may cost 20 cents by SMS.
+    let policy = changed("at: due + 4d", "at: due + 9d", policy);
+    let policy = changed(
+        "    at: mahnung + 28d\n    deadline: 10d\n",
+        "    at: mahnung + 11d\n    deadline: 10d\n    fee: 2.50\n",
+        policy,
+    );
+    let policy = changed(
+        "  # Two persons release it",
+        "  - step: very-last-call\n    send: mahnung\n    text: last-call\n    \
+         at: last-call + 20d\n    deadline: 10d\n    fee: 2.50\n\n  # Two persons release it",
+        policy,
+    );
+    fs::write(&file, changed("at: last-call + 14d", "at: very-last-call + 14d", policy)).unwrap();
+    let shown = |step: &str, channel: &str| {
+        let asked = ["--language", "de", "--tone", "clear", "--sample", "short", "--step", step];
+        let found = preview(&house, &[&["shop-b2c", "--channel", channel], &asked[..]].concat());
+        let [only] = found.as_slice() else { panic!("{found:?}") };
+        only.clone()
+    };
+    let sent_on = |step: &str| text(&shown(step, "sms"), "sent_on");
+    assert_eq!(sent_on("reminder"), "2026-09-21");
+    // Ten days later is a Thursday. Its deadline ends on the 12th, a Monday; then come two business
+    // days for money on its way, whatever the policy says of the last call.
+    assert_eq!(sent_on("mahnung"), "2026-10-01");
+    assert_eq!(sent_on("last-call"), "2026-10-14");
+    let first = shown("last-call", "sms");
+    assert_eq!(first["fee"], "0.20");
+    assert!(text(&first, "text").contains("50,20"), "49, 1 of interest and 0.20: {first}");
+    let second = shown("very-last-call", "sms");
+    assert_eq!(second["fee"], "0.20");
+    assert!(text(&second, "text").contains("50,40"), "{second}");
+    assert!(text(&second, "text").contains("0,40"), "{second}");
+    // By e-mail nothing was charged, so that nothing is carried on.
+    assert!(text(&shown("very-last-call", "email"), "text").contains("50,00"));
+}
+
+#[test]
 fn what_is_not_there_is_refused_in_a_sentence_that_names_what_is() {
     let house = shipped();
     let refused = |arguments: &[&str], words: &[&str]| {

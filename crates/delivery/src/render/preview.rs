@@ -8,6 +8,7 @@
 use jiff::{ToSpan, civil::Date};
 use kulanz_domain::{
     arrangement::offers,
+    calendar::day_in,
     fact::{Channel, DebtorKind, Supply},
     law,
     money::{Decimal, Money},
@@ -96,10 +97,20 @@ pub fn preview(
     Ok(made)
 }
 
-/// The day of each step, as the ladder runs at its usual pace when nothing holds it up.
+/// The day of each step, as the ladder runs at its usual pace for somebody whom everybody's contact
+/// hours hold for: messages leave on days with such hours, and none before a deadline that was told
+/// has passed and a payment had time to arrive.
 fn ladder(policy: &Policy, rulebook: &Rulebook) -> Vec<Date> {
+    let window = policy.personas.last().map(|everybody| {
+        let limits = law::contact_limits(rulebook.law);
+        limits.map_or(everybody.window, |limits| everybody.window.intersect(&limits.window))
+    });
+    let open_day = |day: Date| {
+        let opening = window.and_then(|window| window.opening_of(day, &rulebook.zone));
+        opening.map_or(day, |opening| day_in(opening, &rulebook.zone))
+    };
     let mut days: Vec<Date> = Vec::with_capacity(policy.steps.len());
-    let mut default = None;
+    let (mut default, mut patience) = (None, Date::MIN);
     for step in &policy.steps {
         let from = match step.at.anchor {
             Anchor::Due => DUE_ON,
@@ -111,9 +122,17 @@ fn ladder(policy: &Policy, rulebook: &Rulebook) -> Vec<Date> {
             true => step.at.span.before(from, policy.region),
             false => step.at.span.after(from, policy.region),
         };
+        let mut day = day.max(patience);
+        if !matches!(step.action, StepAction::Quiet | StepAction::HandOff { .. }) {
+            day = open_day(day);
+        }
+        let told = step.deadline.map(|span| law::deadline(span, day, rulebook.seat(), None));
+        if let Some(told) = told {
+            let arrived = policy.in_flight.after(told, policy.region);
+            patience = patience.max(arrived);
+        }
         if step.action == StepAction::Mahnung && default.is_none() {
-            let last = step.deadline.map_or(day, |span| span.after(day, policy.region));
-            default = Some(rulebook.seat().day_after(last, None));
+            default = Some(rulebook.seat().day_after(told.unwrap_or(day), None));
         }
         days.push(day);
     }
@@ -121,12 +140,33 @@ fn ladder(policy: &Policy, rulebook: &Rulebook) -> Vec<Date> {
 }
 
 /// A step at work.
+#[derive(Clone, Copy)]
 struct Stage<'a> {
     policy: &'a Policy,
     rulebook: &'a Rulebook,
     place: usize,
     step: &'a Step,
     sent_on: Date,
+}
+
+/// What the messages of earlier steps charged, by the channel of this one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Charged {
+    /// Fees, on the first claim.
+    fees: Decimal,
+    /// The lump sum of the first claim, and that of each other one.
+    lump_sums: (Decimal, Decimal),
+}
+
+impl Charged {
+    fn any_lump_sum(self) -> bool {
+        self.lump_sums.0 + self.lump_sums.1 > Decimal::ZERO
+    }
+
+    /// Of the first claim, or of another one.
+    fn of(self, first: bool) -> Decimal {
+        if first { self.fees + self.lump_sums.0 } else { self.lump_sums.1 }
+    }
 }
 
 impl Stage<'_> {
@@ -166,30 +206,35 @@ impl Stage<'_> {
         let money = |amount: Decimal| Money::new(amount, currency);
         let bears =
             self.rulebook.law != Law::None && self.policy.interest.claimed != InterestClaimed::None;
+        let before = self.before(channel);
+        let now = self.charges(channel, before);
         let (mut principal, mut interest) = (Decimal::ZERO, Decimal::ZERO);
+        let (mut charged, mut lump_sum) = (now.fees, Decimal::ZERO);
         for (claim, of_claim) in message.claims.iter_mut().zip(1..) {
             let owed = claim.amount.amount * Decimal::from(factor);
             let runs = if bears && self.in_default() { of_claim * factor } else { 0 };
-            let runs = Decimal::from(runs);
-            claim.amount = money(owed + runs);
+            let (runs, first) = (Decimal::from(runs), of_claim == 1);
+            // As it is now: what this message charges comes on top.
+            claim.amount = money(owed + runs + before.of(first));
             principal += owed;
             interest += runs;
+            lump_sum += if first { now.lump_sums.0 } else { now.lump_sums.1 };
+            charged += before.of(first);
         }
-        let lump_sum = self.lump_sum() * Decimal::from(message.claims.len());
-        // The lump sum is credited against what reminders cost: beside it they cost nothing.
-        let fee = if lump_sum.is_zero() { self.fee(channel) } else { Decimal::ZERO };
-        let total = principal + interest + fee + lump_sum;
+        let (fee, fees) = (now.fees, charged + lump_sum);
+        let total = principal + interest + fees;
         let first_on = self.sent_on.checked_add(7.days()).unwrap_or(self.sent_on);
         message.plans = self.plans(total, first_on);
         if let [only] = message.claims.as_slice() {
             message.reference = only.invoice.clone();
+            message.payment_reference = payment_reference(&only.invoice);
         }
         let seat = self.rulebook.seat();
         let deadline = self.step.deadline;
         MessageContext {
             total: money(total),
             principal: money(principal),
-            fees: money(fee + lump_sum),
+            fees: money(fees),
             fee: money(fee),
             lump_sum: money(lump_sum),
             interest: money(interest),
@@ -207,12 +252,42 @@ impl Stage<'_> {
         if self.step.lump_sum { DebtorKind::Business } else { DebtorKind::Consumer }
     }
 
+    /// What the steps before this one have charged.
+    fn before(&self, channel: Channel) -> Charged {
+        let earlier = self.policy.steps.iter().take(self.place).enumerate();
+        earlier.fold(Charged::default(), |before, (place, step)| {
+            let now = Stage { place, step, ..*self }.charges(channel, before);
+            Charged {
+                fees: before.fees + now.fees,
+                lump_sums: (
+                    before.lump_sums.0 + now.lump_sums.0,
+                    before.lump_sums.1 + now.lump_sums.1,
+                ),
+            }
+        })
+    }
+
+    /// What this step charges after those. The lump sum is credited against what reminders cost:
+    /// beside it and after it they cost nothing.
+    fn charges(&self, channel: Channel, before: Charged) -> Charged {
+        let lump_sums = match before.any_lump_sum() {
+            true => (Decimal::ZERO, Decimal::ZERO),
+            false => (self.lump_sum(before.fees), self.lump_sum(Decimal::ZERO)),
+        };
+        let free = before.any_lump_sum() || lump_sums.0 > Decimal::ZERO;
+        Charged { fees: if free { Decimal::ZERO } else { self.fee(channel) }, lump_sums }
+    }
+
     fn fee(&self, channel: Channel) -> Decimal {
+        if !matches!(self.step.action, StepAction::Mahnung | StepAction::Offer { .. }) {
+            return Decimal::ZERO;
+        }
         let guard = law::fee_guard(channel, self.in_default(), self.rulebook.law, self.reader());
         guard.map_or(self.step.fee, |guard| self.step.fee.min(guard.cap()))
     }
 
-    fn lump_sum(&self) -> Decimal {
+    /// For one claim, on which reminders have cost so much.
+    fn lump_sum(&self, fees_charged: Decimal) -> Decimal {
         if !self.step.lump_sum {
             return Decimal::ZERO;
         }
@@ -222,12 +297,11 @@ impl Stage<'_> {
             Supply::GoodsServices,
             self.policy.currency,
             self.in_default(),
-            Decimal::ZERO,
+            fees_charged,
         )
     }
 
     fn plans(&self, total: Decimal, first_on: Date) -> Vec<PlanLine> {
-            message.payment_reference = payment_reference(&only.invoice);
         let StepAction::Offer { plans } = &self.step.action else { return Vec::new() };
         let money = |amount: Decimal| Money::new(amount, self.policy.currency);
         let offered = offers(self.policy, total, first_on).into_iter();
