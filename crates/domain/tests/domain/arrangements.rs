@@ -82,7 +82,7 @@ fn payments_fill_the_rates_from_the_first_on() {
     let offered = offers(&shop_b2c(), amount("100.00"), day("2026-04-01"));
     story.agree("L-1", &offered[0].1).unwrap();
     let pay = |story: Story, name: &str, money: &str, on: &str| {
-        story.on(on).told(paid(name, money, on, None))
+        story.on(on).told(paid(name, money, on, Some("R-1")))
     };
     assert_eq!(missing(&story), ["25.00", "37.50", "37.50"]);
     let story = pay(story, "P-1", "40.00", "2026-04-01");
