@@ -32,6 +32,7 @@ mod preview;
 mod privacy;
 mod processes;
 mod receiver;
+mod replies;
 mod server;
 mod settings;
 mod simulate;
