@@ -225,6 +225,12 @@ impl Claim {
         (self.principal() - self.credited().max(self.remitted())).max(Decimal::ZERO)
     }
 
+    /// Nothing of it was ever owed: cancelled, credited in full, or disputed rightly. Such a claim
+    /// was never late, so that it costs nothing either.
+    pub fn never_owed(&self) -> bool {
+        self.payable().is_zero()
+    }
+
     /// [`payable`](Self::payable) when the day began, by what is known now: a correction or credit
     /// note counts from its own day on, what a dispute decided was never owed.
     pub fn payable_before(&self, day: Date) -> Decimal {

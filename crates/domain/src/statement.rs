@@ -260,7 +260,7 @@ fn fees(account: &Account, currency: Currency, column: &ClaimBook<'_>, lines: &m
         };
         lines.push(Line { on: fee.on, what, amount: fee.amount });
     }
-    if column.claim.cancelled_on.is_some() {
+    if column.claim.never_owed() {
         return;
     }
     for (id, payment) in &account.payments {

@@ -104,7 +104,7 @@ fn costs(from: &Handoff<'_>, column: &ClaimBook<'_>, currency: Currency) -> Vec<
             },
         })
         .collect();
-    if column.claim.cancelled_on.is_none() {
+    if !column.claim.never_owed() {
         for (id, payment) in meant_for(from, column.invoice) {
             costs.extend(payment.return_fees(currency).map(|(on, amount)| Cost {
                 kind: CostKind::ReturnedPayment,

@@ -296,7 +296,7 @@ fn open_claims<'a>(
         }
         let mut fee_rows: Vec<(Date, Decimal)> =
             claim.fees.iter().filter(|fee| !fee.reversed).map(|fee| (fee.on, fee.amount)).collect();
-        if claim.cancelled_on.is_none() {
+        if !claim.never_owed() {
             fee_rows.extend(returns.get(id).into_iter().flatten().copied());
         }
         fee_rows.retain(|(on, _)| *on <= day);

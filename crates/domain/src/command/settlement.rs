@@ -111,8 +111,8 @@ fn settle(raised: &mut Raised<'_>, zone: &TimeZone) {
     recall_overtaken(raised);
 }
 
-/// A fee charged after the day on which the claim was in truth paid, or on a cancelled claim, is
-/// not owed.
+/// A fee charged after the day on which the claim was in truth paid, or on a claim of which nothing
+/// was ever owed, is not owed.
 fn reverse_overtaken_fees(raised: &mut Raised<'_>) {
     if raised.account.claims.values().all(|claim| claim.fees.is_empty()) {
         return;
@@ -123,11 +123,12 @@ fn reverse_overtaken_fees(raised: &mut Raised<'_>) {
         for currency in raised.account.currencies() {
             for column in &Book::of(raised.account, currency).claims {
                 let Some(settled) = column.principal_settled_on else { continue };
-                let cancelled = column.claim.cancelled_on.is_some();
-                let late = |fee: &&Fee| !fee.reversed && (cancelled || fee.on > settled);
-                let reason = match cancelled {
-                    true => FeeReversal::Cancelled,
-                    false => FeeReversal::PaidBefore,
+                let never_owed = column.claim.never_owed();
+                let late = |fee: &&Fee| !fee.reversed && (never_owed || fee.on > settled);
+                let reason = match (column.claim.cancelled_on, never_owed) {
+                    (Some(_), _) => FeeReversal::Cancelled,
+                    (None, true) => FeeReversal::NeverOwed,
+                    (None, false) => FeeReversal::PaidBefore,
                 };
                 for fee in column.claim.fees.iter().filter(late) {
                     overtaken.push((column.invoice.clone(), fee.notice.clone(), reason));

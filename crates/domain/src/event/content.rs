@@ -203,4 +203,6 @@ pub enum FeeReversal {
     NotDelivered,
     /// The claim was cancelled.
     Cancelled,
+    /// Credit notes, a correction or a dispute left nothing of the claim.
+    NeverOwed,
 }

@@ -170,6 +170,37 @@ fn a_cancelled_invoice_owes_neither_its_fees_nor_the_banks() {
 }
 
 #[test]
+fn what_was_never_owed_costs_neither_fees_nor_what_the_bank_took() {
+    let begin = || {
+        let mut story = given([issued("R-1", "100.00", "2026-02-01")])
+            .told(paid("P-1", "100.00", "2026-01-30", Some("R-1")))
+            .told(returned("P-1", "2026-02-04", Some("6.20")))
+            .on("2026-03-10");
+        charge(&mut story, "R-1", "2026-03-05");
+        story.owes("R-1", "100.00", "8.70")
+    };
+    let right = begin().told(disputed("E-1", "R-1", "2026-03-10", None)).told(resolved(
+        "E-1",
+        "R-1",
+        "2026-03-12",
+        DisputeOutcome::Upheld,
+        None,
+    ));
+    let sent_back = begin().told(credited("C-1", "R-1", "2026-03-12", "100.00"));
+    let corrected = begin().told(adjusted("R-1", "2026-03-12", "0.00"));
+    for story in [right, sent_back, corrected] {
+        story
+            .owes("R-1", "0.00", "0.00")
+            .settled("R-1", Some("2026-03-12"))
+            .happened("FeeReversed", 1)
+            .on("2026-03-20 10:00")
+            .waits(kulanz_domain::decision::WaitReason::NothingOwed);
+    }
+    // Where a part of it is owed, it was late.
+    begin().told(credited("C-1", "R-1", "2026-03-12", "99.00")).owes("R-1", "1.00", "8.70");
+}
+
+#[test]
 fn a_fee_falls_when_the_claim_had_been_paid_before_it() {
     let story = two().told(paid("P-1", "100.00", "2026-03-04", Some("R-1")));
     story.owes("R-1", "0.00", "0.00").happened("FeeReversed", 1);
