@@ -123,6 +123,19 @@ pub struct Dispute {
     pub resolved: Option<(Date, DisputeOutcome, Option<Decimal>)>,
 }
 
+impl Dispute {
+    /// It runs: nobody has decided it, or it was opened again on a later day than it was decided.
+    pub fn is_open(&self) -> bool {
+        self.opened.is_some() && self.decided().is_none()
+    }
+
+    /// Day, outcome, what remains owed, unless it was opened again on a later day.
+    pub fn decided(&self) -> Option<(Date, DisputeOutcome, Option<Decimal>)> {
+        let again = |on: Date| self.opened.is_some_and(|(opened_on, _)| on < opened_on);
+        self.resolved.filter(|(on, ..)| !again(*on))
+    }
+}
+
 /// Mahngebühr, or the lump sum of § 288 (5) BGB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fee {
@@ -207,7 +220,7 @@ impl Claim {
         let taken_off = |dispute: &Dispute| {
             let (_, disputed) = dispute.opened?;
             let disputed = disputed.map_or(principal, |part| cut(part, currency)).min(principal);
-            Some(match dispute.resolved? {
+            Some(match dispute.decided()? {
                 (_, DisputeOutcome::Upheld, _) => disputed,
                 (_, DisputeOutcome::Partly, remains) => {
                     let remains = remains.map_or(disputed, |part| cut(part, currency));
@@ -250,14 +263,14 @@ impl Claim {
 
     /// An open dispute.
     pub fn disputed(&self) -> bool {
-        self.disputes.values().any(|dispute| dispute.opened.is_some() && dispute.resolved.is_none())
+        self.disputes.values().any(Dispute::is_open)
     }
 
     /// A dispute was open at the end of `day`.
     pub fn disputed_on(&self, day: Date) -> bool {
         self.disputes.values().any(|dispute| {
             dispute.opened.is_some_and(|(from, _)| from <= day)
-                && dispute.resolved.is_none_or(|(on, ..)| on > day)
+                && dispute.decided().is_none_or(|(on, ..)| on > day)
         })
     }
 

@@ -247,7 +247,7 @@ fn principal(column: &ClaimBook<'_>, lines: &mut Vec<Line>) {
         left -= taken;
         put(*on, What::Credited { credit: credit.clone() }, -taken);
     }
-    let resolved = column.claim.disputes.values().filter_map(|one| Some(one.resolved?.0));
+    let resolved = column.claim.disputes.values().filter_map(|one| Some(one.decided()?.0));
     put(resolved.max().unwrap_or(on), What::Remitted, -column.remitted);
 }
 

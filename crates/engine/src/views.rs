@@ -271,7 +271,7 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
             row("limitation", invoice.as_str(), day(act_by), detail);
         }
         for (dispute, entry) in &claim.disputes {
-            let (Some((on, _)), None) = (entry.opened, entry.resolved) else { continue };
+            let Some((on, _)) = entry.opened.filter(|_| entry.is_open()) else { continue };
             row("dispute", dispute.as_str(), day(on), format!("of invoice {invoice}"));
         }
     }

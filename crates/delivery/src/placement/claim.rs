@@ -221,9 +221,9 @@ fn disputes(from: &Handoff<'_>, column: &ClaimBook<'_>, currency: Currency) -> V
         opened_on: dispute.opened.map(|(on, _)| on),
         amount: dispute.opened.and_then(|(_, amount)| Some(Amount::new(amount?, currency))),
         reason: Secrets(from.secrets).text(&format!("dispute/{id}"), "reason"),
-        outcome: dispute.resolved.map_or(DisputeWord::Open, |(_, outcome, _)| outcome.into()),
-        resolved_on: dispute.resolved.map(|(on, ..)| on),
-        remains: dispute.resolved.and_then(|(.., left)| Some(Amount::new(left?, currency))),
+        outcome: dispute.decided().map_or(DisputeWord::Open, |(_, outcome, _)| outcome.into()),
+        resolved_on: dispute.decided().map(|(on, ..)| on),
+        remains: dispute.decided().and_then(|(.., left)| Some(Amount::new(left?, currency))),
     };
     column.claim.disputes.iter().map(entry).collect()
 }

@@ -85,7 +85,7 @@ impl Column {
         let fees: Decimal = fee_rows.iter().map(|(_, amount)| *amount).sum();
         let nothing_left = payable.is_zero().then(|| {
             let credit_days = claim.credits.values().map(|(day, _)| *day);
-            let dispute_days = claim.disputes.values().filter_map(|d| Some(d.resolved?.0));
+            let dispute_days = claim.disputes.values().filter_map(|d| Some(d.decided()?.0));
             let adjusted = claim.adjusted.as_ref().map(|(_, day, _)| *day);
             claim
                 .cancelled_on

@@ -322,6 +322,21 @@ fn a_later_word_on_a_dispute_counts_whichever_comes_first() {
 }
 
 #[test]
+fn a_dispute_that_is_opened_again_runs_again_whichever_comes_first() {
+    let first = || disputed("E-1", "R-1", "2026-02-05", None);
+    let rejected = || resolved("E-1", "R-1", "2026-02-10", DisputeOutcome::Rejected, None);
+    let again = || disputed("E-1", "R-1", "2026-02-11", None);
+    for order in [[first(), rejected(), again()], [again(), rejected(), first()]] {
+        let story = given([issued("R-1", "100.00", "2026-02-01")]);
+        let story = order.into_iter().fold(story, Story::told).on("2026-02-16 10:00");
+        assert!(!story.account.claims[&id("R-1")].disputed_on(day("2026-02-10")));
+        let story = story.waits(kulanz_domain::decision::WaitReason::Disputed);
+        let right = resolved("E-1", "R-1", "2026-02-20", DisputeOutcome::Upheld, None);
+        story.told(right).owes("R-1", "0.00", "0.00");
+    }
+}
+
+#[test]
 fn the_latest_adjustment_counts_whichever_comes_last() {
     let stamp = |at_day: &str| Stamp { at: at(at_day), id: format!("shop#{at_day}") };
     let mut story = given([issued("R-1", "100.00", "2026-02-01")]);

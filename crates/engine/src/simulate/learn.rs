@@ -202,7 +202,7 @@ fn stays(account: &Account, claim: &Claim) -> Vec<(DayNumber, DayNumber)> {
     let after = |day: Date| number(day) + 1;
     let disputes = claim.disputes.values().filter_map(|dispute| {
         let (from, _) = dispute.opened?;
-        Some((number(from), dispute.resolved.map_or(ever, |(on, ..)| number(on))))
+        Some((number(from), dispute.decided().map_or(ever, |(on, ..)| number(on))))
     });
     let holds = account.holds.values().filter_map(|hold| {
         let placed = hold.placed.as_ref().filter(|placed| concerns(&placed.invoice))?;

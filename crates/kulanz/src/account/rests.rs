@@ -33,7 +33,7 @@ pub fn running(account: &Account, today: Date) -> Vec<(String, Value)> {
     }
     for (invoice, claim) in &account.claims {
         for (dispute, known) in &claim.disputes {
-            if known.opened.is_some() && known.resolved.is_none() {
+            if known.is_open() {
                 let object = json!({ "dispute": dispute, "invoice": invoice });
                 found.push((format!("dispute {dispute} about {invoice}"), object));
             }
