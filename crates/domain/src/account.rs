@@ -97,17 +97,30 @@ pub struct Account {
 pub struct Hold {
     /// Beginning, once known.
     pub placed: Option<HoldPlaced>,
-    /// Ended.
+    /// Ended, and not placed again since.
     pub released: bool,
     /// Asked for by a debtor who cannot pay, and over before anybody had answered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unanswered: bool,
+    /// When it last ended; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
+}
+
+impl Hold {
+    /// An end counts for what was placed by then, in whichever order the two are told.
+    fn weigh(&mut self) {
+        let placed_at = self.placed.as_ref().and_then(|placed| placed.at);
+        if let Some((placed_at, released_at)) = placed_at.zip(self.released_at) {
+            self.released = placed_at <= released_at;
+        }
+    }
 }
 
 impl HoldPlaced {
     /// Of several beginnings told of one hold the greatest counts: the latest, then the longest.
-    fn rank(&self) -> (Date, bool, Option<Date>, &Option<InvoiceId>, &str) {
-        (self.on, self.until.is_none(), self.until, &self.invoice, &self.owner)
+    fn rank(&self) -> impl Ord + '_ {
+        (self.on, self.at, self.until.is_none(), self.until, &self.invoice, self.owner.as_str())
     }
 }
 
@@ -122,6 +135,9 @@ pub struct HoldPlaced {
     pub until: Option<Date>,
     /// Day of placing.
     pub on: Date,
+    /// Moment of placing; absent where only the day is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// Liefersperre.

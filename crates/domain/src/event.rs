@@ -53,11 +53,17 @@ pub enum AccountEvent {
         until: Option<Date>,
         /// Day of placing.
         on: Date,
+        /// Moment of placing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
-    /// The hold is over; may come before its beginning.
+    /// The hold is over; may come before its beginning, and ends none that was placed later.
     HoldReleased {
         /// Id.
         hold: HoldId,
+        /// When it ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// The debtor had asked for help, the pause is over, and nobody has answered.
     HelpUnanswered {

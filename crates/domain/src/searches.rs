@@ -60,6 +60,7 @@ mod tests {
             owner: PAYMENT_SEARCH.to_owned(),
             until: Some(on.saturating_add(14.days())),
             on,
+            at: None,
         };
         let hold = Hold { placed: Some(placed), ..Hold::default() };
         account.holds.insert(HoldId::new("H-1").unwrap(), hold);

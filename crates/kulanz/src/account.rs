@@ -310,7 +310,7 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
             Some(day) => format!("{hold} by {owner} until {day}"),
             None => format!("{hold} by {owner}"),
         },
-        E::HoldReleased { hold } => hold.to_string(),
+        E::HoldReleased { hold, .. } => hold.to_string(),
         E::HelpUnanswered { hold, on } => format!("{hold} was over before {on}, nobody answered"),
         E::PromiseMade { promise, until, .. } => format!("{promise} until {until}"),
         E::PromiseKept { promise, .. } | E::PromiseBroken { promise, .. } => promise.to_string(),

@@ -58,20 +58,25 @@ impl Account {
             }
             E::InsolvencyOpened { on } => earliest(&mut self.insolvent_on, *on),
             E::DebtorDeceased { on } => earliest(&mut self.deceased_on, *on),
-            E::HoldPlaced { hold, invoice, owner, until, on } => {
+            E::HoldPlaced { hold, invoice, owner, until, on, at } => {
                 let told = HoldPlaced {
                     invoice: invoice.clone(),
                     owner: owner.clone(),
                     until: *until,
                     on: *on,
+                    at: *at,
                 };
-                let placed = &mut self.holds.entry(hold.clone()).or_default().placed;
-                if placed.as_ref().is_none_or(|known| known.rank() < told.rank()) {
-                    *placed = Some(told);
+                let entry = self.holds.entry(hold.clone()).or_default();
+                if entry.placed.as_ref().is_none_or(|known| known.rank() < told.rank()) {
+                    entry.placed = Some(told);
+                    entry.weigh();
                 }
             }
-            E::HoldReleased { hold } => {
-                self.holds.entry(hold.clone()).or_default().released = true;
+            E::HoldReleased { hold, at } => {
+                let entry = self.holds.entry(hold.clone()).or_default();
+                entry.released = true;
+                entry.released_at = entry.released_at.max(*at);
+                entry.weigh();
             }
             E::HelpUnanswered { hold, .. } => {
                 self.holds.entry(hold.clone()).or_default().unanswered = true;

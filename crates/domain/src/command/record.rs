@@ -163,18 +163,21 @@ fn fact_event(
         Fact::InsolvencyOpened { on } => E::InsolvencyOpened { on },
         Fact::DebtorDeceased { on } => E::DebtorDeceased { on },
         Fact::HoldPlaced { hold, invoice, owner, until } => {
-            let told = HoldPlaced { invoice, owner, until, on: day_in(stamp.at, zone) };
+            let (on, at) = (day_in(stamp.at, zone), Some(stamp.at));
+            let told = HoldPlaced { invoice, owner, until, on, at };
             if account.holds.get(&hold).is_some_and(|known| known.placed.as_ref() == Some(&told)) {
                 return Ok(None);
             }
-            let HoldPlaced { invoice, owner, until, on } = told;
-            E::HoldPlaced { hold, invoice, owner, until, on }
+            let HoldPlaced { invoice, owner, until, on, at } = told;
+            E::HoldPlaced { hold, invoice, owner, until, on, at }
         }
         Fact::HoldReleased { hold } => {
-            if account.holds.get(&hold).is_some_and(|known| known.released) {
+            let at = Some(stamp.at);
+            let told = |known: &Hold| known.released_at.map_or(known.released, |at| stamp.at <= at);
+            if account.holds.get(&hold).is_some_and(|known| told(known)) {
                 return Ok(None);
             }
-            E::HoldReleased { hold }
+            E::HoldReleased { hold, at }
         }
         Fact::InvoiceIssued { invoice } => {
             let earlier = account.claims.get(&invoice.invoice).and_then(|c| c.invoice.as_ref());

@@ -81,6 +81,29 @@ fn a_hold_that_ended_before_it_began_holds_nothing() {
 }
 
 #[test]
+fn a_hold_that_is_placed_again_under_its_id_holds_again_whichever_comes_first() {
+    let stamp = |when: &str| Stamp { at: at(when), id: format!("shop#{when}") };
+    let placed = |when| (hold("H-1", None, None), stamp(when));
+    let ended = |when| (hold_released("H-1"), stamp(when));
+    let told = [placed("2026-03-16 09:00"), ended("2026-03-16 10:00"), placed("2026-03-16 11:00")];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [2, 0, 1], [1, 0, 2]] {
+        let mut story = given([issued("R-1", "89.90", "2026-03-15")]);
+        for (fact, stamp) in order.map(|place| told[place].clone()) {
+            story.record_as(fact, stamp).unwrap();
+        }
+        let story = story.on("2026-03-19").waits(WaitReason::OnHold(HoldId::new("H-1").unwrap()));
+        // An end that is told late and lies before it ends nothing; a later one does.
+        let mut story = story;
+        let (again, early) = ended("2026-03-16 10:30");
+        story.record_as(again, early).unwrap();
+        let mut story = story.waits(WaitReason::OnHold(HoldId::new("H-1").unwrap()));
+        let (end, late) = ended("2026-03-18");
+        story.record_as(end, late).unwrap();
+        story.takes("reminder", Email);
+    }
+}
+
+#[test]
 fn the_later_of_two_beginnings_of_a_hold_counts() {
     let stamp = |when: &str| Stamp { at: at(when), id: format!("shop#{when}") };
     let longer = (hold("H-1", None, Some("2026-04-30")), stamp("2026-03-18"));

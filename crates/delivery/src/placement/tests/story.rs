@@ -207,8 +207,9 @@ impl Story {
                 owner: "service".to_owned(),
                 until: None,
                 on: id("2026-01-23"),
+                at: None,
             },
-            E::HoldReleased { hold: id("H-1") },
+            E::HoldReleased { hold: id("H-1"), at: None },
             E::PaymentReturned {
                 payment: id("Z-1"),
                 on: id("2026-01-25"),
