@@ -14,7 +14,7 @@ use std::{
 
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use jiff::Timestamp;
-use kulanz_domain::{Account, AccountEvent, Refusal, fact::Fact, ids::*};
+use kulanz_domain::{Account, AccountEvent, Refusal, ids::*};
 use kulanz_store::*;
 use sha2::{Digest, Sha256};
 use tracing::error;
@@ -409,11 +409,6 @@ impl Inner {
         let oldest = (*median).min(self.turn.saturating_sub(3));
         self.hot.retain(|_, hot| hot.last_turn >= oldest);
     }
-
-    /// Payments of the unmatched account that belong elsewhere, with the facts to tell there.
-    pub(crate) fn assigned(&self, id: &AccountId, fact: &Fact) -> Option<(AccountId, Fact)> {
-        assigned(self.account(id)?, fact)
-    }
 }
 
 /// What a batch does to an account.
@@ -459,33 +454,6 @@ fn messages(id: &AccountId, hot: &Hot, open: &Open) -> Option<Due> {
     let (account, secrets) = (Box::new(hot.account.clone()), open.secrets.clone());
     let (id, version, key) = (id.clone(), hot.version, hot.key.clone()?);
     Some(Due { id, account, version, notices, key, secrets })
-}
-
-/// What `fact`, once recorded on the `unmatched` account, means for the account to which its
-/// payment was assigned.
-pub(crate) fn assigned(unmatched: &Account, fact: &Fact) -> Option<(AccountId, Fact)> {
-    let payment = match fact {
-        Fact::PaymentReceived { payment, .. }
-        | Fact::PaymentAssigned { payment, .. }
-        | Fact::PaymentReturned { payment, .. }
-        | Fact::PaymentRefunded { payment, .. } => payment,
-        _ => return None,
-    };
-    let entry = unmatched.payments.get(payment)?;
-    let to = entry.assigned_to.clone()?;
-    if let Fact::PaymentReturned { .. } | Fact::PaymentRefunded { .. } = fact {
-        return Some((to, fact.clone()));
-    }
-    let received = entry.received.clone()?;
-    let invoice = entry.assigned_claim.clone().or(received.invoice);
-    let copy = Fact::PaymentReceived {
-        payment: payment.clone(),
-        booked_on: received.booked_on,
-        amount: received.amount,
-        method: received.method,
-        invoice,
-    };
-    Some((to, copy))
 }
 
 /// Ids of notices and placements come from the account and its version: no two are the same, and

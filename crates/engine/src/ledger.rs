@@ -36,7 +36,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{Span, error, info};
 
 use crate::{
-    Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, UNMATCHED,
+    Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, assigned,
     clock::Clock,
     desk::{Closed, Desk, sortable, stamp_of},
     making::{self, Making},
@@ -428,8 +428,8 @@ impl Ledger {
         self.forward(item, now, keys, dirty).await.unwrap_or(Receipt::Accepted)
     }
 
-    /// Tells the account to which a payment was assigned of it, in the same transaction, unless it
-    /// knows; `None`: that went well, or there is nothing to tell.
+    /// Tells the accounts that a payment belongs to, or did, of the fact about it, in the same
+    /// transaction, unless they know; `None`: that went well, or there is nothing to tell.
     async fn forward(
         &self,
         item: &Incoming,
@@ -437,29 +437,46 @@ impl Ledger {
         keys: &mut Keys,
         dirty: &mut Touched,
     ) -> Option<Receipt> {
-        if item.account.debtor.as_str() != UNMATCHED {
-            return None;
-        }
-        let (to, fact) = self.desk.lock().assigned(&item.account, &item.fact)?;
-        let key = InboxKey {
-            source: format!("kulanz:assigned/{}", item.account),
-            id: match &fact {
-                Fact::PaymentReceived { payment, .. } => payment.to_string(),
-                _ => format!("{}#{}", item.key.source, item.key.id),
-            },
+        assigned::payment_of(&item.fact)?;
+        let hearers = {
+            let desk = self.desk.lock();
+            assigned::hearers(desk.account(&item.account)?, &item.fact, &item.stamp)
         };
-        match self.known(&key, &to, keys, dirty).await {
-            Ok(false) => {}
-            Ok(true) => return None,
-            Err(fault) => return Some(Receipt::Faulted(fault.to_string())),
+        let source = format!("kulanz:assigned/{}", item.account);
+        for to in hearers {
+            let id = format!("{}#{}>{to}", item.key.source, item.key.id);
+            let key = InboxKey { source: source.clone(), id: id.clone() };
+            match self.known(&key, &to, keys, dirty).await {
+                Ok(false) => {}
+                Ok(true) => continue,
+                Err(fault) => return Some(Receipt::Faulted(fault.to_string())),
+            }
+            if !self.desk.lock().is_hot(&to)
+                && let Err(fault) = self.warm(vec![to.clone()]).await
+            {
+                return Some(Receipt::Faulted(fault.to_string()));
+            }
+            let facts = {
+                let desk = self.desk.lock();
+                let theirs = assigned::payment_of(&item.fact)
+                    .and_then(|payment| desk.account(&to)?.payments.get(payment));
+                let account = desk.account(&item.account)?;
+                assigned::told(account, &item.fact, &to, theirs.map(|one| &**one))
+            };
+            for (number, fact) in facts.into_iter().enumerate() {
+                let id = if number == 0 { id.clone() } else { format!("{id}/{number}") };
+                let (stamp, recorded_at, trace) =
+                    (item.stamp.clone(), item.recorded_at, item.trace);
+                let (key, secrets) = (InboxKey { source: source.clone(), id }, Vec::new());
+                let account = to.clone();
+                let copy = Incoming { key, account, stamp, fact, secrets, recorded_at, trace };
+                match Box::pin(self.record(&copy, now, keys, dirty)).await {
+                    Receipt::Accepted | Receipt::Duplicate => {}
+                    other => return Some(other),
+                }
+            }
         }
-        let (stamp, recorded_at, trace) = (item.stamp.clone(), item.recorded_at, item.trace);
-        let secrets = Vec::new();
-        let copy = Incoming { key, account: to, stamp, fact, secrets, recorded_at, trace };
-        match Box::pin(self.record(&copy, now, keys, dirty)).await {
-            Receipt::Accepted | Receipt::Duplicate => None,
-            other => Some(other),
-        }
+        None
     }
 
     async fn execute(

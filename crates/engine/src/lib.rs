@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot, watch};
 
+mod assigned;
 pub mod backtest;
 pub mod brake;
 pub mod clock;

@@ -279,7 +279,9 @@ impl Account {
                 let entry = self.payments.entry(payment.clone()).or_default();
                 if entry.assigned.as_ref().is_none_or(|latest| latest < stamp) {
                     entry.assigned = Some(stamp.clone());
-                    entry.assigned_to = to.clone();
+                    let before = std::mem::replace(&mut entry.assigned_to, to.clone());
+                    let before = before.filter(|one| !entry.assigned_before.contains(one));
+                    entry.assigned_before.extend(before);
                     entry.assigned_claim = invoice.clone();
                 }
             }

@@ -174,7 +174,7 @@ fn fact_event(
         Fact::HoldReleased { hold } => {
             let at = Some(stamp.at);
             let told = |known: &Hold| known.released_at.map_or(known.released, |at| stamp.at <= at);
-            if account.holds.get(&hold).is_some_and(|known| told(known)) {
+            if account.holds.get(&hold).is_some_and(told) {
                 return Ok(None);
             }
             E::HoldReleased { hold, at }

@@ -1,22 +1,19 @@
 //! One account from its first event to the end, by the events' own clock.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
     Account, AccountEvent, Refusal,
+    account::Payment,
     calendar::day_in,
     course::Course,
-    fact::Fact,
     ids::{AccountId, PaymentId},
     policy::Rules,
 };
 
 use super::{Entry, Figures, Part, Rejected, Summary, course::Stages, timeline::Rows};
-use crate::{
-    UNMATCHED,
-    desk::{account_hash, assigned},
-};
+use crate::{UNMATCHED, assigned, desk::account_hash};
 
 /// Plays one account.
 pub(super) struct Player<'a> {
@@ -30,8 +27,8 @@ pub(super) struct Player<'a> {
     stages: Option<Stages>,
     figures: Option<&'a mut Figures>,
     course: Course,
-    /// Payments that other accounts have been told of.
-    told: HashSet<PaymentId>,
+    /// What other accounts have been told of payments.
+    told: BTreeMap<(AccountId, PaymentId), Payment>,
     others: Vec<(AccountId, Entry)>,
 }
 
@@ -48,7 +45,7 @@ impl<'a> Player<'a> {
             rows: part.timeline.of(rank, id),
             stages: part.figures.as_ref().map(|_| Stages::default()),
             figures: part.figures.as_mut(),
-            told: HashSet::new(),
+            told: BTreeMap::new(),
             others: Vec::new(),
         }
     }
@@ -97,15 +94,14 @@ impl<'a> Player<'a> {
             Ok(()) => self.summary.events += u64::from(!forwarded),
             Err(refusal) => return self.refused(event, &refusal),
         }
-        if let Some((stamp, fact)) = kept
-            && let Some((to, fact)) = assigned(self.course.account(), &fact)
-        {
-            let again = match &fact {
-                Fact::PaymentReceived { payment, .. } => !self.told.insert(payment.clone()),
-                _ => false,
-            };
-            if !again {
-                self.others.push((to, Entry { stamp, fact, forwarded: true }));
+        let Some((stamp, fact)) = kept else { return };
+        let Some(payment) = assigned::payment_of(&fact) else { return };
+        for to in assigned::hearers(self.course.account(), &fact, &stamp) {
+            let theirs = self.told.entry((to.clone(), payment.clone())).or_default();
+            for fact in assigned::told(self.course.account(), &fact, &to, Some(theirs)) {
+                assigned::heard(theirs, &fact, &to);
+                let entry = Entry { stamp: stamp.clone(), fact, forwarded: true };
+                self.others.push((to.clone(), entry));
             }
         }
     }

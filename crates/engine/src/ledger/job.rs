@@ -8,6 +8,7 @@ use std::{
 
 use kulanz_domain::{
     Command,
+    fact::Fact,
     ids::{AccountId, NoticeId},
 };
 use kulanz_store::{InboxKey, Outcome};
@@ -255,8 +256,9 @@ fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
         return;
     }
     let Item::Decided(receipt) = found else { return };
-    // What happens to a payment that waits to be assigned may concern another account too.
-    let shared = item.account.debtor.as_str() == UNMATCHED && !lost.is_empty();
+    // What happens to a payment that waits to be assigned, or was, may concern another account too.
+    let shared = item.account.debtor.as_str() == UNMATCHED || moves_elsewhere(&item.fact);
+    let shared = shared && !lost.is_empty();
     let same = *receipt == Receipt::Duplicate && lost.keys.contains(&item.key);
     match receipt {
         Receipt::UnknownCreditor(_) | Receipt::Faulted(_) => {}
@@ -268,6 +270,12 @@ fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
         Receipt::Refused(_) | Receipt::Duplicate if shared => *found = Item::Todo,
         _ => {}
     }
+}
+
+/// Whether a fact of any account may concern the one that a payment was assigned to.
+const fn moves_elsewhere(fact: &Fact) -> bool {
+    use Fact::{PaymentAssigned, PaymentRefunded, PaymentReturned};
+    matches!(fact, PaymentAssigned { .. } | PaymentReturned { .. } | PaymentRefunded { .. })
 }
 
 #[cfg(test)]
