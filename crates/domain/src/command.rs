@@ -19,7 +19,7 @@ pub use self::handoff::missing_fields;
 pub(crate) use self::settlement::owed;
 use self::{
     delivery::review_delivery,
-    handoff::{complete_automatic, go_out, recall, refresh_handoffs, release},
+    handoff::{complete_automatic, go_out, recall, refresh_handoffs, release, withdraw_unmeant},
     interest::{look_for_rates, waive_rests},
     record::record,
     settlement::follow_up,
@@ -435,6 +435,7 @@ fn bring_up_to(
     if let Some(unanswered) = raised.account.plea_ran_out(today) {
         raised.raise(unanswered);
     }
+    withdraw_unmeant(raised, rules, now);
     refresh_handoffs(raised, rules);
     complete_automatic(raised, rules, today, now);
     let overrides_end = raised.account.override_ends(today);

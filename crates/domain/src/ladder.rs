@@ -105,6 +105,18 @@ pub(crate) fn place(
     }
 }
 
+/// Whether the condition of `step` holds today, also where the claim has come to it already.
+pub(crate) fn holds_today(
+    case: &Case<'_>,
+    column: &ClaimBook<'_>,
+    persona: &Persona,
+    step: &Step,
+) -> bool {
+    let (latest_on, begun) = (OnceCell::new(), OnceCell::new());
+    let ladder = Ladder { case, column, persona, entry: None, latest_on, begun };
+    step.when.as_ref().is_none_or(|when| ladder.holds(when, case.today))
+}
+
 /// Considers the steps above the claim's level until one is due or has to wait for its day.
 pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, own: &Effective<'_>) -> Looked {
     let (entry, persona) = (case.entry(column), &*own.persona);

@@ -298,6 +298,7 @@ impl From<Suppression> for RecallReason {
             | Suppression::Placed
             | Suppression::Person
             | Suppression::Braked
+            | Suppression::ConditionFalse
             | Suppression::TimeBarred => Self::Creditor,
         }
     }

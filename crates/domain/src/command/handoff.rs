@@ -7,6 +7,7 @@ use crate::{
     account::*,
     book::Book,
     calendar::day_in,
+    decision::Case,
     event::*,
     fact::Channel,
     ids::*,
@@ -31,7 +32,7 @@ pub(super) fn release(
     if due.approved_by.contains(by) {
         return Err(Refusal::SamePerson(by.to_owned()));
     }
-    if let Some(reason) = unfit(raised.account, due, rules, day_in(now, &rules.creditor.zone)) {
+    if let Some(reason) = unfit(raised.account, due, rules, now) {
         return Err(Refusal::Blocked(reason));
     }
     let first_of_two = due.release == Release::FourEyes && due.approved_by.is_empty();
@@ -74,8 +75,9 @@ fn unfit(
     account: &Account,
     placement: &Placement,
     rules: &Rules,
-    today: Date,
+    now: Timestamp,
 ) -> Option<Suppression> {
+    let today = day_in(now, &rules.creditor.zone);
     if account.insolvent_on.is_some() {
         return Some(Suppression::Insolvent);
     }
@@ -118,7 +120,33 @@ fn unfit(
             return Some(Suppression::TimeBarred);
         }
     }
-    None
+    (!still_meant(account, placement, rules, now)).then_some(Suppression::ConditionFalse)
+}
+
+/// Whether the step that made a placement due would still take all of its claims: a part was paid
+/// since, or the debtor turned out to need care.
+fn still_meant(account: &Account, placement: &Placement, rules: &Rules, now: Timestamp) -> bool {
+    let Some(debtor) = account.profile() else { return true };
+    let today = day_in(now, &rules.creditor.zone);
+    placement.claims.iter().all(|invoice| {
+        let currency = account.claims.get(invoice).and_then(|claim| claim.currency());
+        let policy = currency.and_then(|currency| rules.policy(currency));
+        let Some((currency, policy)) = currency.zip(policy) else { return true };
+        let book = Book::of(account, currency);
+        let case = Case::new(account, rules, policy, &book, debtor, (now, today));
+        case.meets(invoice, &placement.step)
+    })
+}
+
+/// What waits to be released and would not come to its step any more is off the list.
+pub(super) fn withdraw_unmeant(raised: &mut Raised<'_>, rules: &Rules, now: Timestamp) {
+    if raised.account.awaits_release() {
+        recall(raised, |account, placement| {
+            let waits = placement.state == PlacementState::Due;
+            (waits && !still_meant(account, placement, rules, now))
+                .then_some(Suppression::ConditionFalse)
+        });
+    }
 }
 
 /// Withdraws what is due and recalls what is out, where `why` gives a reason.
@@ -175,7 +203,7 @@ pub(super) fn complete_automatic(
         placement.state == PlacementState::Due
             && placement.release == Release::Automatic
             && placement.missing.is_empty()
-            && unfit(raised.account, placement, rules, today).is_none()
+            && unfit(raised.account, placement, rules, now).is_none()
     };
     let placements = raised.account.placements.iter().filter(|(_, one)| complete(one));
     // Who asked for help and was not heard is not given away unless a person has looked.

@@ -56,7 +56,7 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         account: &'a Account,
         rules: &'a Rules,
         policy: &'a Policy,
@@ -150,6 +150,19 @@ impl<'a> Case<'a> {
         invoice: Option<&InvoiceId>,
     ) -> Effective<'p> {
         Effective::of(self.account, self.policy, persona, invoice, self.today)
+    }
+
+    /// Whether the condition under which a claim takes `step` holds today; of a step that the policy
+    /// does not know any more nothing is known.
+    pub(crate) fn meets(&self, invoice: &InvoiceId, step: &StepName) -> bool {
+        let known = self.policy.steps.iter().find(|one| one.name == *step);
+        let (Some(step), Some(column), Some(persona)) =
+            (known, self.book.claim(invoice), self.persona())
+        else {
+            return true;
+        };
+        let own = self.effective(persona, Some(invoice));
+        ladder::holds_today(self, column, &own.persona, step)
     }
 
     /// What stops one claim of which so much is open today, and until when.

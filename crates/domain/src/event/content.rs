@@ -171,6 +171,8 @@ pub enum Suppression {
     TimeBarred,
     /// A person discarded it while the brake held it back; the ladder decides again.
     Braked,
+    /// The condition of its step does not hold any more.
+    ConditionFalse,
 }
 
 /// What a fee is for.

@@ -1,7 +1,7 @@
 //! Handing claims to an agency, and getting them back.
 
 use kulanz_domain::{
-    AccountEvent, Command,
+    AccountEvent, Command, Refusal,
     account::PlacementState::*,
     arrangement::plannable,
     decision::WaitReason,
@@ -67,6 +67,26 @@ fn two_persons_release_what_was_owed_at_that_moment() {
     let placement = &story.account.placements[&story.placement()];
     assert_eq!(placement.amounts, [(id("R-1"), amount("39.90"), amount("0.00"))]);
     assert_eq!(placement.approved_by.iter().collect::<Vec<_>>(), ["jan", "ute"]);
+}
+
+#[test]
+fn what_the_policy_would_not_hand_over_any_more_is_not_released() {
+    let part = paid("P-1", "70.00", "2026-05-04", Some("R-1"));
+    let care = debtor(DebtorProfile { vulnerable: true, ..consumer() });
+    for since in [part, care] {
+        let mut story = due().on("2026-05-06").told(since);
+        let blocked = Refusal::Blocked(Suppression::ConditionFalse);
+        assert_eq!(story.release("ute"), Err(blocked));
+        let mut story = story.on("2026-05-07");
+        story.decide();
+        let story = story.placement_is(Withdrawn);
+        let why = WaitReason::ConditionFalse("25 and not vulnerable".into());
+        // Nothing but the condition stands in the way.
+        let mut story =
+            story.waits(why).told(returned("P-1", "2026-05-07", None)).told(debtor(consumer()));
+        story.decide();
+        story.happened("HandoffDue", 2);
+    }
 }
 
 #[test]
