@@ -1,6 +1,6 @@
 //! What follows from the facts for the books: allocations, fees and settlement as events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{civil::Date, tz::TimeZone};
 
@@ -10,8 +10,16 @@ use super::{
     interest::{set_terms, take_base_rates},
 };
 use crate::{
-    account::Account, book::Book, calendar::day_in, claim::Fee, event::*, fact::Part,
-    ids::InvoiceId, money::Decimal, policy::Rules,
+    account::Account,
+    book::Book,
+    calendar::day_in,
+    claim::Fee,
+    event::*,
+    fact::{DebtorKind, Part},
+    ids::{InvoiceId, NoticeId},
+    law,
+    money::Decimal,
+    policy::{Law, Rules},
 };
 
 /// Brings the terms of interest, allocations, fees and settlement in line with the facts; whatever
@@ -20,6 +28,7 @@ pub(super) fn follow_up(raised: &mut Raised<'_>, rules: &Rules, today: Date) {
     let zone = &rules.creditor.zone;
     set_terms(raised, rules, today);
     take_base_rates(raised, rules);
+    spare_consumers(raised, rules);
     settle(raised, zone);
 }
 
@@ -141,6 +150,33 @@ fn reverse_overtaken_fees(raised: &mut Raised<'_>) {
         for (invoice, notice, reason) in overtaken {
             raised.raise(AccountEvent::FeeReversed { invoice, notice, reason });
         }
+    }
+}
+
+/// What was charged to a business that turned out to be a consumer, and that the law does not let a
+/// consumer pay (§ 288 (5) BGB; § 309 no. 5 BGB): it is not owed, whatever was believed then.
+fn spare_consumers(raised: &mut Raised<'_>, rules: &Rules) {
+    let Some(debtor) = raised.account.profile() else { return };
+    if debtor.kind != DebtorKind::Consumer || rules.creditor.law == Law::None {
+        return;
+    }
+    let most = |notice: &NoticeId| {
+        let channel = raised.account.notices.get(notice).map(|one| one.decided.channel);
+        channel.map_or(Decimal::MAX, law::consumer_cap)
+    };
+    let too_much: BTreeSet<NoticeId> = raised
+        .account
+        .claims
+        .values()
+        .flat_map(|claim| &claim.fees)
+        .filter(|fee| match fee.kind {
+            FeeKind::LumpSum => true,
+            FeeKind::Reminder => fee.amount > most(&fee.notice),
+        })
+        .map(|fee| fee.notice.clone())
+        .collect();
+    if !too_much.is_empty() {
+        reverse_fees(raised, |fee| too_much.contains(&fee.notice).then_some(FeeReversal::Consumer));
     }
 }
 

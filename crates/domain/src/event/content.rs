@@ -207,4 +207,6 @@ pub enum FeeReversal {
     Cancelled,
     /// Credit notes, a correction or a dispute left nothing of the claim.
     NeverOwed,
+    /// It was charged to a business that turned out to be a consumer, who does not owe so much.
+    Consumer,
 }

@@ -1,6 +1,6 @@
 //! Default interest: the sums, and what it does to an account.
 
-use Channel::Email;
+use Channel::{Email, Letter};
 use jiff::civil::Date;
 use kulanz_domain::{
     AccountEvent, Refusal,
@@ -510,6 +510,36 @@ fn the_lump_sum_is_for_businesses_in_default_and_once_a_claim() {
     let fees = |story: &Story| story.book(|book| book.claims[0].fees);
     assert_eq!(fees(&dunned(business())), amount("40.00"));
     assert_eq!(fees(&dunned(consumer())), amount("0.00"));
+}
+
+#[test]
+fn what_a_business_was_charged_is_not_owed_by_who_turns_out_to_be_a_consumer() {
+    let mut policy = with_interest();
+    (policy.steps[2].fee, policy.steps[4].fee) = (amount("5.00"), amount("5.00"));
+    policy.steps[4].lump_sum = true;
+    let ladder = |channel: Channel, policy: &Policy| {
+        let who = DebtorProfile { reachable: vec![channel], ..business() };
+        let one = invoice("R-1", eur("100.00"), "2026-03-15");
+        let mut story = Story::new(rules([policy.clone()]));
+        story.now = at("2026-03-01");
+        let story = story.told(debtor(who)).told(Fact::InvoiceIssued { invoice: one });
+        let story = story.on("2026-03-19").takes("reminder", channel).on("2026-03-30");
+        let story = story.takes("mahnung", channel).on("2026-04-14").takes("instalments", channel);
+        story.on("2026-04-21").takes("last-call", channel)
+    };
+    let told = |channel| DebtorProfile { reachable: vec![channel], ..consumer() };
+    ladder(Email, &policy)
+        .owes("R-1", "100.00", "40.00")
+        .told(debtor(told(Email)))
+        .owes("R-1", "100.00", "0.00")
+        .happened("FeeReversed", 1);
+    // A letter may cost a consumer 2.50: what is more falls whole, what is no more stays.
+    policy.steps[4].lump_sum = false;
+    let five = ladder(Letter, &policy).owes("R-1", "100.00", "5.00");
+    five.told(debtor(told(Letter))).owes("R-1", "100.00", "0.00");
+    policy.steps[4].fee = amount("2.50");
+    let two = ladder(Letter, &policy).owes("R-1", "100.00", "2.50");
+    two.told(debtor(told(Letter))).owes("R-1", "100.00", "2.50");
 }
 
 #[test]
