@@ -54,9 +54,12 @@ pub(super) fn take_base_rates(raised: &mut Raised<'_>, rules: &Rules) -> bool {
     if known.is_some_and(|(first, last)| first <= from && table.last_day() <= last) {
         return false;
     }
-    // Between what is known and what is asked there is no gap: tables have none.
-    let missing =
-        |on: Date| from <= on && known.is_none_or(|(first, last)| on < first || last < on);
+    // No gap between what is known and what is taken, though nothing may need the days in it any
+    // more: half-years are known by their place after the first.
+    let missing = |on: Date| match known {
+        None => from <= on,
+        Some((first, last)) => (from <= on && on < first) || last < on,
+    };
     let rates: Vec<(Date, Decimal)> = table.rows().filter(|(on, _)| missing(*on)).collect();
     if rates.is_empty() {
         return false;

@@ -543,6 +543,38 @@ fn what_a_business_was_charged_is_not_owed_by_who_turns_out_to_be_a_consumer() {
 }
 
 #[test]
+fn half_years_that_nothing_needed_meanwhile_leave_no_gap_in_the_rates() {
+    let table = |rows: &[(&str, &str)]| {
+        BaseRates::from(rows.iter().map(|(on, rate)| (day(on), amount(rate))).collect::<Vec<_>>())
+    };
+    let published = [
+        ("2026-01-01", "1.27"),
+        ("2026-07-01", "1.52"),
+        ("2027-01-01", "2.00"),
+        ("2027-07-01", "3.00"),
+    ];
+    let mut story = Story::new(rules([with_interest()]));
+    story.now = at("2026-01-02");
+    // A business is late by law, takes the one rate that there is, and turns out to be a consumer.
+    let story = story
+        .with(|rules| rules.creditor.base_rates = table(&published[..1]).into())
+        .told(debtor(business()))
+        .told(issued("R-1", "100.00", "2026-01-20"))
+        .told(debtor(consumer()))
+        .with(|rules| rules.creditor.base_rates = table(&published).into())
+        .on("2027-09-01");
+    let late = Fact::DefaultDeclared {
+        invoice: id("R-1"),
+        from: day("2027-08-02"),
+        ground: "refusal".into(),
+    };
+    let story = story.told(late);
+    let known: Vec<_> = story.account.base_rates.as_ref().unwrap().rows().collect();
+    assert_eq!(known, published.map(|(on, rate)| (day(on), amount(rate))));
+    story.bears("2027-08-31", "0.66"); // 30 days at 8 %
+}
+
+#[test]
 fn no_lump_sum_before_default_nor_for_damages_nor_in_francs() {
     use kulanz_domain::{law::lump_sum, policy::Law};
     let ask = |law, who, supply, currency, in_default, fees: &str| {
