@@ -6,6 +6,7 @@
 //!                               claims.csv      a line a claim, for a spreadsheet
 //!                               documents/
 //! <root>/<creditor>/recalls/<placement>.json
+//! <root>/<creditor>/updates/<placement>-<number>.json
 //! ```
 //!
 //! [`build`] computes the contents from the account, [`write_folder`] puts them on disk, whole or
@@ -39,8 +40,8 @@ pub mod schema;
 mod tests;
 pub mod words;
 
-pub use document::{Manifest, PlacementData, Recall};
-pub use folder::{WriteError, write_folder, write_recall};
+pub use document::{Manifest, PlacementData, Recall, Update};
+pub use folder::{WriteError, write_folder, write_recall, write_update};
 
 use document::*;
 use words::*;
@@ -286,6 +287,36 @@ impl Handoff<'_> {
 
     fn day(&self, instant: Timestamp) -> Date {
         day_in(instant, &self.creditor.zone)
+    }
+}
+
+impl Update {
+    /// What is open of `placement` of account `id` at `at`, by its books.
+    pub fn new(
+        id: &AccountId,
+        placement: &PlacementId,
+        placed: &Placement,
+        account: &Account,
+        at: Timestamp,
+    ) -> Self {
+        let mut claims = Vec::with_capacity(placed.claims.len());
+        for book in Book::all(account) {
+            let columns = placed.claims.iter().filter_map(|invoice| book.claim(invoice));
+            claims.extend(columns.map(|column| OpenClaim {
+                invoice: column.invoice.clone(),
+                currency: book.currency,
+                open_principal: Amount::new(column.outstanding, book.currency),
+                open_fees: Amount::new(column.fees, book.currency),
+            }));
+        }
+        Self {
+            format: FORMAT,
+            placement: placement.clone(),
+            agency: placed.agency.clone(),
+            creditor: id.creditor.clone(),
+            at,
+            claims,
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use std::{
 use jiff::Timestamp;
 use kulanz_domain::{
     Account,
-    account::{Notice, NoticeState, PlacementState, Standing},
+    account::{Notice, NoticeState, Placement, PlacementState, Standing},
     book::{Book, ClaimBook},
     ids::*,
-    money::{Currency, Decimal, decimals},
+    money::{Currency, Decimal, decimals, plain},
     pleas::HARDSHIP,
     searches::PAYMENT_SEARCH,
 };
@@ -167,6 +167,27 @@ fn notice_row(notice: &Notice) -> NoticeRow {
     }
 }
 
+/// What is open of the claims of a placement by now, where that is not what went out.
+fn moved(account: &Account, placement: &Placement) -> String {
+    let mut said = String::new();
+    for book in Book::all(account) {
+        for column in placement.claims.iter().filter_map(|invoice| book.claim(invoice)) {
+            let now = (column.outstanding, column.fees);
+            let mut out = placement.amounts.iter().filter(|(id, ..)| id == column.invoice);
+            if out.any(|(_, principal, fees)| (*principal, *fees) != now) {
+                let open = plain(now.0 + now.1, book.currency);
+                let fees = plain(now.1, book.currency);
+                said.push_str(match said.is_empty() {
+                    true => "; open by now: ",
+                    false => ", ",
+                });
+                said.push_str(&format!("{} {open}, {fees} of it fees", column.invoice));
+            }
+        }
+    }
+    said
+}
+
 /// What of the account waits for a person.
 fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
     let day = |day: jiff::civil::Date| {
@@ -209,7 +230,9 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
                 row("incomplete_placement", placement.as_str(), since, detail);
             }
             PlacementState::Released => {
-                row("with_agency", placement.as_str(), since, format!("with {}", entry.agency));
+                let moved = moved(account, entry);
+                let detail = format!("with {}{moved}", entry.agency);
+                row("with_agency", placement.as_str(), since, detail);
             }
             PlacementState::Recalled => {
                 let detail = format!("called back from {}", entry.agency);
@@ -338,7 +361,7 @@ mod tests {
         let (on, until) = ("2026-03-01".parse().unwrap(), "2026-03-31".parse().ok());
         let owner = HARDSHIP.to_owned();
         let placed =
-            AccountEvent::HoldPlaced { hold: hold.clone(), invoice: None, owner, until, on };
+            AccountEvent::HoldPlaced { hold: hold.clone(), invoice: None, owner, until, on, at: None };
         account.apply_event(&placed);
         let row = |account: &Account| all(&id(), account).work.remove(0);
         assert_eq!(row(&account).list, "hardship");
@@ -349,8 +372,45 @@ mod tests {
         let detail = "the pause ended on 2026-03-31 and nobody answered; get in touch, then \
                       `kulanz account release lindenmoor/D-1 --hold page-7`";
         assert_eq!(row(&account).detail, detail);
-        account.apply_event(&AccountEvent::HoldReleased { hold });
+        account.apply_event(&AccountEvent::HoldReleased { hold, at: None });
         assert_eq!(row(&account).list, "old_claim");
+    }
+
+    #[test]
+    fn a_placement_tells_what_is_open_by_now_where_that_is_not_what_went_out() {
+        let mut account = with_old_claim();
+        let placement = PlacementId::new("P-1").unwrap();
+        let (invoice, policy) = (InvoiceId::new("R-1").unwrap(), PolicyName::new("b2c").unwrap());
+        let policy =
+            kulanz_domain::policy::PolicyRef { name: policy, version: 1, hash: "0".into() };
+        account.apply_event(&AccountEvent::HandoffDue {
+            placement: placement.clone(),
+            agency: AgencyId::new("nord").unwrap(),
+            claims: vec![invoice.clone()],
+            step: StepName::new("inkasso").unwrap(),
+            release: kulanz_domain::policy::Release::OnePerson,
+            policy,
+            missing: Vec::new(),
+        });
+        account.apply_event(&AccountEvent::PlacementReleased {
+            placement,
+            by: "ute".to_owned(),
+            at: "2026-06-02T10:00:00Z".parse().unwrap(),
+            amounts: vec![(invoice.clone(), Decimal::new(8990, 2), Decimal::ZERO)],
+            interest: Vec::new(),
+        });
+        let told = |account: &Account| {
+            let work = all(&id(), account).work;
+            work.into_iter().find(|row| row.list == "with_agency").unwrap().detail
+        };
+        assert_eq!(told(&account), "with nord");
+        account.apply_event(&AccountEvent::InvoiceCredited {
+            invoice,
+            credit: CreditId::new("C-1").unwrap(),
+            on: "2026-06-03".parse().unwrap(),
+            amount: Money::parse("50.00", Currency::EUR).unwrap(),
+        });
+        assert_eq!(told(&account), "with nord; open by now: R-1 39.90, 0.00 of it fees");
     }
 
     #[test]

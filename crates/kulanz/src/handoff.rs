@@ -8,11 +8,13 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use kulanz_delivery::placement::{
-    CreditorCard, Handoff, Recall, build,
+    CreditorCard, Handoff, Recall, Update, build,
     document::{self, PostalAddress},
-    write_folder, write_recall,
+    write_folder, write_recall, write_update,
 };
-use kulanz_domain::{Account, AccountEvent, Command, event::Suppression, ids::*};
+use kulanz_domain::{
+    Account, AccountEvent, Command, account::PlacementState, event::Suppression, ids::*,
+};
 use kulanz_store::{PlacementRow, Store};
 use serde_json::json;
 
@@ -23,6 +25,8 @@ use crate::{
 };
 
 const MOST: u32 = 100_000;
+/// State of a placement whose folder was written; more may follow, see [`told_of`].
+const DELIVERED: &str = "delivered";
 /// Work lists that tell of placements.
 const LISTS: [&str; 6] = [
     "release",
@@ -125,7 +129,7 @@ async fn deliver(house: &House, id: &AccountId, placement: &PlacementId) -> Resu
     let root = root(house, &data.agency, &id.creditor)?;
     let agency = data.agency.to_string();
     let folder = tokio::task::spawn_blocking(move || write_folder(&root, &data)).await??;
-    mark(house, id, placement, agency, "delivered").await?;
+    mark(house, id, placement, agency, DELIVERED).await?;
     tracing::info!(account = %id, %placement, "placement written");
     Ok(folder)
 }
@@ -160,13 +164,45 @@ pub async fn deliver_released(house: &House) -> Result<()> {
                 ("with_agency", None) => {
                     deliver(house, &account, &placement).await?;
                 }
-                ("recalled_placement", Some("delivered")) => {
+                ("with_agency", Some(state)) if state != told_of(&row.detail) => {
+                    update(house, &account, &placement, &told_of(&row.detail)).await?;
+                }
+                ("recalled_placement", Some(state)) if state.starts_with(DELIVERED) => {
                     recall(house, &account, &placement).await?;
                 }
                 _ => {}
             }
         }
     }
+    Ok(())
+}
+
+/// The state of a placement whose folder was written, with what the agency was told since.
+fn told_of(detail: &str) -> String {
+    match detail.split_once("; ") {
+        Some((_, moved)) => format!("{DELIVERED}; {moved}"),
+        None => DELIVERED.to_owned(),
+    }
+}
+
+/// Tells the agency what is open by now of a placement that it has.
+async fn update(house: &House, id: &AccountId, placement: &PlacementId, told: &str) -> Result<()> {
+    let mut account = Account::default();
+    let mut last = None;
+    for event in house.engine.store().stream(id.clone(), 0).await? {
+        account.apply_event(&serde_json::from_str(&event.payload)?);
+        last = Some((event.version, event.recorded_at));
+    }
+    let (version, at) = last.context("no such account")?;
+    let entry = account.placements.get(placement).context("no such placement")?;
+    if entry.state != PlacementState::Released {
+        return Ok(()); // it was called back meanwhile
+    }
+    let update = Update::new(id, placement, entry, &account, at);
+    let root = root(house, &entry.agency, &id.creditor)?;
+    tokio::task::spawn_blocking(move || write_update(&root, &update, version)).await??;
+    mark(house, id, placement, entry.agency.to_string(), told).await?;
+    tracing::info!(account = %id, %placement, "the agency is told what is open by now");
     Ok(())
 }
 

@@ -490,6 +490,42 @@ pub struct DocumentEntry {
     pub url: String,
 }
 
+/// What is open of a placement by the creditor's books, where that is no more what went out: money
+/// came to the creditor or went back, or a credit note was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Update {
+    /// Form of the file: `kulanz.placement.v1`.
+    pub format: &'static str,
+    /// Which placement.
+    #[schemars(with = "Id")]
+    pub placement: PlacementId,
+    /// The agency that has it.
+    #[schemars(with = "Id")]
+    pub agency: AgencyId,
+    /// Who is owed.
+    #[schemars(with = "Id")]
+    pub creditor: CreditorId,
+    /// The later of two counts.
+    pub at: Timestamp,
+    /// All of its claims, also those of which nothing is open any more.
+    pub claims: Vec<OpenClaim>,
+}
+
+/// What is open of a claim; interest runs on its principal as the placement says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OpenClaim {
+    /// Claim.
+    #[schemars(with = "Id")]
+    pub invoice: InvoiceId,
+    /// Currency of the amounts.
+    #[schemars(with = "Code")]
+    pub currency: Currency,
+    /// Principal.
+    pub open_principal: Amount,
+    /// Fees.
+    pub open_fees: Amount,
+}
+
 /// A placement has to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recall {

@@ -10,17 +10,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kulanz_domain::ids::CreditorId;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{
     csv,
-    document::{DocumentEntry, FileEntry, Manifest, PlacementData, Recall},
+    document::{DocumentEntry, FileEntry, Manifest, PlacementData, Recall, Update},
 };
 
 const DOCUMENTS: &str = "documents";
 const RECALLS: &str = "recalls";
+const UPDATES: &str = "updates";
 const LOCK: &str = ".lock";
 
 /// Why a placement or recall is not in its place.
@@ -82,19 +84,36 @@ pub fn write_folder(root: &Path, data: &PlacementData) -> Result<PathBuf, WriteE
 /// placement stands: a later one with the same reason and moment finds its work done, any other
 /// is refused.
 pub fn write_recall(root: &Path, recall: &Recall) -> Result<PathBuf, WriteError> {
-    let bytes = json(recall)?;
-    let creditor = root.join(recall.creditor.as_str());
+    write_word(root, &recall.creditor, RECALLS, recall.placement.as_str(), recall)
+}
+
+/// Writes `<root>/<creditor>/updates/<placement>-<number>.json` and gives its path. Numbers of one
+/// placement rise; a second call with the same number and data finds its work done.
+pub fn write_update(root: &Path, update: &Update, number: u64) -> Result<PathBuf, WriteError> {
+    let name = format!("{}-{number}", update.placement);
+    write_word(root, &update.creditor, UPDATES, &name, update)
+}
+
+fn write_word(
+    root: &Path,
+    creditor: &CreditorId,
+    folder: &str,
+    name: &str,
+    word: &impl Serialize,
+) -> Result<PathBuf, WriteError> {
+    let bytes = json(word)?;
+    let creditor = root.join(creditor.as_str());
     let _lock = enter(root, &creditor)?;
-    let folder = creditor.join(RECALLS);
+    let folder = creditor.join(folder);
     ensure_folder(&folder)?;
-    let file = folder.join(format!("{}.json", recall.placement));
+    let file = folder.join(format!("{name}.json"));
     match fs::read(&file) {
         Ok(present) if present == bytes => return Ok(file),
         Ok(_) => return Err(differs(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(at(&file)(error)),
     }
-    let fresh = folder.join(format!(".{}.partial", recall.placement));
+    let fresh = folder.join(format!(".{name}.partial"));
     clear(&fresh)?;
     write_file(&fresh, &bytes)?;
     fs::rename(&fresh, &file).map_err(at(&file))?;

@@ -4,14 +4,15 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-use super::document::{Manifest, PlacementData, Recall};
+use super::document::{Manifest, PlacementData, Recall, Update};
 
 /// Name of each file under `schemas/` with its schema.
-pub fn all() -> [(&'static str, Value); 3] {
+pub fn all() -> [(&'static str, Value); 4] {
     [
         ("placement-claims.schema.json", made::<PlacementData>("placement-claims")),
         ("placement-manifest.schema.json", made::<Manifest>("placement-manifest")),
         ("placement-recall.schema.json", made::<Recall>("placement-recall")),
+        ("placement-update.schema.json", made::<Update>("placement-update")),
     ]
 }
 

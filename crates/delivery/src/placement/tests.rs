@@ -220,9 +220,11 @@ fn what_is_written_fits_its_schema() {
     let story = Story::full();
     let read = read(&story.build().unwrap());
     let recall = serde_json::to_value(story.recall()).unwrap();
-    let [(_, claims), (_, manifest), (_, recalled)] = schema::all();
-    for (schema, file) in [(claims, &read.claims), (manifest, &read.manifest), (recalled, &recall)]
-    {
+    let placed = &story.account.placements[&story.placement];
+    let update = Update::new(&story.id, &story.placement, placed, &story.account, story.at);
+    let update = serde_json::to_value(update).unwrap();
+    let files = [&read.claims, &read.manifest, &recall, &update];
+    for ((_, schema), file) in schema::all().into_iter().zip(files) {
         let validator = jsonschema::draft202012::new(&schema).unwrap();
         let faults: Vec<String> =
             validator.iter_errors(file).map(|e| format!("{}: {e}", e.instance_path())).collect();

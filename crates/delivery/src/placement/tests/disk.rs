@@ -119,3 +119,30 @@ fn a_recall_is_a_file_of_its_own_and_stands() {
     let other = Recall { reason: words::RecallReason::Disputed, ..recall };
     assert!(matches!(write_recall(root.path(), &other), Err(WriteError::Differs { .. })));
 }
+
+#[test]
+fn what_is_open_by_now_is_told_in_files_of_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let mut story = Story::full();
+    let update = |story: &Story| {
+        let placed = &story.account.placements[&story.placement];
+        Update::new(&story.id, &story.placement, placed, &story.account, story.at)
+    };
+    let out = story.build().unwrap();
+    let (principal, fees) = (out.claims[0].open_principal, out.claims[0].open_fees);
+    let same = update(&story);
+    assert_eq!((same.claims[0].open_principal, same.claims[0].open_fees), (principal, fees));
+    story.payment("Z-3", "2026-04-01", "10.00");
+    let file = write_update(root.path(), &update(&story), 41).unwrap();
+    assert_eq!(file, root.path().join("lindenmoor/updates/P-1-41.json"));
+    let read: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(read["claims"][0]["invoice"], "R-1");
+    let open = |word: &str| read["claims"][0][word].as_str().unwrap().parse::<Decimal>().unwrap();
+    assert_eq!(open("open_principal") + open("open_fees"), "62.40".parse().unwrap());
+    assert_eq!(write_update(root.path(), &update(&story), 41).unwrap(), file);
+    story.payment("Z-4", "2026-04-02", "1.00");
+    let other = write_update(root.path(), &update(&story), 41);
+    assert!(matches!(other, Err(WriteError::Differs { .. })));
+    write_update(root.path(), &update(&story), 42).unwrap();
+    assert_eq!(names(&root.path().join("lindenmoor/updates")), ["P-1-41.json", "P-1-42.json"]);
+}
