@@ -165,9 +165,9 @@ pub struct Payment {
     pub assigned: Option<Stamp>,
     /// Belongs to another account since.
     pub assigned_to: Option<AccountId>,
-    /// Accounts that it was assigned to before that, in the order in which they had it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub assigned_before: Vec<AccountId>,
+    /// All accounts that it was ever assigned to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub assigned_ever: BTreeSet<AccountId>,
     /// Claim that a person assigned it to.
     pub assigned_claim: Option<InvoiceId>,
     /// How it is used, by the latest allocation event.

@@ -40,7 +40,7 @@ pub(crate) fn hearers(account: &Account, fact: &Fact, stamp: &Stamp) -> Vec<Acco
         if entry.assigned.as_ref() != Some(stamp) {
             return Vec::new(); // a later word counts
         }
-        hearers.extend(entry.assigned_before.iter().filter(|one| *one != to).cloned());
+        hearers.extend(entry.assigned_ever.iter().filter(|one| *one != to).cloned());
     }
     hearers
 }

@@ -30,13 +30,13 @@ use std::{
 use cqrs_es::{AggregateError, CqrsFramework};
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use kulanz_domain::{Account, Command, fact::Fact, ids::AccountId};
+use kulanz_domain::{Account, Command, ids::AccountId};
 use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{Span, error, info};
 
 use crate::{
-    Done, ExecuteError, Fault, Incoming, Receipt, RuleBook, assigned,
+    Done, ExecuteError, Fault, Incoming, Receipt, RuleBook,
     clock::Clock,
     desk::{Closed, Desk, sortable, stamp_of},
     making::{self, Making},
@@ -48,6 +48,7 @@ use job::{Found, Item, Job, Lost};
 use touched::Touched;
 
 mod deciding;
+mod forward;
 mod job;
 mod memory;
 #[cfg(test)]
@@ -426,57 +427,6 @@ impl Ledger {
         keys.insert(item.key.clone(), item.account.clone());
         dirty.insert(&item.account, item.trace);
         self.forward(item, now, keys, dirty).await.unwrap_or(Receipt::Accepted)
-    }
-
-    /// Tells the accounts that a payment belongs to, or did, of the fact about it, in the same
-    /// transaction, unless they know; `None`: that went well, or there is nothing to tell.
-    async fn forward(
-        &self,
-        item: &Incoming,
-        now: Timestamp,
-        keys: &mut Keys,
-        dirty: &mut Touched,
-    ) -> Option<Receipt> {
-        assigned::payment_of(&item.fact)?;
-        let hearers = {
-            let desk = self.desk.lock();
-            assigned::hearers(desk.account(&item.account)?, &item.fact, &item.stamp)
-        };
-        let source = format!("kulanz:assigned/{}", item.account);
-        for to in hearers {
-            let id = format!("{}#{}>{to}", item.key.source, item.key.id);
-            let key = InboxKey { source: source.clone(), id: id.clone() };
-            match self.known(&key, &to, keys, dirty).await {
-                Ok(false) => {}
-                Ok(true) => continue,
-                Err(fault) => return Some(Receipt::Faulted(fault.to_string())),
-            }
-            if !self.desk.lock().is_hot(&to)
-                && let Err(fault) = self.warm(vec![to.clone()]).await
-            {
-                return Some(Receipt::Faulted(fault.to_string()));
-            }
-            let facts = {
-                let desk = self.desk.lock();
-                let theirs = assigned::payment_of(&item.fact)
-                    .and_then(|payment| desk.account(&to)?.payments.get(payment));
-                let account = desk.account(&item.account)?;
-                assigned::told(account, &item.fact, &to, theirs.map(|one| &**one))
-            };
-            for (number, fact) in facts.into_iter().enumerate() {
-                let id = if number == 0 { id.clone() } else { format!("{id}/{number}") };
-                let (stamp, recorded_at, trace) =
-                    (item.stamp.clone(), item.recorded_at, item.trace);
-                let (key, secrets) = (InboxKey { source: source.clone(), id }, Vec::new());
-                let account = to.clone();
-                let copy = Incoming { key, account, stamp, fact, secrets, recorded_at, trace };
-                match Box::pin(self.record(&copy, now, keys, dirty)).await {
-                    Receipt::Accepted | Receipt::Duplicate => {}
-                    other => return Some(other),
-                }
-            }
-        }
-        None
     }
 
     async fn execute(

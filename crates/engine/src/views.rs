@@ -360,8 +360,14 @@ mod tests {
         let hold = HoldId::new("page-7").unwrap();
         let (on, until) = ("2026-03-01".parse().unwrap(), "2026-03-31".parse().ok());
         let owner = HARDSHIP.to_owned();
-        let placed =
-            AccountEvent::HoldPlaced { hold: hold.clone(), invoice: None, owner, until, on, at: None };
+        let placed = AccountEvent::HoldPlaced {
+            hold: hold.clone(),
+            invoice: None,
+            owner,
+            until,
+            on,
+            at: None,
+        };
         account.apply_event(&placed);
         let row = |account: &Account| all(&id(), account).work.remove(0);
         assert_eq!(row(&account).list, "hardship");

@@ -277,11 +277,11 @@ impl Account {
             }
             E::PaymentAssigned { payment, stamp, to, invoice } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
+                let known = entry.assigned_to.clone(); // a snapshot of before may lack it
+                entry.assigned_ever.extend(known.into_iter().chain(to.clone()));
                 if entry.assigned.as_ref().is_none_or(|latest| latest < stamp) {
                     entry.assigned = Some(stamp.clone());
-                    let before = std::mem::replace(&mut entry.assigned_to, to.clone());
-                    let before = before.filter(|one| !entry.assigned_before.contains(one));
-                    entry.assigned_before.extend(before);
+                    entry.assigned_to = to.clone();
                     entry.assigned_claim = invoice.clone();
                 }
             }

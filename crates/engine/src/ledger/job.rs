@@ -274,8 +274,14 @@ fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
 
 /// Whether a fact of any account may concern the one that a payment was assigned to.
 const fn moves_elsewhere(fact: &Fact) -> bool {
-    use Fact::{PaymentAssigned, PaymentRefunded, PaymentReturned};
-    matches!(fact, PaymentAssigned { .. } | PaymentReturned { .. } | PaymentRefunded { .. })
+    use Fact::{PaymentAssigned, PaymentReceived, PaymentRefunded, PaymentReturned};
+    matches!(
+        fact,
+        PaymentReceived { .. }
+            | PaymentAssigned { .. }
+            | PaymentReturned { .. }
+            | PaymentRefunded { .. }
+    )
 }
 
 #[cfg(test)]
