@@ -88,6 +88,7 @@ passed_on! {
     fn put_token(token: TokenRow) -> ();
     fn token(token_hash: [u8; 32]) -> Option<TokenRow>;
     fn tokens() -> Vec<TokenRow>;
+    fn request(request: [u8; 32], expired: Timestamp) -> Option<RequestRow>;
     fn begin_request(request: RequestRow, expired: Timestamp) -> Option<RequestRow>;
     fn end_request(request: [u8; 32], answer: Option<Vec<u8>>) -> ();
     fn register_policy(policy: PolicyRow) -> PolicyRow;

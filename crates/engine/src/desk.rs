@@ -80,6 +80,7 @@ struct Open {
     expected_version: u64,
     events: Vec<NewEvent>,
     inbox: Vec<InboxKey>,
+    requests: Vec<RequestRow>,
     secrets: Vec<Secret>,
     forgets: Vec<String>,
     outbox: Vec<OutboxChange>,
@@ -270,6 +271,7 @@ impl Inner {
                 expected_version: hot.version,
                 events: Vec::new(),
                 inbox: Vec::new(),
+                requests: Vec::new(),
                 secrets: Vec::new(),
                 forgets: Vec::new(),
                 outbox: Vec::new(),
@@ -322,6 +324,17 @@ impl Inner {
         Ok(())
     }
 
+    /// Requests of an account that the batch answers.
+    pub(crate) fn requests(&self, id: &AccountId) -> &[RequestRow] {
+        self.batch.get(id).map_or(&[], |open| &open.requests)
+    }
+
+    /// Keeps a request, answered, with what the batch does to the account.
+    pub(crate) fn keep_request(&mut self, id: &AccountId, row: RequestRow) -> Result<(), Fault> {
+        self.open(id)?.0.requests.push(row);
+        Ok(())
+    }
+
     /// Seals `plain` into the account's vault; nothing for an erased account.
     pub(crate) fn seal(
         &mut self,
@@ -340,7 +353,7 @@ impl Inner {
 
     /// All of `extra` but what is to be sealed.
     pub(crate) fn add(&mut self, id: &AccountId, extra: Extra) -> Result<(), Fault> {
-        let Extra { secrets: _, forgets, outbox, held, paylinks } = extra;
+        let Extra { request: _, secrets: _, forgets, outbox, held, paylinks } = extra;
         if outbox.is_empty() && paylinks.is_empty() && held.is_empty() && forgets.is_empty() {
             return Ok(());
         }
@@ -429,6 +442,7 @@ fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Du
         snapshot,
         wake: open.wake,
         inbox: open.inbox,
+        requests: open.requests,
         key: open.key,
         secrets: open.secrets,
         forgets: open.forgets,

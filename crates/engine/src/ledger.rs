@@ -36,7 +36,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{Span, error, info};
 
 use crate::{
-    Done, ExecuteError, Fault, Incoming, Receipt, RuleBook,
+    Done, ExecuteError, Fault, Incoming, Receipt, Request, RuleBook,
     clock::Clock,
     desk::{Closed, Desk, sortable, stamp_of},
     making::{self, Making},
@@ -78,6 +78,8 @@ pub struct Extra {
     pub held: Vec<Held>,
     /// New paylinks.
     pub paylinks: Vec<Paylink>,
+    /// The key that the command came with; nothing of it takes effect where that is known.
+    pub request: Option<Arc<Request>>,
 }
 
 pub(crate) struct Ledger {
@@ -439,22 +441,35 @@ impl Ledger {
         dirty: &mut Touched,
     ) -> Result<Done, ExecuteError> {
         let mut kinds = Vec::new();
+        if let Some(request) = &extra.request {
+            self.desk.lock().is_first(account, request)?;
+        }
         if let Some(command) = command {
             kinds = self.run_command(account, command, cause, now).await?;
         }
-        if let Err(fault) = self.put_beside(account, extra, now) {
+        let done = Done { kinds };
+        if let Err(fault) = self.put_beside(account, extra, &done, now) {
             self.desk.lock().spoil(account);
             return Err(fault.into());
         }
-        if !kinds.is_empty() {
+        if !done.kinds.is_empty() {
             dirty.accounts.insert(account.clone());
         }
-        Ok(Done { kinds })
+        Ok(done)
     }
 
     /// Adds what is written beside a command's events.
-    fn put_beside(&self, account: &AccountId, extra: Extra, now: Timestamp) -> Result<(), Fault> {
+    fn put_beside(
+        &self,
+        account: &AccountId,
+        extra: Extra,
+        done: &Done,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         let mut desk = self.desk.lock();
+        if let Some(request) = &extra.request {
+            desk.answer(account, request, done)?;
+        }
         let stamp = stamp_of(now);
         for (slot, plain) in &extra.secrets {
             desk.seal(account, slot, stamp.clone(), plain)?;

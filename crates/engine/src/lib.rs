@@ -36,6 +36,7 @@ pub mod making;
 mod measures;
 pub mod plan;
 pub mod rebuild;
+mod request;
 mod room;
 mod rules;
 mod serving;
@@ -50,6 +51,7 @@ pub use kulanz_store as store;
 pub use ledger::Extra;
 pub use ledgers::HandedOver;
 pub use look::Looked;
+pub use request::Request;
 pub use rules::SharedRules;
 pub use views::UNMATCHED;
 
@@ -96,6 +98,9 @@ pub enum Fault {
     /// Another instance works on the message by now.
     #[error("another instance works on this message by now")]
     Overtaken,
+    /// The command's key came with another one, whose answer is kept.
+    #[error("another command came with the same key")]
+    Answered,
     /// What the store has of the account is no account.
     #[error("account {0} cannot be read; the log says why")]
     NotLoaded(AccountId),
@@ -125,6 +130,7 @@ impl Fault {
             Self::Conflict => Self::Conflict,
             Self::Lost => Self::Lost,
             Self::Overtaken => Self::Overtaken,
+            Self::Answered => Self::Answered,
             Self::NotLoaded(account) => Self::NotLoaded(account.clone()),
             Self::Panicked => Self::Panicked,
             Self::Vault(error) => Self::Vault(Arc::clone(error)),

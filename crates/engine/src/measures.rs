@@ -18,6 +18,7 @@ pub(crate) fn batch(appends: usize, took: Duration, outcomes: Option<&[Outcome]>
     ended("conflict", of(|outcome| matches!(outcome, Outcome::Conflict)));
     ended("recorded_before", of(|outcome| matches!(outcome, Outcome::AlreadyRecorded(_))));
     ended("overtaken", of(|outcome| matches!(outcome, Outcome::NotHeld(_))));
+    ended("answered_before", of(|outcome| matches!(outcome, Outcome::AlreadyAnswered(_))));
 }
 
 fn ended(outcome: &'static str, appends: usize) {

@@ -279,9 +279,17 @@ pub trait Store: Send + Sync + 'static {
     /// All tokens' rows.
     async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
 
-    /// Keeps a command that begins, unless it had begun after `expired`: then it is left alone and
-    /// the row of the first one is the answer. Older rows are forgotten. Of several at the same
-    /// time one gets `None`.
+    /// What is kept of a command that came with an idempotency key and began after `expired`; older
+    /// rows are forgotten. One that is a single append is kept by that, with its answer.
+    async fn request(
+        &self,
+        request: [u8; 32],
+        expired: Timestamp,
+    ) -> Result<Option<RequestRow>, StoreError>;
+
+    /// Keeps a command that begins, or one that came to nothing with its answer, unless it had begun
+    /// after `expired`: then it is left alone and the row of the first one is the answer. Older
+    /// rows are forgotten. Of several at the same time one gets `None`.
     async fn begin_request(
         &self,
         request: RequestRow,

@@ -296,6 +296,8 @@ pub struct Append {
     pub wake: Wake,
     /// Inbound events that take effect with this.
     pub inbox: Vec<InboxKey>,
+    /// Commands with an idempotency key that take effect with this, and their answers.
+    pub requests: Vec<RequestRow>,
     /// Key of the account.
     pub key: KeyChange,
     /// Sealed personal data.
@@ -325,6 +327,8 @@ pub enum Outcome {
     Conflict,
     /// One of its inbox keys had been recorded before.
     AlreadyRecorded(InboxKey),
+    /// One of its requests had begun or was answered before.
+    AlreadyAnswered([u8; 32]),
     /// The attempt at this message is another's by now, or at its end.
     NotHeld(NoticeId),
 }

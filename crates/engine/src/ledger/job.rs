@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
+    sync::Arc,
 };
 
 use kulanz_domain::{
@@ -15,7 +16,9 @@ use kulanz_store::{InboxKey, Outcome};
 use tokio::sync::oneshot;
 
 use super::Extra;
-use crate::{Done, ExecuteError, Fault, Incoming, Receipt, UNMATCHED, trace::TraceContext};
+use crate::{
+    Done, ExecuteError, Fault, Incoming, Receipt, Request, UNMATCHED, trace::TraceContext,
+};
 
 /// How often work is decided anew because another instance was faster: each time that one got on.
 const ATTEMPTS: u32 = 20;
@@ -81,6 +84,8 @@ pub(super) struct Lost {
     pub(super) keys: HashSet<InboxKey>,
     /// Attempts at messages that are another's by now: who made them is not to try again.
     not_held: HashSet<NoticeId>,
+    /// Keys of commands that came with others: those are not to be done again.
+    answered: Vec<[u8; 32]>,
 }
 
 impl Lost {
@@ -96,6 +101,7 @@ impl Lost {
                 Outcome::Committed { .. } => continue,
                 Outcome::Conflict | Outcome::AlreadyRecorded(_) => {}
                 Outcome::NotHeld(notice) => drop(lost.not_held.insert(notice)),
+                Outcome::AlreadyAnswered(request) => lost.answered.push(request),
             }
             lost.accounts.insert(account);
         }
@@ -154,15 +160,19 @@ impl Job {
                 }
             }
             (Work::Execute { account, extra, .. }, found) if lost.accounts.contains(account) => {
-                if let Found::Execute(Err(ExecuteError::Failed(_))) = found {
+                if let Found::Execute(Err(ExecuteError::Failed(fault))) = found
+                    && !matches!(fault, Fault::Answered)
+                {
                     // It was not done, and its caller hears why.
                     return;
                 }
                 let overtaken = extra.held.iter().any(|held| lost.not_held.contains(&held.notice));
-                let fault = match (overtaken, lost.broken.contains(account)) {
-                    (true, _) => Some(Fault::Overtaken),
-                    (false, true) => Some(Fault::Panicked),
-                    (false, false) => None,
+                let known = |request: &Arc<Request>| lost.answered.contains(&request.request);
+                let fault = match extra.request.as_ref().is_some_and(known) {
+                    _ if overtaken => Some(Fault::Overtaken),
+                    true => Some(Fault::Answered),
+                    false if lost.broken.contains(account) => Some(Fault::Panicked),
+                    false => None,
                 };
                 *found = fault.map_or(Found::Todo, |fault| Found::Execute(Err(fault.into())));
             }

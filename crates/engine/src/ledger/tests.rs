@@ -126,6 +126,7 @@ fn damaged(debtor: &str) -> Append {
         snapshot: None,
         wake: Wake::At(now()),
         inbox: Vec::new(),
+        requests: Vec::new(),
         key: KeyChange::Keep,
         secrets: Vec::new(),
         forgets: Vec::new(),

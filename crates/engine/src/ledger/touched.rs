@@ -126,6 +126,7 @@ pub(super) fn ended(spans: Vec<(usize, Span)>, outcomes: Option<&[Outcome]>) {
             Some(Outcome::Conflict) => "conflict",
             Some(Outcome::AlreadyRecorded(_)) => "recorded_before",
             Some(Outcome::NotHeld(_)) => "overtaken",
+            Some(Outcome::AlreadyAnswered(_)) => "answered_before",
             None => "failed",
         };
         span.record("outcome", outcome);

@@ -77,6 +77,10 @@ macro_rules! contract_tests {
             a_request_begins_once_and_keeps_its_answer
             a_request_that_is_forgotten_or_expired_begins_anew
             of_concurrent_requests_with_one_key_one_begins
+            a_request_and_what_it_asks_for_are_kept_together_or_not_at_all
+            of_appends_with_one_request_the_first_takes_effect_and_no_other_is_touched
+            a_request_that_began_or_was_refused_takes_no_effect_beside_that
+            of_concurrent_commits_with_one_request_one_takes_effect
             the_first_content_of_a_policy_version_stays
             a_placement_is_put_and_moved
             a_checkout_is_put_and_moved

@@ -66,6 +66,7 @@ pub(crate) fn append(id: &str, expected: u64, events: &[&str]) -> Append {
         snapshot: None,
         wake: Wake::Keep,
         inbox: Vec::new(),
+        requests: Vec::new(),
         key: KeyChange::Keep,
         secrets: Vec::new(),
         forgets: Vec::new(),

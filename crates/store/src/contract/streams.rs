@@ -382,7 +382,7 @@ pub async fn of_concurrent_commits_with_one_inbox_key_one_takes_effect(
         match outcomes[0] {
             Outcome::Committed { .. } => won += 1,
             Outcome::AlreadyRecorded(_) => {}
-            Outcome::Conflict | Outcome::NotHeld(_) => panic!("{outcomes:?}"),
+            _ => panic!("{outcomes:?}"),
         }
         assert!(matches!(outcomes[1], Outcome::Committed { .. }), "{outcomes:?}");
     }

@@ -4,12 +4,15 @@
 //! rows are locked, and applies the appends to that in their order. An account that has several
 //! appends in a batch gets one in each round, so that within a round no row is touched twice.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use kulanz_domain::ids::{AccountId, NoticeId};
 
 use crate::{
-    Append, Held, InboxKey, OutboxChange, Outcome, StoreError,
+    Append, Held, OutboxChange, Outcome, RequestRow, StoreError,
     code::{InboxHash, inbox_hash},
 };
 
@@ -25,6 +28,8 @@ pub(super) struct Known {
     pub(super) heads: HashMap<AccountId, (i64, u64)>,
     /// Inbox keys that are taken.
     pub(super) inbox: HashSet<InboxHash>,
+    /// Requests that had begun or were answered before.
+    pub(super) requests: HashSet<[u8; 32]>,
     /// Messages of the batch's attempts that are under way still.
     pub(super) held: HashSet<NoticeId>,
 }
@@ -75,6 +80,10 @@ impl Batch {
         self.appends.iter().flat_map(|(_, keys)| keys).map(|key| &key[..]).collect()
     }
 
+    pub(super) fn requests(&self) -> Vec<&RequestRow> {
+        self.appends.iter().flat_map(|(append, _)| &append.requests).collect()
+    }
+
     /// Attempts that have to be under way still.
     pub(super) fn held(&self) -> Vec<&Held> {
         self.appends.iter().flat_map(|(append, _)| &append.held).collect()
@@ -109,7 +118,7 @@ impl Batch {
     pub(super) fn sort_out(&self, known: &Known) -> Result<Sorted<'_>, StoreError> {
         let mut versions: HashMap<&AccountId, u64> =
             known.heads.iter().map(|(account, (_, version))| (account, *version)).collect();
-        let mut taken = known.inbox.clone();
+        let (mut taken, mut answered) = (known.inbox.clone(), known.requests.clone());
         let mut turns: HashMap<&AccountId, usize> = HashMap::new();
         let mut rules = Rules::default();
         let mut sorted = Sorted { lost: Vec::new(), rounds: Vec::new() };
@@ -123,8 +132,17 @@ impl Batch {
                 sorted.lost.push((place, Outcome::NotHeld(lost.notice.clone())));
                 continue;
             }
-            if let Some(key) = take_all(&mut taken, append, inbox) {
+            if let Some(index) = take_all(&mut taken, inbox) {
+                let key = append.inbox[index].clone();
                 sorted.lost.push((place, Outcome::AlreadyRecorded(key)));
+                continue;
+            }
+            let requests: Vec<_> = append.requests.iter().map(|row| row.request).collect();
+            if let Some(index) = take_all(&mut answered, &requests) {
+                for key in inbox {
+                    taken.remove(key);
+                }
+                sorted.lost.push((place, Outcome::AlreadyAnswered(requests[index])));
                 continue;
             }
             rules.check(append)?;
@@ -144,18 +162,14 @@ impl Batch {
     }
 }
 
-/// Takes all keys of `inbox`, or none and names one that was taken before.
-fn take_all(
-    taken: &mut HashSet<InboxHash>,
-    append: &Append,
-    inbox: &[InboxHash],
-) -> Option<InboxKey> {
-    for (index, key) in inbox.iter().enumerate() {
+/// Takes all of `keys`, or none and tells the place of one that was taken before.
+fn take_all<K: Copy + Eq + Hash>(taken: &mut HashSet<K>, keys: &[K]) -> Option<usize> {
+    for (index, key) in keys.iter().enumerate() {
         if !taken.insert(*key) {
-            for earlier in &inbox[..index] {
+            for earlier in &keys[..index] {
                 taken.remove(earlier);
             }
-            return Some(append.inbox[index].clone());
+            return Some(index);
         }
     }
     None

@@ -39,12 +39,15 @@ impl From<StoreError> for Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        // Two writers met: each account, inbound event and deadlock is worth another try, which
+        // Two writers met: each account, inbound event, request and deadlock is worth another try, which
         // reads what the other one committed.
         let raced = match error.code() {
             Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => true,
             Some(&SqlState::UNIQUE_VIOLATION) => {
-                matches!(constraint(&error), Some("accounts_creditor_debtor_key" | "inbox_pkey"))
+                matches!(
+                    constraint(&error),
+                    Some("accounts_creditor_debtor_key" | "inbox_pkey" | "requests_pkey")
+                )
             }
             _ => false,
         };

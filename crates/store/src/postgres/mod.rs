@@ -415,6 +415,16 @@ impl Store for PostgresStore {
         all(self.pool.read(desk::tokens).await?, decode::token)
     }
 
+    async fn request(
+        &self,
+        request: [u8; 32],
+        expired: Timestamp,
+    ) -> Result<Option<RequestRow>, StoreError> {
+        let mut session = self.writing().await?;
+        session.one(desk::forget_requests(expired)).await?;
+        first(session.one(desk::request(request)).await?, decode::request)
+    }
+
     async fn begin_request(
         &self,
         request: RequestRow,

@@ -12,8 +12,8 @@ use super::{
     views::ViewRows,
 };
 use crate::{
-    KeyChange, NewEvent, OutboxChange, OutboxRow, OutboxState, Secret, StoreError, Wake,
-    code::state_name,
+    KeyChange, NewEvent, OutboxChange, OutboxRow, OutboxState, RequestRow, Secret, StoreError,
+    Wake, code::state_name,
 };
 
 const NEW_HEADS: &str = "INSERT INTO accounts (creditor, debtor, partition, version, wake_at)
@@ -47,6 +47,9 @@ const PUT_SNAPSHOTS: &str = "INSERT INTO snapshots (account, version, state)
     ON CONFLICT (account) DO UPDATE SET version = excluded.version, state = excluded.state";
 
 const REMEMBER: &str = "INSERT INTO inbox (key) SELECT * FROM unnest($1::bytea[])";
+
+const ANSWER: &str = "INSERT INTO requests (request, fingerprint, begun_at, answer)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::timestamptz[], $4::bytea[])";
 
 const CREATE_KEYS: &str = "INSERT INTO keys (account, wrapped, destroyed)
     SELECT account, wrapped, false FROM unnest($1::bigint[], $2::bytea[]) AS new(account, wrapped)
@@ -134,6 +137,18 @@ pub(super) fn remember(mut keys: Vec<&[u8]>) -> Step<'_> {
     step!(REMEMBER, keys)
 }
 
+/// Keeps requests with their answers, in an order that is everybody's.
+pub(super) fn answer(mut requests: Vec<&RequestRow>) -> Step<'_> {
+    requests.sort_unstable_by_key(|row| row.request);
+    step!(
+        ANSWER,
+        requests.iter().map(|row| &row.request[..]).collect::<Vec<_>>(),
+        requests.iter().map(|row| &row.fingerprint[..]).collect::<Vec<_>>(),
+        requests.iter().map(|row| moment(row.begun_at)).collect::<Vec<_>>(),
+        requests.iter().map(|row| row.answer.as_deref()).collect::<Vec<_>>(),
+    )
+}
+
 /// Appends of different accounts with what they need of the database.
 pub(super) struct Round<'b> {
     appends: Vec<(&'b Holds<'b>, i64)>,
@@ -161,11 +176,12 @@ impl<'b> Round<'b> {
         let mut steps = Vec::new();
         self.heads(&mut steps);
         self.inbox(&mut steps);
+        self.requests(&mut steps);
         steps.extend(self.steps_after_heads());
         steps
     }
 
-    /// The same without heads and inbox keys.
+    /// The same without heads, inbox keys and requests.
     pub(super) fn steps_after_heads(&self) -> Vec<Checked<'b>> {
         let mut steps = Vec::new();
         self.events(&mut steps);
@@ -243,6 +259,14 @@ impl<'b> Round<'b> {
             self.appends.iter().flat_map(|(holds, _)| holds.inbox).map(|key| &key[..]).collect();
         if !keys.is_empty() {
             steps.push((remember(keys), None));
+        }
+    }
+
+    fn requests(&self, steps: &mut Vec<Checked<'b>>) {
+        let requests: Vec<&RequestRow> =
+            self.appends.iter().flat_map(|(holds, _)| &holds.append.requests).collect();
+        if !requests.is_empty() {
+            steps.push((answer(requests), None));
         }
     }
 

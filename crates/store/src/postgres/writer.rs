@@ -42,6 +42,8 @@ const LOCK_HEADS: &str = "SELECT number, accounts.creditor, accounts.debtor, ver
 
 const TAKEN: &str = "SELECT key FROM inbox WHERE key = ANY($1::bytea[])";
 
+const ANSWERED: &str = "SELECT request FROM requests WHERE request = ANY($1::bytea[])";
+
 /// While this is held, no reader passes the last block that was handed out before it: whatever
 /// this transaction appends comes after that.
 const HOLD_MARK: &str = "SELECT pg_advisory_xact_lock_shared($1 |
@@ -139,6 +141,10 @@ async fn straight(session: &mut Session, batch: &Batch) -> Result<Option<Ready>,
     let (new, moved): (Vec<_>, Vec<_>) = round.iter().partition(|holds| holds.new);
     let mut steps = vec![step!(WHO), rows::move_heads(&moved), rows::new_heads(&new)];
     steps.push(rows::remember(batch.inbox()));
+    let requests = batch.requests();
+    if !requests.is_empty() {
+        steps.push(rows::answer(requests));
+    }
     let wanted = blocks(&sorted);
     if wanted > 0 {
         // Only now: readers wait from here on.
@@ -155,7 +161,7 @@ async fn straight(session: &mut Session, batch: &Batch) -> Result<Option<Ready>,
         }
         add_heads(&mut known, heads)?;
     }
-    let blocks = answers.nth(2).unwrap_or_default();
+    let blocks = answers.next_back().filter(|_| wanted > 0).unwrap_or_default();
     let blocks: Vec<i64> = blocks.iter().map(|row| row.get(0)).collect();
     let (positions, outcomes) = places(&batch.appends, &sorted, &blocks);
     let round = Round::new(round, &known.heads, &positions)?;
@@ -225,6 +231,11 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
     if some_keys {
         steps.push(step!(TAKEN, keys));
     }
+    let requests: Vec<&[u8]> = batch.requests().iter().map(|row| &row.request[..]).collect();
+    let some_requests = !requests.is_empty();
+    if some_requests {
+        steps.push(step!(ANSWERED, requests));
+    }
     if !held.is_empty() {
         steps.push(sending::held(&held));
     }
@@ -232,12 +243,19 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
     let mut known = Known::default();
     add_heads(&mut known, answers.next().unwrap_or_default())?;
     let taken = if some_keys { answers.next() } else { None };
+    let answered = if some_requests { answers.next() } else { None };
     let still_held = answers.next().unwrap_or_default();
     known.held = super::code::all(still_held, |row| row.parsed("notice"))?.into_iter().collect();
     for row in taken.unwrap_or_default() {
         let key: &[u8] = row.get(0);
         let key = key.try_into().map_err(|_| StoreError::Damaged("an inbox key".to_owned()))?;
         known.inbox.insert(key);
+    }
+    for row in answered.unwrap_or_default() {
+        let request: &[u8] = row.get(0);
+        let request =
+            request.try_into().map_err(|_| StoreError::Damaged("a request".to_owned()))?;
+        known.requests.insert(request);
     }
     Ok(known)
 }

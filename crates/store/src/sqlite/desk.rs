@@ -86,15 +86,30 @@ pub(super) fn tokens(connection: &Connection) -> Result<Vec<TokenRow>, StoreErro
 }
 
 /// The one writer does one thing after the other, so that nobody comes between.
-pub(super) fn begin_request(
+pub(super) fn forget_requests(
     connection: &Connection,
-    request: &RequestRow,
     expired: Timestamp,
-) -> Result<Option<RequestRow>, StoreError> {
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("DELETE FROM requests WHERE begun_at <= ?1")?
         .execute([code::moment(expired)])?;
-    let begun = connection
+    Ok(())
+}
+
+pub(super) fn request(
+    connection: &Connection,
+    request: [u8; 32],
+) -> Result<Option<RequestRow>, StoreError> {
+    let statement = "SELECT * FROM requests WHERE request = ?1";
+    first(connection, statement, [request], rows::request)
+}
+
+/// Keeps a request unless it is there; whether it was not.
+pub(super) fn put_request(
+    connection: &Connection,
+    request: &RequestRow,
+) -> Result<bool, StoreError> {
+    let put = connection
         .prepare_cached(
             "INSERT INTO requests (request, fingerprint, begun_at, answer)
              VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
@@ -105,11 +120,19 @@ pub(super) fn begin_request(
             code::moment(request.begun_at),
             request.answer,
         ])?;
-    if begun == 1 {
-        return Ok(None);
+    Ok(put == 1)
+}
+
+pub(super) fn begin_request(
+    connection: &Connection,
+    row: &RequestRow,
+    expired: Timestamp,
+) -> Result<Option<RequestRow>, StoreError> {
+    forget_requests(connection, expired)?;
+    match put_request(connection, row)? {
+        true => Ok(None),
+        false => request(connection, row.request),
     }
-    let statement = "SELECT * FROM requests WHERE request = ?1";
-    first(connection, statement, [request.request], rows::request)
 }
 
 pub(super) fn end_request(

@@ -389,6 +389,18 @@ impl Store for SqliteStore {
         self.read(desk::tokens).await
     }
 
+    async fn request(
+        &self,
+        request: [u8; 32],
+        expired: Timestamp,
+    ) -> Result<Option<RequestRow>, StoreError> {
+        self.write(move |writer| {
+            desk::forget_requests(writer.connection, expired)?;
+            desk::request(writer.connection, request)
+        })
+        .await
+    }
+
     async fn begin_request(
         &self,
         request: RequestRow,

@@ -59,6 +59,7 @@ fn append(id: &str, payload_bytes: usize) -> Append {
         snapshot: None,
         wake: Wake::Keep,
         inbox: Vec::new(),
+        requests: Vec::new(),
         key: KeyChange::Keep,
         secrets: Vec::new(),
         forgets: Vec::new(),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::{
     code::{self, InboxHash},
-    sending, sql,
+    desk, sending, sql,
     views::ViewWriter,
 };
 use crate::{
@@ -143,6 +143,12 @@ impl<'c> Writer<'c> {
         if let Some(seen) = self.remember_all(inbox)? {
             return Ok(Outcome::AlreadyRecorded(append.inbox[seen].clone()));
         }
+        if let Some(seen) = self.answer_all(append)? {
+            for hash in inbox {
+                self.forget.execute([hash])?;
+            }
+            return Ok(Outcome::AlreadyAnswered(seen));
+        }
         let version = before + append.events.len() as i64;
         let new = head.is_none();
         let account = match head {
@@ -196,6 +202,19 @@ impl<'c> Writer<'c> {
                     self.forget.execute([earlier])?;
                 }
                 return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps all requests of an append with their answers, or none and names one that was there.
+    fn answer_all(&mut self, append: &Append) -> Result<Option<[u8; 32]>, StoreError> {
+        for (index, row) in append.requests.iter().enumerate() {
+            if !desk::put_request(self.connection, row)? {
+                for earlier in &append.requests[..index] {
+                    desk::end_request(self.connection, earlier.request, None)?;
+                }
+                return Ok(Some(row.request));
             }
         }
         Ok(None)

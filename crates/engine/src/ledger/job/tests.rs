@@ -61,3 +61,28 @@ fn an_event_that_is_lost_after_what_it_meant_for_another_account_was_is_recorded
     job.strike(&lost(UNMATCHED));
     assert_eq!(item(&job), "to be recorded");
 }
+
+/// An order with a key, done in a batch that lost its account to `lost`.
+fn keyed(debtor: &str, key: u8, lost: &Lost) -> Job {
+    let request = Request::new([key; 32], [0; 32], Timestamp::UNIX_EPOCH, |_| Ok(Vec::new()));
+    let extra = Extra { request: Some(Arc::new(request)), ..Extra::default() };
+    let (reply, _) = oneshot::channel();
+    let (account, cause) = (account(debtor), "person:ada".to_owned());
+    let work =
+        Work::Execute { account, command: None, cause, extra: Box::new(extra), trace: None, reply };
+    let mut job = Job::from(work);
+    job.found = Found::Execute(Ok(Done { kinds: Vec::new() }));
+    job.strike(lost);
+    job
+}
+
+#[test]
+fn what_another_answered_is_not_done_again_and_what_it_took_along_is() {
+    let outcomes = vec![Outcome::AlreadyAnswered([1; 32]), Outcome::Committed { last_position: 1 }];
+    let lost = Lost::of(vec![account("D"), account("E")], outcomes, &HashMap::new());
+    let answered =
+        |job: Job| matches!(job.found, Found::Execute(Err(ExecuteError::Failed(Fault::Answered))));
+    assert!(answered(keyed("D", 1, &lost)));
+    assert!(keyed("D", 2, &lost).is_todo(), "its account was lost");
+    assert!(!keyed("E", 3, &lost).is_todo());
+}
