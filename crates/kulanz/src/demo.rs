@@ -416,7 +416,9 @@ async fn release_one(house: &House) -> Result<()> {
     if let Some((account, row)) = waiting.first() {
         let placement = PlacementId::new(&row.item)?;
         for person in ["Ada", "Ben"] {
-            crate::handoff::release(house, account, &placement, person).await?;
+            let cause = format!("person:{person}");
+            let hand = crate::orders::Hand { engine: &house.engine, cause: &cause, keyed: None };
+            crate::handoff::release(house, &hand, account, &placement, person).await?;
         }
     }
     Ok(())

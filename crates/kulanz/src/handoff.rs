@@ -15,13 +15,14 @@ use kulanz_delivery::placement::{
 use kulanz_domain::{
     Account, AccountEvent, Command, account::PlacementState, event::Suppression, ids::*,
 };
+use kulanz_engine::{Done, Extra};
 use kulanz_store::{PlacementRow, Store};
 use serde_json::json;
 
 use crate::{
     house::House,
     instances,
-    orders::{Outcome, rules, told},
+    orders::{Hand, Outcome, rules},
 };
 
 const MOST: u32 = 100_000;
@@ -40,6 +41,7 @@ const LISTS: [&str; 6] = [
 /// A person agrees to a placement; once enough have, its folder is written.
 pub async fn release(
     house: &House,
+    hand: &Hand<'_>,
     account: &AccountId,
     placement: &PlacementId,
     person: &str,
@@ -55,21 +57,23 @@ pub async fn release(
         now: engine.clock().now(),
         rules: rules(engine, account)?,
     };
-    let cause = format!("person:{person}");
-    let mut outcome = told(engine.execute(account, command, &cause).await)?;
-    let kinds = &outcome.events;
-    if kinds.iter().any(|kind| kind == "PlacementReleased") {
-        match writes(house).await? {
-            true => {
-                let folder = deliver(house, account, placement).await?;
-                outcome.said.push(format!("{placement} is released: {}", folder.display()));
-            }
-            false => outcome.said.push(format!(
-                "{placement} is released; the instance that hands over writes its folder"
-            )),
-        }
-    } else {
-        outcome.said.push(format!("{person} agreed to {placement}; a second person has to"));
+    let released = |done: &Done| done.kinds.contains(&"PlacementReleased");
+    let elsewhere =
+        format!("{placement} is released; the instance that hands over writes its folder");
+    let agreed = format!("{person} agreed to {placement}; a second person has to");
+    let said = move |done: &Done| match released(done) {
+        true => vec![elsewhere.clone()],
+        false => vec![agreed.clone()],
+    };
+    let mut outcome = hand.give(account, command, Extra::default(), said).await?;
+    let is_released = outcome.events.iter().any(|kind| kind == "PlacementReleased");
+    if is_released && writes(house).await? {
+        let folder = deliver(house, account, placement).await.with_context(|| {
+            format!(
+                "{placement} is released; its folder is not written yet, which a server tries again"
+            )
+        })?;
+        outcome.said = vec![format!("{placement} is released: {}", folder.display())];
     }
     Ok(outcome)
 }

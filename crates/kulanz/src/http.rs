@@ -5,7 +5,7 @@ mod accounts;
 mod asked;
 pub mod caller;
 mod events;
-mod idempotency;
+pub mod idempotency;
 mod notices;
 #[cfg(test)]
 mod openapi;

@@ -13,12 +13,12 @@ use kulanz_domain::{
     overrides::{Override, OverrideTerms},
     policy::Rules,
 };
-use kulanz_engine::{Engine, ExecuteError, Extra, making, store::OutboxState};
+use kulanz_engine::{Done, Engine, ExecuteError, Extra, making, store::OutboxState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::http::schema;
+use crate::http::{idempotency::Keyed, schema};
 
 mod sense;
 
@@ -207,6 +207,30 @@ impl Order {
         }
     }
 
+    /// Whether all that it does is one append to one account. Then a key that it came with, and
+    /// what is answered, are part of that append.
+    pub const fn is_one_append(&self) -> bool {
+        match self {
+            Self::Hold { .. }
+            | Self::Release { .. }
+            | Self::GiveUp { .. }
+            | Self::Promise { .. }
+            | Self::Plan { .. }
+            | Self::SetOverride { .. }
+            | Self::LiftOverride { .. }
+            | Self::Erase { .. }
+            | Self::ReleasePlacement { .. }
+            | Self::NoticeWasSent { .. }
+            | Self::NoticeWasNotSent { .. } => true,
+            Self::ReleaseBrake { .. }
+            | Self::DiscardBraked { .. }
+            | Self::RetryDeadLetters { .. }
+            | Self::DiscardDeadLetters { .. }
+            | Self::RetryWebhook { .. }
+            | Self::PutInForce(_) => false,
+        }
+    }
+
     /// The creditor whose account it concerns; `None`: all of them.
     pub fn creditor(&self) -> Option<&CreditorId> {
         match self {
@@ -232,11 +256,18 @@ impl Order {
     }
 }
 
-/// Executes an order of `person`. A refusal is an error that says why.
-pub async fn execute(house: &crate::house::House, order: Order, person: &str) -> Result<Outcome> {
+/// Executes an order of `person`, with the key that it came with where it is one append. A refusal is
+/// an error that says why.
+pub async fn execute(
+    house: &crate::house::House,
+    order: Order,
+    person: &str,
+    keyed: Option<&Keyed>,
+) -> Result<Outcome> {
     let engine = &house.engine;
     let now = engine.clock().now();
     let cause = format!("person:{person}");
+    let hand = Hand { engine, cause: &cause, keyed };
     let stamp = |what: &str| Stamp { at: now, id: format!("{cause}#{what}") };
     let fresh = short_id()?;
     match order {
@@ -258,10 +289,8 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             let owner = owner(person);
             let fact = Fact::HoldPlaced { hold: hold.clone(), invoice, owner, until };
             let secrets = vec![(format!("hold/{hold}"), serde_json::json!({ "reason": reason }))];
-            let mut outcome =
-                record(engine, &account, fact, stamp(hold.as_str()), &cause, secrets).await?;
-            outcome.said.push(format!("{of}{account} is on hold; hold {hold}"));
-            Ok(outcome)
+            let said = format!("{of}{account} is on hold; hold {hold}");
+            hand.record(&account, fact, stamp(hold.as_str()), secrets, said).await
         }
         Order::Release { account, hold: Some(hold), claim: None } => {
             let loaded = engine.load(&account).await?.context("no such account")?;
@@ -271,15 +300,13 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
                 bail!("no hold {hold} on {account}; there are: {}", known.join(", "));
             }
             let fact = Fact::HoldReleased { hold: hold.clone() };
-            let mut outcome =
-                record(engine, &account, fact, stamp(hold.as_str()), &cause, Vec::new()).await?;
-            outcome.said.push(format!("hold {hold} is over"));
-            Ok(outcome)
+            let said = format!("hold {hold} is over");
+            hand.record(&account, fact, stamp(hold.as_str()), Vec::new(), said).await
         }
         Order::Release { account, hold: None, claim: Some(invoice) } => {
             let command = Command::Admit { invoice: invoice.clone(), by: person.to_owned() };
             let said = format!("claim {invoice} enters the ladder");
-            run(engine, &account, command, &cause, said).await
+            hand.run(&account, command, said).await
         }
         Order::Release { .. } => bail!("name either a hold or, with --claim, an old claim"),
         Order::GiveUp { account, invoice, amount, part, reason, write_off } => {
@@ -301,24 +328,21 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
                 false => Fact::Waived { invoice, on, amount, part },
             };
             let secrets = vec![(slot, serde_json::json!({ "reason": reason }))];
-            let mut outcome =
-                record(engine, &account, fact, stamp(&fresh), &cause, secrets).await?;
-            outcome.said.push(said);
-            Ok(outcome)
+            hand.record(&account, fact, stamp(&fresh), secrets, said).await
         }
         Order::Promise { account, until } => {
             let promise = PromiseId::new(&format!("V-{fresh}"))?;
             let rules = rules(engine, &account)?;
             let command = Command::Promise { promise, until, now, rules, by_person: true };
             let said = format!("reminders rest until {until} and its grace");
-            run(engine, &account, command, &cause, said).await
+            hand.run(&account, command, said).await
         }
         Order::Plan { account, currency, rates } => {
             let plan = PlanId::new(&format!("R-{fresh}"))?;
             let rules = rules(engine, &account)?;
             let said = format!("plan of {} rates agreed", rates.len());
             let command = Command::AgreePlan { plan, currency, rates, now, rules, by_person: true };
-            run(engine, &account, command, &cause, said).await
+            hand.run(&account, command, said).await
         }
         Order::SetOverride { account, invoice, terms, until, reason } => {
             let id = OverrideId::new(&format!("O-{fresh}"))?;
@@ -331,31 +355,27 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             let slot = crate::overrides::slot(&set.id);
             let secret = (slot, serde_json::to_vec(&serde_json::json!({ "reason": reason }))?);
             let extra = Extra { secrets: vec![secret], ..Extra::default() };
-            known(engine, &account).await?;
             let command = Command::SetOverride { set, rules };
-            let mut outcome =
-                told(engine.execute_with(&account, Some(command), &cause, extra).await)?;
-            outcome.said.push(said);
-            Ok(outcome)
+            hand.give(&account, command, extra, move |_| vec![said.clone()]).await
         }
         Order::LiftOverride { account, id } => {
             let rules = rules(engine, &account)?;
             let said = format!("override {id} is lifted");
             let command = Command::LiftOverride { id, by: person.to_owned(), now, rules };
-            run(engine, &account, command, &cause, said).await
+            hand.run(&account, command, said).await
         }
         Order::Erase { account } => {
             crate::erasures::note(house, &account)?;
             let said = format!("the key of {account} is destroyed; nobody can be told from it");
-            run(engine, &account, Command::Erase { at: now }, &cause, said).await
+            hand.run(&account, Command::Erase { at: now }, said).await
         }
         Order::ReleasePlacement { account, placement } => {
-            crate::handoff::release(house, &account, &placement, person).await
+            crate::handoff::release(house, &hand, &account, &placement, person).await
         }
         Order::NoticeWasSent { account, notice } => {
             let rules = rules(engine, &account)?;
             let command = Command::ConfirmSent { notice: notice.clone(), at: now, rules };
-            run(engine, &account, command, &cause, format!("{notice} counts as sent")).await
+            hand.run(&account, command, format!("{notice} counts as sent")).await
         }
         Order::NoticeWasNotSent { account, notice } => {
             let command = Command::Discard { notice: notice.clone(), by: person.to_owned() };
@@ -365,7 +385,7 @@ pub async fn execute(house: &crate::house::House, order: Order, person: &str) ->
             let forgets = if parked { vec![making::slot(&notice)] } else { Vec::new() };
             let (said, extra) =
                 (format!("{notice} counts as not sent"), Extra { forgets, ..Extra::default() });
-            run_with(engine, &account, command, &cause, said, extra).await
+            hand.run_with(&account, command, extra, said).await
         }
         Order::ReleaseBrake { creditor, messages } => {
             crate::brake::release(house, &creditor, messages, person).await
@@ -407,70 +427,82 @@ pub fn rules(engine: &Engine, account: &AccountId) -> Result<Arc<Rules>> {
         .ok_or_else(|| anyhow!("there is no file policies/creditors/{}.yaml", account.creditor))
 }
 
-async fn record(
-    engine: &Engine,
-    account: &AccountId,
-    fact: Fact,
-    stamp: Stamp,
-    cause: &str,
-    secrets: Vec<(String, serde_json::Value)>,
-) -> Result<Outcome> {
-    known(engine, account).await?;
-    let at = engine.clock().now();
-    let rules = rules(engine, account)?;
-    let command = Command::Record { fact, stamp, at, account: account.clone(), rules };
-    let mut plain = Vec::with_capacity(secrets.len());
-    for (slot, value) in secrets {
-        plain.push((slot, serde_json::to_vec(&value)?));
-    }
-    let extra = Extra { secrets: plain, ..Extra::default() };
-    told(engine.execute_with(account, Some(command), cause, extra).await)
+/// Gives a command of an order to its account.
+pub struct Hand<'a> {
+    /// Where the account is.
+    pub engine: &'a Engine,
+    /// Who is behind it.
+    pub cause: &'a str,
+    /// The key that the order came with.
+    pub keyed: Option<&'a Keyed>,
 }
 
-async fn run(
-    engine: &Engine,
-    account: &AccountId,
-    command: Command,
-    cause: &str,
-    said: String,
-) -> Result<Outcome> {
-    run_with(engine, account, command, cause, said, Extra::default()).await
-}
-
-async fn run_with(
-    engine: &Engine,
-    account: &AccountId,
-    command: Command,
-    cause: &str,
-    said: String,
-    extra: Extra,
-) -> Result<Outcome> {
-    known(engine, account).await?;
-    let mut outcome = told(engine.execute_with(account, Some(command), cause, extra).await)?;
-    if outcome.events.is_empty() {
-        outcome.said.push("that was so already: nothing changed".to_owned());
-    } else {
-        outcome.said.push(said);
+impl Hand<'_> {
+    async fn record(
+        &self,
+        account: &AccountId,
+        fact: Fact,
+        stamp: Stamp,
+        secrets: Vec<(String, serde_json::Value)>,
+        said: String,
+    ) -> Result<Outcome> {
+        let at = self.engine.clock().now();
+        let rules = rules(self.engine, account)?;
+        let command = Command::Record { fact, stamp, at, account: account.clone(), rules };
+        let mut plain = Vec::with_capacity(secrets.len());
+        for (slot, value) in secrets {
+            plain.push((slot, serde_json::to_vec(&value)?));
+        }
+        let extra = Extra { secrets: plain, ..Extra::default() };
+        self.give(account, command, extra, move |_| vec![said.clone()]).await
     }
-    Ok(outcome)
+
+    async fn run(&self, account: &AccountId, command: Command, said: String) -> Result<Outcome> {
+        self.run_with(account, command, Extra::default(), said).await
+    }
+
+    async fn run_with(
+        &self,
+        account: &AccountId,
+        command: Command,
+        extra: Extra,
+        said: String,
+    ) -> Result<Outcome> {
+        let said = move |done: &Done| match done.kinds.is_empty() {
+            true => vec!["that was so already: nothing changed".to_owned()],
+            false => vec![said.clone()],
+        };
+        self.give(account, command, extra, said).await
+    }
+
+    /// Executes the command; `said` is answered once it is known what that led to, and travels with
+    /// the key.
+    pub async fn give(
+        &self,
+        account: &AccountId,
+        command: Command,
+        extra: Extra,
+        said: impl Fn(&Done) -> Vec<String> + Clone + Send + Sync + 'static,
+    ) -> Result<Outcome> {
+        known(self.engine, account).await?;
+        let outcome = move |done: &Done| Outcome {
+            said: said(done),
+            events: done.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        };
+        let request = self.keyed.map(|keyed| keyed.travels(outcome.clone()));
+        let extra = Extra { request, ..extra };
+        match self.engine.execute_with(account, Some(command), self.cause, extra).await {
+            Ok(done) => Ok(outcome(&done)),
+            Err(ExecuteError::Refused(refusal)) => Err(anyhow!("refused: {refusal}")),
+            Err(ExecuteError::Failed(fault)) => Err(fault.into()),
+        }
+    }
 }
 
 async fn known(engine: &Engine, account: &AccountId) -> Result<()> {
     match engine.load(account).await? {
         Some(_) => Ok(()),
         None => bail!("nothing is known of {account}"),
-    }
-}
-
-/// The outcome of an executed command.
-pub fn told(done: Result<kulanz_engine::Done, ExecuteError>) -> Result<Outcome> {
-    match done {
-        Ok(done) => Ok(Outcome {
-            said: Vec::new(),
-            events: done.kinds.into_iter().map(str::to_owned).collect(),
-        }),
-        Err(ExecuteError::Refused(refusal)) => Err(anyhow!("refused: {refusal}")),
-        Err(ExecuteError::Failed(fault)) => Err(fault.into()),
     }
 }
 

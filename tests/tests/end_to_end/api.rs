@@ -360,25 +360,26 @@ fn of_many_that_give_one_command_at_once_one_does_it() {
             .collect();
         asked.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    let done = answers.iter().filter(|answer| answer.status == 200).count();
-    assert!(done >= 1);
-    for other in answers.iter().filter(|answer| answer.status != 200) {
-        let problem = other.problem(409);
-        assert_eq!(problem["type"], "urn:kulanz:problem:idempotency_in_flight");
-        assert_eq!(other.header("retry-after"), Some("1"));
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (200, &answers[0].body));
     }
+    let replayed = |answer: &&Answer| answer.header("idempotency-replayed") == Some("true");
+    assert_eq!(answers.iter().filter(replayed).count(), 11);
     assert_eq!(house.kinds("atelier/K-1").iter().filter(|kind| *kind == "HoldPlaced").count(), 1);
 }
 
 #[test]
-fn a_command_whose_server_died_is_of_unknown_outcome_and_not_done_by_itself() {
+fn a_command_of_many_writes_whose_server_died_is_of_unknown_outcome_and_not_done_by_itself() {
     let house = Installation::new();
     let server = house.serve();
-    server.accept(&[invoice("atelier/K-1", "R-1", "10.00", "2036-01-01")]);
-    let hold = json!({ "order": "hold", "account": "atelier/K-1", "reason": "called" });
+    let retry = json!({ "order": "retry_dead_letters" });
     let headers = [JSON, ("Idempotency-Key", "\"one\"")];
-    let give = |server: &Server| server.post("/v1/orders", &headers, hold.to_string().as_bytes());
-    assert_eq!(give(&server).status, 200);
+    let give = |server: &Server| server.post("/v1/orders", &headers, retry.to_string().as_bytes());
+    let first = give(&server);
+    assert_eq!(first.status, 200);
+    let again = give(&server);
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
     server.kill();
     // As if the server had died before its answer was kept.
     let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
@@ -388,5 +389,13 @@ fn a_command_whose_server_died_is_of_unknown_outcome_and_not_done_by_itself() {
     let server = house.serve();
     let problem = give(&server).problem(409);
     assert_eq!(problem["type"], "urn:kulanz:problem:idempotency_unknown");
-    assert_eq!(house.kinds("atelier/K-1").iter().filter(|kind| *kind == "HoldPlaced").count(), 1);
+    server.kill();
+    // And as if that had been a moment ago, on another server.
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    database.execute("UPDATE requests SET begun_at = begun_at + 180000000", []).unwrap();
+    drop(database);
+    let server = house.serve();
+    let answer = give(&server);
+    assert_eq!(answer.problem(409)["type"], "urn:kulanz:problem:idempotency_in_flight");
+    assert_eq!(answer.header("retry-after"), Some("1"));
 }

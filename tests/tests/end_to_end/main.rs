@@ -20,6 +20,7 @@ mod http;
 mod import;
 mod instances;
 mod kafka;
+mod keys;
 mod law;
 mod moving;
 mod orders;

@@ -2,7 +2,8 @@
 //! with one key, a command is done once and both hear the same.
 //!
 //! The key belongs to the token: nobody meets another's. What is kept lies with the data, sealed,
-//! since an answer may hold a link that opens a debtor's page.
+//! since an answer may hold a link that opens a debtor's page. Of a command that is one append it is
+//! part of that append ([`once`]); of others it stands beside what they do ([`once_begun`]).
 
 use std::{future::Future, sync::Arc};
 
@@ -12,16 +13,22 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kulanz_store::RequestRow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Server, caller::Caller, problem::PROBLEM_JSON, problem::Refused};
 
+mod keyed;
+
+pub use keyed::Keyed;
+use keyed::Settled;
+
 /// How long an answer is given again.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// How long a command may take. One that has no answer after that was interrupted.
+/// How long a command may take that is not one append. One that has no answer after that was
+/// interrupted.
 const LONGEST: SignedDuration = SignedDuration::from_mins(2);
 /// Longest key in characters.
 const LONGEST_KEY: usize = 255;
@@ -80,47 +87,108 @@ pub struct Command<'a> {
     pub body: &'a [u8],
 }
 
-/// Does `work` and answers; with a key, at most once.
-pub async fn once(
+/// What a command with a key is known by.
+#[derive(Clone, Copy)]
+struct Asked {
+    request: [u8; 32],
+    fingerprint: [u8; 32],
+}
+
+impl Asked {
+    /// `None` where there is no key.
+    fn of(command: &Command<'_>) -> Result<Option<Self>, Refused> {
+        let Some(key) = key(command.headers)? else { return Ok(None) };
+        let scope = command.caller.token.as_ref().map_or([0; 32], |token| token.token_hash);
+        let request = hash(&[&scope, key.as_bytes()]);
+        let fingerprint = hash(&[command.path.as_bytes(), command.body]);
+        Ok(Some(Self { request, fingerprint }))
+    }
+
+    /// The answer where something is kept under this key already.
+    fn told(&self, server: &Server, kept: RequestRow) -> Result<Response, Refused> {
+        if kept.fingerprint != self.fingerprint {
+            return Err(Refused::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this key was used for something else",
+                "the key came with another path or body before; take a new key for a new command",
+            ));
+        }
+        if let Some(sealed) = kept.answer {
+            let answer =
+                open(server, &self.request, &sealed).map_err(|error| Refused::fault(&error))?;
+            let mut response = answer.into_response();
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            return Ok(response);
+        }
+        let (status, title) = (StatusCode::CONFLICT, "no answer to this key yet");
+        if server.house.engine.clock().now().duration_since(kept.begun_at) < LONGEST {
+            let detail = "the same command is being worked on; ask again in a moment";
+            return Err(Refused::new(status, "idempotency_in_flight", title, detail).later());
+        }
+        let detail = "the server ended while it worked on this command, and whether it took \
+                      effect is not known: look at what it was to change, then take a new key \
+                      where it did not";
+        Err(Refused::new(status, "idempotency_unknown", title, detail))
+    }
+}
+
+/// Before then nothing is known of a key any more.
+fn expired(now: Timestamp) -> Timestamp {
+    now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN)
+}
+
+/// Does `work`, one append at most, and answers; with a key, at most once: the key and the answer,
+/// which has `status`, are part of the append. So a server that dies leaves both or neither.
+pub async fn once<W>(
+    server: &Server,
+    command: Command<'_>,
+    status: StatusCode,
+    work: impl FnOnce(Option<Keyed>) -> W,
+) -> Result<Response, Refused>
+where
+    W: Future<Output = Result<Answer, Refused>> + Send + 'static,
+{
+    let Some(asked) = Asked::of(&command)? else {
+        return work(None).await.map(IntoResponse::into_response);
+    };
+    let engine = &server.house.engine;
+    let now = engine.clock().now();
+    if let Some(kept) = engine.store().request(asked.request, expired(now)).await? {
+        return asked.told(server, kept);
+    }
+    let keyed = Keyed::new(asked, now, status, engine.vault().service_key().clone());
+    let (house, work) = (Arc::clone(&server.house), work(Some(keyed.clone())));
+    // Goes on to its end where the caller goes away, so that the answer is there when it comes back.
+    let task = tokio::spawn(async move {
+        let answered = work.await;
+        keyed.settle(&**house.engine.store(), answered).await
+    });
+    match task.await {
+        Ok(Settled::Own(answered)) => answered.map(IntoResponse::into_response),
+        Ok(Settled::Earlier(kept)) => asked.told(server, kept),
+        Err(error) => Err(Refused::fault(&error.into())),
+    }
+}
+
+/// As [`once`] for what is not one append: that it began is kept first, and its answer last. Of what
+/// a server died on the outcome is unknown.
+pub async fn once_begun(
     server: &Server,
     command: Command<'_>,
     work: impl Future<Output = Result<Answer, Refused>> + Send + 'static,
 ) -> Result<Response, Refused> {
-    let Some(key) = key(command.headers)? else {
+    let Some(asked) = Asked::of(&command)? else {
         return work.await.map(IntoResponse::into_response);
     };
-    let scope = command.caller.token.as_ref().map_or([0; 32], |token| token.token_hash);
-    let request = hash(&[&scope, key.as_bytes()]);
-    let fingerprint = hash(&[command.path.as_bytes(), command.body]);
     let engine = &server.house.engine;
     let now = engine.clock().now();
+    let Asked { request, fingerprint } = asked;
     let row = RequestRow { request, fingerprint, begun_at: now, answer: None };
-    let expired = now.saturating_sub(KEPT).unwrap_or(jiff::Timestamp::MIN);
-    let Some(kept) = engine.store().begin_request(row, expired).await? else {
-        return done(server, request, work).await;
-    };
-    if kept.fingerprint != fingerprint {
-        return Err(Refused::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
-            "this key was used for something else",
-            "the key came with another path or body before; take a new key for a new command",
-        ));
+    match engine.store().begin_request(row, expired(now)).await? {
+        None => done(server, request, work).await,
+        Some(kept) => asked.told(server, kept),
     }
-    if let Some(sealed) = kept.answer {
-        let answer = open(server, &request, &sealed).map_err(|error| Refused::fault(&error))?;
-        let mut response = answer.into_response();
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-        return Ok(response);
-    }
-    let (status, title) = (StatusCode::CONFLICT, "no answer to this key yet");
-    if now.duration_since(kept.begun_at) < LONGEST {
-        let detail = "the same command is being worked on; ask again in a moment";
-        return Err(Refused::new(status, "idempotency_in_flight", title, detail).later());
-    }
-    let detail = "the server ended while it worked on this command, and whether it took effect is \
-                  not known: look at the account, then take a new key where it did not";
-    Err(Refused::new(status, "idempotency_unknown", title, detail))
 }
 
 /// Goes on to its end where the caller goes away, so that the answer is there when it comes back.

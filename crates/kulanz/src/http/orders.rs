@@ -14,7 +14,7 @@ use super::{
     Server,
     asked::{must_be_json, read, whole},
     caller::Caller,
-    idempotency::{Answer, Command, once},
+    idempotency::{Answer, Command, Keyed, once, once_begun},
     problem::Refused,
 };
 use crate::orders::{self, Order};
@@ -43,8 +43,9 @@ pub async fn give(
         )));
     }
     let (house, name) = (Arc::clone(&server.house), caller.name.clone());
-    let work = async move {
-        match orders::execute(&house, order, &name).await {
+    let is_one_append = order.is_one_append();
+    let work = move |keyed: Option<Keyed>| async move {
+        match orders::execute(&house, order, &name, keyed.as_ref()).await {
             Ok(outcome) => Answer::of(StatusCode::OK, &outcome),
             Err(error) if is_fault(&error) => Err(Refused::fault(&error)),
             Err(error) => {
@@ -53,8 +54,11 @@ pub async fn give(
             }
         }
     };
-    once(&server, Command { caller: &caller, headers: &headers, path: PATH, body: &body }, work)
-        .await
+    let command = Command { caller: &caller, headers: &headers, path: PATH, body: &body };
+    match is_one_append {
+        true => once(&server, command, StatusCode::OK, work).await,
+        false => once_begun(&server, command, work(None)).await,
+    }
 }
 
 /// Whether an order failed by a fault of ours: it may be given again.

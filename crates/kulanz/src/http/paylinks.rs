@@ -17,7 +17,7 @@ use super::{
     Server,
     asked::{Account, must_be_json, no_account, read, whole},
     caller::LINKERS,
-    idempotency::{Answer, Command, once},
+    idempotency::{Answer, Command, Keyed, once},
     problem::Refused,
     schema::{AccountName, Moment},
 };
@@ -26,6 +26,9 @@ use super::{
 const DAYS: u16 = 30;
 /// At most: as long as links in messages do.
 const MOST_DAYS: u16 = 120;
+
+/// The answer to who asked for one.
+const MADE: StatusCode = StatusCode::CREATED;
 
 /// What link is wanted. An empty body is the same as `{}`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -38,7 +41,7 @@ pub struct Wanted {
 }
 
 /// A link.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Paylink {
     /// Which account it opens.
     pub account: AccountName,
@@ -70,7 +73,7 @@ pub async fn make(
         return Err(Refused::malformed(format!("days is 1 to {MOST_DAYS}")));
     }
     let (house, base_url) = (Arc::clone(&server.house), Arc::clone(&server.base_url));
-    let work = async move {
+    let work = move |keyed: Option<Keyed>| async move {
         let engine = &house.engine;
         let loaded = engine.load(&id).await?.ok_or_else(no_account)?;
         if loaded.account.erased_at.is_some() {
@@ -81,7 +84,11 @@ pub async fn make(
         let length = SignedDuration::from_hours(24 * i64::from(days));
         let expires_at = now.saturating_add(length).unwrap_or(jiff::Timestamp::MAX);
         let (token, link) = engine.new_paylink(&id, None, expires_at)?;
-        let extra = Extra { paylinks: vec![link], ..Extra::default() };
+        let (account, url) = (AccountName(id.to_string()), format!("{base_url}/p/{token}"));
+        let made = Paylink { account, url, expires_at: Moment::of(expires_at) };
+        let answer = made.clone();
+        let request = keyed.map(|keyed| keyed.travels(move |_| answer.clone()));
+        let extra = Extra { paylinks: vec![link], request, ..Extra::default() };
         match engine.execute_with(&id, None, "paylink", extra).await {
             Ok(_) => {}
             Err(ExecuteError::Failed(fault)) => return Err(fault.into()),
@@ -91,12 +98,8 @@ pub async fn make(
             }
         }
         tracing::info!(account = %id, "a paylink was made on demand");
-        let (account, url) = (AccountName(id.to_string()), format!("{base_url}/p/{token}"));
-        Answer::of(
-            StatusCode::CREATED,
-            &Paylink { account, url, expires_at: Moment::of(expires_at) },
-        )
+        Answer::of(MADE, &made)
     };
-    once(&server, Command { caller: &caller, headers: &headers, path: &path, body: &body }, work)
-        .await
+    let command = Command { caller: &caller, headers: &headers, path: &path, body: &body };
+    once(&server, command, MADE, work).await
 }

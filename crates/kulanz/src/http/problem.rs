@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use kulanz_engine::Fault;
 use serde_json::json;
 
 use crate::intake::Problem;
@@ -68,7 +69,10 @@ impl Refused {
 
     /// A fault of ours; it is logged.
     pub fn fault(error: &anyhow::Error) -> Self {
-        tracing::error!(error = format!("{error:#}"), "a request failed");
+        // Whose answer it is will be found under the key.
+        if !error.chain().any(|cause| matches!(cause.downcast_ref(), Some(Fault::Answered))) {
+            tracing::error!(error = format!("{error:#}"), "a request failed");
+        }
         let detail = "nothing of it is confirmed; send it again, what was recorded is not doubled";
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "fault", "a fault of ours", detail).later()
@@ -83,6 +87,11 @@ impl Refused {
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// Whether it is ours, so that what was asked may be asked again.
+    pub fn is_fault(&self) -> bool {
+        self.status().is_server_error()
     }
 
     /// The body.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command, sync::LazyLock};
 
 use super::super::world::repository;
 
-static PSQL: LazyLock<PathBuf> = LazyLock::new(|| {
+pub static PSQL: LazyLock<PathBuf> = LazyLock::new(|| {
     let script = repository().join("tests/tools/postgres.sh");
     let said = Command::new("bash").arg(script).arg("programs").output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
