@@ -1,4 +1,4 @@
-//! `kulanz move`: from the data folder into the PostgreSQL database that `kulanz.yaml` names.
+//! `kulanz move`: from the data folder into the PostgreSQL database that `kulanz.yaml` names, or back.
 
 use std::{fs, process::ExitCode};
 
@@ -8,13 +8,20 @@ use serde_json::json;
 
 use crate::{data, house::Places, progress, settings::Settings};
 
+mod back;
+
 /// For people.
 pub const EXAMPLES: &str = "Stop the server, name an empty database in kulanz.yaml, then:\n  \
-                            kulanz move\n  kulanz doctor && kulanz serve";
+                            kulanz move\n  kulanz doctor && kulanz serve\n\nAnd back, with \
+                            `database` in kulanz.yaml still:\n  kulanz move --back\n  take \
+                            `database` out, then: kulanz doctor && kulanz serve";
 
 /// What `move` is asked for.
 #[derive(Debug, clap::Args)]
 pub struct Options {
+    /// From the database into the data folder, which has none yet
+    #[arg(long)]
+    back: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -22,6 +29,9 @@ pub struct Options {
 
 /// Moves the data. The embedded database is put aside under another name: nobody may go on with it.
 pub async fn run(places: &Places, options: &Options) -> Result<ExitCode> {
+    if options.back {
+        return back::run(places, options).await;
+    }
     let settings = Settings::read(&places.config)?;
     let Some(config) = data::config(&settings)? else {
         bail!(

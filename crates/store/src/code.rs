@@ -53,6 +53,11 @@ pub(crate) fn day(number: i64) -> Option<Date> {
     Date::new(i16::try_from(year).ok()?, month, day).ok()
 }
 
+/// The number yyyymmdd.
+pub(crate) fn day_number(date: Date) -> i64 {
+    i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
+}
+
 /// Microseconds, rounded down.
 pub(crate) fn moment(at: Timestamp) -> i64 {
     clamped(at.as_nanosecond().div_euclid(1000))

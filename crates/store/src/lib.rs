@@ -24,7 +24,7 @@ mod transfer;
 
 pub use partitions::{Partitions, Share};
 pub use rows::*;
-pub use transfer::{Moved, transfer};
+pub use transfer::{Moved, leave, transfer};
 
 /// A fault of the store. Nothing of the call took effect unless said otherwise.
 #[derive(Debug, Error)]

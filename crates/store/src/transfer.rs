@@ -1,5 +1,5 @@
-//! Moves all that an embedded store keeps into a PostgreSQL database: table by table, row by row,
-//! in one transaction. Numbers of accounts, positions of events and with them whatever follows the
+//! Moves all that an embedded store keeps into a PostgreSQL database, or back: table by table, row by
+//! row, in one transaction of the database. Numbers of accounts, positions of events and with them whatever follows the
 //! log stay what they are.
 
 use std::path::Path;
@@ -295,6 +295,82 @@ pub async fn transfer(
         counted.map_or(0, |(_, count)| *count)
     };
     Ok(Moved { accounts: of("accounts"), events: of("events"), rows: all })
+}
+
+/// Copies what the database of `config` keeps into `folder`, where nothing is yet, as of one moment;
+/// the database is this process's alone for the while. On return the copy is durable, and the
+/// database as it was: it is given up by [`Left::for_good`], once the copy is where it is to be.
+///
+/// # Errors
+/// As [`PostgresStore::open_alone`] and [`SqliteStore::open`]; [`StoreError::Damaged`] where the
+/// data do not agree with themselves, or the copied ones with them. The database is as it was, and
+/// what is in the folder is of no use.
+pub async fn leave(
+    config: PostgresConfig,
+    folder: &Path,
+    told: impl Fn(u64, u64),
+) -> Result<Left, StoreError> {
+    let from = PostgresStore::open_alone(config).await?;
+    let mut leaving = from.leave().await?;
+    sound("the data in the database", leaving.check().await?)?;
+    let counts = leaving.counts().await?;
+    let (mut done, all) = (0, counts.iter().sum());
+    if all == 0 {
+        return Err(StoreError::Unusable(
+            "there are no data in it: nothing can be moved".to_owned(),
+        ));
+    }
+    told(done, all);
+    let to = SqliteStore::open(folder)?;
+    for (table, count) in TABLES.iter().zip(&counts) {
+        let (sender, mut rows) = mpsc::channel::<Vec<Vec<Cell>>>(2);
+        let mut written = 0;
+        let write = async {
+            while let Some(some) = rows.recv().await {
+                written += some.len() as u64;
+                to.put_rows(table, some).await?;
+                told(done + written, all);
+            }
+            Ok(())
+        };
+        tokio::try_join!(leaving.rows_of(table, sender), write)?;
+        if written != *count {
+            let what = format!("{written} rows of {count} in {}", table.name);
+            return Err(StoreError::Damaged(format!("not all came over: {what}")));
+        }
+        done += written;
+    }
+    to.go_on_after(leaving.last_dead_letter().await?).await?;
+    leaving.end().await?;
+    sound("the copied data", to.check().await?)?;
+    if to.counts().await? != counts {
+        return Err(StoreError::Damaged("not all came over".to_owned()));
+    }
+    let of = |name| {
+        let counted = TABLES.iter().zip(&counts).find(|(table, _)| table.name == name);
+        counted.map_or(0, |(_, count)| *count)
+    };
+    let moved = Moved { accounts: of("accounts"), events: of("events"), rows: all };
+    Ok(Left { from, moved })
+}
+
+/// A database whose data were copied, and that is still held.
+pub struct Left {
+    from: PostgresStore,
+    /// What was copied.
+    pub moved: Moved,
+}
+
+impl Left {
+    /// Gives the database up: whoever opens it from now on is refused and told that its data are at
+    /// `place`. Nothing of it is deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] where it does not answer: it may be given up or not.
+    pub async fn for_good(self, place: &str) -> Result<Moved, StoreError> {
+        self.from.left_for(place).await?;
+        Ok(self.moved)
+    }
 }
 
 fn sound(which: &str, faults: Vec<String>) -> Result<(), StoreError> {

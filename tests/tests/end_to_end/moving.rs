@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     events::{debtor, invoice, payment},
+    faults::sql::number,
     http::NDJSON,
     postgres::{keep_in, server},
     world::{Installation, lines},
@@ -66,6 +67,58 @@ fn a_folder_moves_into_a_database_and_goes_on_there() {
     assert_eq!(told(&house), before);
     house.run(&["doctor"]).well();
 
+    let served = house.serve();
+    let again = served.post("/v1/events", &shop, lines(&history()).as_bytes());
+    for receipt in again.json()["receipts"].as_array().unwrap() {
+        assert_eq!(receipt["status"], "duplicate", "{receipt}");
+    }
+    let new = payment("atelier/K-1", "P-new", "1.00", "2026-04-02", "R-1");
+    let new = served.post("/v1/events", &shop, lines(&[new]).as_bytes());
+    assert_eq!(new.json()["receipts"][0]["status"], "accepted", "{new:?}");
+    served.stop();
+    house.run(&["rebuild"]).well();
+    house.run(&["doctor"]).well();
+}
+
+#[test]
+fn a_database_moves_back_into_a_folder_and_is_served_no_more() {
+    let house = Installation::new();
+    house.run(&["move", "--back"]).refused(&["kulanz.yaml names no database to move from"]);
+    let other = Installation::new();
+    let url = server::database();
+    keep_in(&house, &url);
+    house.run(&["move", "--back"]).refused(&["nothing was moved", "there are no data in it"]);
+    assert!(!house.data().join("kulanz.db.moving").exists());
+    house.import(&house.events("history.ndjson", &history())).well();
+    house.run(&["account", "erase", "atelier/K-2", "--yes", "--as", "ada"]).well();
+    let bearer = format!("Bearer {}", house.token("shop", "events", None));
+    let shop = [NDJSON, ("authorization", bearer.as_str())];
+    let served = house.serve();
+    let answer = served.post("/v1/events", &shop, b"{\"odd\": true}\n");
+    assert_eq!(answer.json()["receipts"][0]["status"], "rejected", "{answer:?}");
+    house.run(&["move", "--back"]).refused(&["another `kulanz` works on", "stop all instances"]);
+    served.stop();
+    let before = told(&house);
+    std::fs::write(house.data().join("kulanz.db"), "").unwrap();
+    house.run(&["move", "--back"]).refused(&["there are data at", "names another folder"]);
+    std::fs::remove_file(house.data().join("kulanz.db")).unwrap();
+
+    let moved = house.json(&["move", "--back"]);
+    assert_eq!(moved["accounts"], 40, "{moved}");
+    assert!(house.data().join("kulanz.db").is_file());
+    assert!(!house.data().join("kulanz.db.moving").exists());
+    // Neither this one nor another one goes on with the database, which has all of it still.
+    let gone = ["its data were moved to", "kulanz.db", "take `database` out of kulanz.yaml"];
+    keep_in(&other, &url);
+    for house in [&house, &other] {
+        house.run(&["serve", "--listen", "127.0.0.1:0"]).refused(&gone);
+        house.run(&["book"]).refused(&gone);
+    }
+    assert!(number(&url, "SELECT count(*) FROM kulanz.events") > 200);
+
+    house.settings(&json!({}));
+    assert_eq!(told(&house), before);
+    house.run(&["doctor"]).well();
     let served = house.serve();
     let again = served.post("/v1/events", &shop, lines(&history()).as_bytes());
     for receipt in again.json()["receipts"].as_array().unwrap() {

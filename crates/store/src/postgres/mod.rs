@@ -14,6 +14,7 @@ mod code;
 mod config;
 mod desk;
 mod error;
+mod leaving;
 mod pool;
 mod queue;
 mod read;
@@ -107,6 +108,7 @@ impl PostgresStore {
         let mut session = Session::open(&config, true).await?;
         schema::check_server(&mut session).await?;
         schema::check_version(&mut session).await?;
+        leaving::not_left(&mut session).await?;
         let pool = Pool::new(config, true, session);
         Ok(Self { pool, recent: Recent::default(), may_write: false, lock: None })
     }
@@ -118,6 +120,7 @@ impl PostgresStore {
         let mut session = Session::open(&config, false).await?;
         schema::check_server(&mut session).await?;
         schema::migrate(&mut session, &config).await?;
+        leaving::not_left(&mut session).await?;
         let pool = Pool::new(config, false, session);
         Ok(Self { pool, recent: Recent::default(), may_write: true, lock })
     }
@@ -132,8 +135,9 @@ impl PostgresStore {
             let mut session = session.lock().await;
             if session.is_closed() {
                 let mut again = schema::hold(self.pool.config(), *hold).await?;
-                // A newer release may have been there in between.
+                // A newer release may have been there in between, or the data have left.
                 schema::check_version(&mut again).await?;
+                leaving::not_left(&mut again).await?;
                 *session = again;
             }
         }

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_postgres::{
     Client, NoTls, Row, Statement,
-    binary_copy::BinaryCopyInWriter,
+    binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream},
     types::{ToSql, Type},
 };
 
@@ -106,6 +106,14 @@ impl Session {
         Ok(())
     }
 
+    /// As [`Self::begin_unhurried`], to read all of it as of one moment.
+    pub(super) async fn begin_reading_all(&mut self) -> Result<(), Failed> {
+        let how = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.begin(&format!("{how}; SET LOCAL statement_timeout TO 0; {WIDE}")).await?;
+        self.patience = UNHURRIED;
+        Ok(())
+    }
+
     pub(super) async fn commit(&mut self) -> Result<(), Failed> {
         self.run("COMMIT").await
     }
@@ -154,6 +162,19 @@ impl Session {
     ) -> Result<BinaryCopyInWriter, Failed> {
         match timeout(self.patience, self.client.copy_in(statement)).await {
             Ok(sink) => Ok(BinaryCopyInWriter::new(sink?, types)),
+            Err(_) => Err(overdue(self.patience)),
+        }
+    }
+
+    /// Begins a binary COPY of rows with columns of these types out of the database, within a
+    /// transaction. Dropped before its end it leaves the connection of no use.
+    pub(super) async fn copy_out(
+        &mut self,
+        statement: &str,
+        types: &[Type],
+    ) -> Result<BinaryCopyOutStream, Failed> {
+        match timeout(self.patience, self.client.copy_out(statement)).await {
+            Ok(stream) => Ok(BinaryCopyOutStream::new(stream?, types)),
             Err(_) => Err(overdue(self.patience)),
         }
     }

@@ -130,7 +130,7 @@ async fn in_time<T>(
 }
 
 impl Kind {
-    const fn type_there(self) -> Type {
+    pub(super) const fn type_there(self) -> Type {
         match self {
             Self::Number => Type::INT8,
             Self::Small => Type::INT4,

@@ -9,12 +9,9 @@ use crate::{
     code::{Columns, damaged},
 };
 
-pub(super) use crate::code::{InboxHash, inbox_hash, moment, not_before, number, state_name};
-
-/// The number yyyymmdd.
-pub(super) fn day(date: Date) -> i64 {
-    i64::from(date.year()) * 10_000 + i64::from(date.month()) * 100 + i64::from(date.day())
-}
+pub(super) use crate::code::{
+    InboxHash, day_number as day, inbox_hash, moment, not_before, number, state_name,
+};
 
 /// A row of a result.
 pub(super) struct SqliteRow<'r, 's>(pub(super) &'r Row<'s>);

@@ -15,6 +15,7 @@ mod read;
 mod schema;
 mod sending;
 mod sql;
+mod taking;
 #[cfg(test)]
 mod tests;
 mod threads;

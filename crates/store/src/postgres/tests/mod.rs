@@ -5,6 +5,7 @@
 
 mod faults;
 mod lanes;
+mod leaving;
 mod locks;
 mod order;
 mod recent;

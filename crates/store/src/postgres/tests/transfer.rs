@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A folder that goes with the test.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("kulanz-{name}-{}", std::process::id()));
         std::fs::remove_dir_all(&path).ok();
         Self(path)
@@ -33,7 +33,7 @@ impl Drop for Folder {
 }
 
 /// Something in each table, and in each column at least once.
-async fn fill(folder: &Path) {
+pub(super) async fn fill(folder: &Path) {
     let store = SqliteStore::open(folder).unwrap();
     let views = Views {
         books: vec![book(Currency::EUR, 8_990)],
@@ -145,7 +145,7 @@ fn told(table: &Table, row: Vec<Cell>) -> Vec<Option<String>> {
         .collect()
 }
 
-async fn rows_here(folder: &Path, table: &'static Table) -> Vec<Vec<Option<String>>> {
+pub(super) async fn rows_here(folder: &Path, table: &'static Table) -> Vec<Vec<Option<String>>> {
     let store = SqliteStore::open_read_only(folder).unwrap();
     let (sender, mut chunks) = tokio::sync::mpsc::channel(9);
     store.rows_of(table, sender).await.unwrap();
@@ -157,7 +157,7 @@ async fn rows_here(folder: &Path, table: &'static Table) -> Vec<Vec<Option<Strin
     rows
 }
 
-async fn rows_there(client: &Client, table: &Table) -> Vec<Vec<Option<String>>> {
+pub(super) async fn rows_there(client: &Client, table: &Table) -> Vec<Vec<Option<String>>> {
     let text = |(name, kind): &(&str, Kind)| match kind {
         Kind::Moment => format!("(extract(epoch FROM {name}) * 1000000)::bigint::text"),
         Kind::Day => format!("to_char({name}, 'YYYYMMDD')"),
