@@ -147,7 +147,8 @@ impl Account {
             | E::PromiseBroken { .. }
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
-            | E::PlanBroken { .. } => self.apply_arrangement(event),
+            | E::PlanBroken { .. }
+            | E::PlanResumed { .. } => self.apply_arrangement(event),
             E::HandoffDue { .. }
             | E::HandoffFieldsChanged { .. }
             | E::PlacementApproved { .. }
@@ -437,6 +438,7 @@ impl Account {
             }
             E::PlanCompleted { plan, on } => self.end_plan(plan, Standing::Kept, *on),
             E::PlanBroken { plan, on } => self.end_plan(plan, Standing::Broken, *on),
+            E::PlanResumed { plan, .. } => self.end_plan(plan, Standing::Open, None),
             _ => {}
         }
     }

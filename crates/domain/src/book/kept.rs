@@ -99,6 +99,7 @@ fn touches(event: &AccountEvent) -> Touch {
         | E::PlanAgreed { .. }
         | E::PlanCompleted { .. }
         | E::PlanBroken { .. }
+        | E::PlanResumed { .. }
         | E::OverrideSet(_)
         | E::OverrideLifted { .. } => Touch::Interest,
         E::HoldPlaced { .. }

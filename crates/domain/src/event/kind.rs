@@ -74,6 +74,7 @@ kinds! {
     PlanAgreed
     PlanCompleted
     PlanBroken
+    PlanResumed
     HandoffDue
     HandoffFieldsChanged
     PlacementApproved

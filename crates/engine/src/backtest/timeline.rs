@@ -310,6 +310,7 @@ impl Rows<'_> {
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
             | E::PlanBroken { .. }
+            | E::PlanResumed { .. }
             | E::DeliveryResumed { .. }
             | E::AccountErased { .. } => {}
         }
