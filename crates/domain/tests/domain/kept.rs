@@ -216,7 +216,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
 
     #[test]
-    fn a_promise_ends_the_same_whenever_word_of_the_money_comes(facts in money()) {
+    fn a_promise_ends_the_same_whenever_word_of_the_money_comes(
+        mut facts in money(), booked in 0i32..25, delay in 0i32..60,
+    ) {
+        let on = day("2026-08-21").checked_add(jiff::Span::new().days(booked)).unwrap();
+        facts.push((paid("P-all", "1009.22", &on.to_string(), None), on, delay));
         let (at_once, later) = (lived(promised(), &facts, false), lived(promised(), &facts, true));
         prop_assert_eq!(end(&at_once), end(&later));
     }
