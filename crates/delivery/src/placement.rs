@@ -9,6 +9,8 @@
 //! <root>/<creditor>/updates/<placement>-<number>.json
 //! ```
 //!
+//! Of a placement whose debtor was erased nothing is left but `<placement>/erased.json`.
+//!
 //! [`build`] computes the contents from the account, [`write_folder`] puts them on disk, whole or
 //! not at all. Neither decides whether a placement goes out: that was decided when it was
 //! released. The folder is a copy of personal data that leaves the house, so it holds what the
@@ -32,6 +34,7 @@ use thiserror::Error;
 mod claim;
 mod csv;
 pub mod document;
+mod erased;
 mod folder;
 mod interest;
 mod person;
@@ -41,6 +44,7 @@ mod tests;
 pub mod words;
 
 pub use document::{Manifest, PlacementData, Recall, Update};
+pub use erased::{Erased, erase_folder, folder_of};
 pub use folder::{WriteError, write_folder, write_recall, write_update};
 
 use document::*;

@@ -325,7 +325,7 @@ enum Accounts {
         #[command(flatten)]
         by: By,
     },
-    /// Destroy the account's key (Art. 17 GDPR): cannot be undone
+    /// Destroy the account's key and our copies of placements (Art. 17 GDPR): cannot be undone
     #[command(after_help = "Example:\n  kulanz account erase lindenmoor/K-1 --yes --as ada")]
     Erase {
         /// creditor/debtor

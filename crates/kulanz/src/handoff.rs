@@ -25,9 +25,15 @@ use crate::{
     orders::{Hand, Outcome, rules},
 };
 
+mod copies;
+
+pub use copies::erase as erase_copies;
+
 const MOST: u32 = 100_000;
 /// State of a placement whose folder was written; more may follow, see [`told_of`].
 const DELIVERED: &str = "delivered";
+/// State of one whose agency was told to stop.
+const RECALLED: &str = "recalled";
 /// Work lists that tell of placements.
 const LISTS: [&str; 6] = [
     "release",
@@ -218,6 +224,7 @@ async fn writes(house: &House) -> Result<bool> {
 /// Looks for folders and recalls to write, for ever.
 pub async fn run(house: Arc<House>) {
     let mut told = false;
+    let mut looked_through = false;
     loop {
         let turn = async {
             if !house.engine.is_in_force().await? {
@@ -229,7 +236,18 @@ pub async fn run(house: Arc<House>) {
                 }
                 return Ok(());
             }
-            let led = house.engine.leading(instances::HANDOFF, deliver_released(&house)).await?;
+            let due = async {
+                // A folder that cannot be erased keeps nobody else's placement back.
+                match copies::erase_left(&house, !looked_through).await {
+                    Ok(()) => looked_through = true,
+                    Err(error) => {
+                        let error = format!("{error:#}");
+                        tracing::error!(error, "copies of erased persons are left");
+                    }
+                }
+                deliver_released(&house).await
+            };
+            let led = house.engine.leading(instances::HANDOFF, due).await?;
             led.unwrap_or(Ok(()))
         };
         if let Err(error) = turn.await {
@@ -263,21 +281,27 @@ async fn recall(house: &House, id: &AccountId, placement: &PlacementId) -> Resul
     };
     let root = root(house, &entry.agency, &id.creditor)?;
     tokio::task::spawn_blocking(move || write_recall(&root, &recall)).await??;
-    mark(house, id, placement, entry.agency.to_string(), "recalled").await
+    mark(house, id, placement, entry.agency.to_string(), RECALLED).await
 }
 
-/// Prints the placements that wait, lack something, or are out.
+/// Prints the placements that wait, lack something, are out, or are not erased yet.
 pub async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for list in LISTS {
-        rows.extend(store.work(Some(list.to_owned()), MOST).await?);
+        let found = store.work(Some(list.to_owned()), MOST).await?.into_iter();
+        rows.extend(found.map(|(account, row)| (row.item, account, row.list, row.detail)));
+    }
+    for left in copies::unfinished(store).await? {
+        let detail = format!("its copy for {} is not erased yet", left.agency);
+        let state = "erasure_unfinished".to_owned();
+        rows.push((left.placement.to_string(), left.account, state, detail));
     }
     if as_json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(account, row)| {
-                json!({ "placement": row.item, "account": account, "state": row.list,
-                        "detail": row.detail })
+            .map(|(placement, account, state, detail)| {
+                json!({ "placement": placement, "account": account, "state": state,
+                        "detail": detail })
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -286,8 +310,8 @@ pub async fn list(store: &dyn Store, as_json: bool) -> Result<()> {
     if rows.is_empty() {
         println!("no placements");
     }
-    for (account, row) in &rows {
-        println!("{:<28} {:<24} {:<22} {}", row.item, account.to_string(), row.list, row.detail);
+    for (placement, account, state, detail) in &rows {
+        println!("{placement:<28} {:<24} {state:<22} {detail}", account.to_string());
     }
     Ok(())
 }

@@ -367,7 +367,9 @@ pub async fn execute(
         Order::Erase { account } => {
             crate::erasures::note(house, &account)?;
             let said = format!("the key of {account} is destroyed; nobody can be told from it");
-            hand.run(&account, Command::Erase { at: now }, said).await
+            let mut outcome = hand.run(&account, Command::Erase { at: now }, said).await?;
+            outcome.said.extend(crate::handoff::erase_copies(house, &account).await?);
+            Ok(outcome)
         }
         Order::ReleasePlacement { account, placement } => {
             crate::handoff::release(house, &hand, &account, &placement, person).await

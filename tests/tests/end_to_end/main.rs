@@ -10,6 +10,7 @@ mod delivery;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod disk;
+mod erased_copies;
 mod events;
 mod experiments;
 mod explain;

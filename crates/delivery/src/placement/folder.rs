@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kulanz_domain::ids::CreditorId;
+use kulanz_domain::ids::{CreditorId, PlacementId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -20,6 +20,8 @@ use super::{
     document::{DocumentEntry, FileEntry, Manifest, PlacementData, Recall, Update},
 };
 
+/// Written last and, where a placement is erased, removed first.
+pub(super) const MANIFEST: &str = "manifest.json";
 const DOCUMENTS: &str = "documents";
 const RECALLS: &str = "recalls";
 const UPDATES: &str = "updates";
@@ -48,7 +50,7 @@ pub enum WriteError {
     Json(#[source] serde_json::Error),
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
     move |source| WriteError::Io { path: path.to_owned(), source }
 }
 
@@ -65,7 +67,7 @@ pub fn write_folder(root: &Path, data: &PlacementData) -> Result<PathBuf, WriteE
     if fs::symlink_metadata(&folder).is_ok() {
         return if holds(&folder, &files) { Ok(folder) } else { Err(differs(folder)) };
     }
-    let fresh = creditor.join(format!(".{}.partial", data.placement));
+    let fresh = partial(&creditor, &data.placement);
     clear(&fresh)?;
     make_folder(&fresh)?;
     for (name, bytes) in &files {
@@ -127,10 +129,10 @@ pub(super) fn files(data: &PlacementData) -> Result<[(&'static str, Vec<u8>); 3]
     let claims = json(data)?;
     let table = csv::text(data).into_bytes();
     let manifest = json(&manifest(data, &claims, &table))?;
-    Ok([("claims.json", claims), ("claims.csv", table), ("manifest.json", manifest)])
+    Ok([("claims.json", claims), ("claims.csv", table), (MANIFEST, manifest)])
 }
 
-fn json(content: &impl Serialize) -> Result<Vec<u8>, WriteError> {
+pub(super) fn json(content: &impl Serialize) -> Result<Vec<u8>, WriteError> {
     let mut bytes = serde_json::to_vec_pretty(content).map_err(WriteError::Json)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -158,8 +160,13 @@ fn manifest(data: &PlacementData, claims: &[u8], table: &[u8]) -> Manifest {
     }
 }
 
+/// Where a placement's folder is made, before it is renamed.
+pub(super) fn partial(creditor: &Path, placement: &PlacementId) -> PathBuf {
+    creditor.join(format!(".{placement}.partial"))
+}
+
 /// Makes the creditor's folder where needed, and holds its lock until the file is dropped.
-fn enter(root: &Path, creditor: &Path) -> Result<File, WriteError> {
+pub(super) fn enter(root: &Path, creditor: &Path) -> Result<File, WriteError> {
     ensure_folder(root)?;
     ensure_folder(creditor)?;
     let path = creditor.join(LOCK);
@@ -180,7 +187,7 @@ fn holds(folder: &Path, files: &[(&str, Vec<u8>)]) -> bool {
 }
 
 /// Removes what an attempt that did not come to its end left behind.
-fn clear(path: &Path) -> Result<(), WriteError> {
+pub(super) fn clear(path: &Path) -> Result<(), WriteError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -192,7 +199,7 @@ fn clear(path: &Path) -> Result<(), WriteError> {
     }
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     let mut file = owned(&mut options).open(path).map_err(at(path))?;
@@ -231,11 +238,11 @@ fn owned(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Makes names in a folder durable; where folders cannot be synced the rename is all there is.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> Result<(), WriteError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), WriteError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(at(path))
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<(), WriteError> {
+pub(super) fn sync_folder(_: &Path) -> Result<(), WriteError> {
     Ok(())
 }

@@ -4,15 +4,19 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-use super::document::{Manifest, PlacementData, Recall, Update};
+use super::{
+    document::{Manifest, PlacementData, Recall, Update},
+    erased::Erased,
+};
 
 /// Name of each file under `schemas/` with its schema.
-pub fn all() -> [(&'static str, Value); 4] {
+pub fn all() -> [(&'static str, Value); 5] {
     [
         ("placement-claims.schema.json", made::<PlacementData>("placement-claims")),
         ("placement-manifest.schema.json", made::<Manifest>("placement-manifest")),
         ("placement-recall.schema.json", made::<Recall>("placement-recall")),
         ("placement-update.schema.json", made::<Update>("placement-update")),
+        ("placement-erased.schema.json", made::<Erased>("placement-erased")),
     ]
 }
 

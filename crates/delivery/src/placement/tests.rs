@@ -223,7 +223,8 @@ fn what_is_written_fits_its_schema() {
     let placed = &story.account.placements[&story.placement];
     let update = Update::new(&story.id, &story.placement, placed, &story.account, story.at);
     let update = serde_json::to_value(update).unwrap();
-    let files = [&read.claims, &read.manifest, &recall, &update];
+    let erased = serde_json::to_value(story.erased()).unwrap();
+    let files = [&read.claims, &read.manifest, &recall, &update, &erased];
     for ((_, schema), file) in schema::all().into_iter().zip(files) {
         let validator = jsonschema::draft202012::new(&schema).unwrap();
         let faults: Vec<String> =

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use super::{Value, story::Story};
+use super::{
+    Value,
+    story::{Story, debtor, id},
+};
 use crate::placement::{folder::files, *};
 
 fn names(folder: &Path) -> Vec<String> {
@@ -145,4 +148,100 @@ fn what_is_open_by_now_is_told_in_files_of_its_own() {
     assert!(matches!(other, Err(WriteError::Differs { .. })));
     write_update(root.path(), &update(&story), 42).unwrap();
     assert_eq!(names(&root.path().join("lindenmoor/updates")), ["P-1-41.json", "P-1-42.json"]);
+}
+
+/// All that lies below a folder, names and contents.
+fn all_below(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        text.push_str(&format!("{}\n", path.display()));
+        match path.is_dir() {
+            true => text.push_str(&all_below(&path)),
+            false => text.push_str(&String::from_utf8_lossy(&fs::read(&path).unwrap())),
+        }
+    }
+    text
+}
+
+#[test]
+fn of_an_erased_placement_a_note_is_left_and_of_another_debtors_everything() {
+    let root = tempfile::tempdir().unwrap();
+    let mut story = Story::full();
+    let mut other = story.build().unwrap();
+    other.placement = id("P-2");
+    other.debtor.name = "Bo Beispiel".to_owned();
+    let kept = write_folder(root.path(), &other).unwrap();
+    story.secrets.insert("debtor".to_owned(), debtor("Quirina Zwiebelfisch"));
+    let folder = write_folder(root.path(), &story.build().unwrap()).unwrap();
+    // An invoice that somebody put there, and what a write that was killed left behind.
+    fs::write(folder.join("documents/R-1.pdf"), "Quirina Zwiebelfisch").unwrap();
+    let partial = root.path().join("lindenmoor/.P-1.partial");
+    fs::create_dir(&partial).unwrap();
+    fs::write(partial.join("claims.json"), "Quirina Zwiebelfisch").unwrap();
+    let untouched = all_below(&kept);
+    assert!(all_below(root.path()).contains("Quirina"));
+
+    let erased = story.erased();
+    assert_eq!(folder_of(root.path(), &erased.creditor, &erased.placement), folder);
+    assert!(erase_folder(root.path(), &erased).unwrap());
+    assert_eq!(names(&folder), ["erased.json"]);
+    let note = fs::read_to_string(folder.join("erased.json")).unwrap();
+    let read: Value = serde_json::from_str(&note).unwrap();
+    assert_eq!(read["erased_at"], story.at.to_string());
+    assert!(!note.contains(story.id.debtor.as_str()), "{note}");
+    for personal in ["Quirina", "+491701234567", "Am Wall 3"] {
+        assert!(!all_below(&folder).contains(personal), "{personal}");
+    }
+    assert!(!all_below(root.path()).contains("Quirina"));
+    assert_eq!(all_below(&kept), untouched);
+    assert_eq!(names(&root.path().join("lindenmoor")), [".lock", "P-1", "P-2"]);
+
+    // Done again later, its work is done; and nobody writes the placement anew.
+    let later = Erased { erased_at: "2027-01-01T00:00:00Z".parse().unwrap(), ..erased };
+    assert!(erase_folder(root.path(), &later).unwrap());
+    assert_eq!(fs::read_to_string(folder.join("erased.json")).unwrap(), note);
+    let anew = write_folder(root.path(), &story.build().unwrap());
+    assert!(matches!(anew, Err(WriteError::Differs { path }) if path == folder));
+}
+
+#[test]
+fn an_erasure_that_was_interrupted_anywhere_is_done_by_doing_it_again() {
+    // What may be gone, and half there, when it is interrupted.
+    let stages: [&[&str]; 4] = [
+        &[],
+        &["manifest.json"],
+        &["manifest.json", "claims.csv"],
+        &["manifest.json", "claims.csv", "claims.json", "documents"],
+    ];
+    for gone in stages {
+        let root = tempfile::tempdir().unwrap();
+        let story = Story::full();
+        let folder = write_folder(root.path(), &story.build().unwrap()).unwrap();
+        for name in gone {
+            let path = folder.join(name);
+            if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }.unwrap();
+        }
+        fs::write(folder.join(".erased.partial"), "{ \"form").unwrap();
+        assert!(erase_folder(root.path(), &story.erased()).unwrap());
+        assert_eq!(names(&folder), ["erased.json"], "{gone:?}");
+        let note = fs::read(folder.join("erased.json")).unwrap();
+        assert!(serde_json::from_slice::<Value>(&note).is_ok());
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_and_one_that_cannot_be_erased_is_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let story = Story::full();
+    assert!(!erase_folder(&root.path().join("none"), &story.erased()).unwrap());
+    assert!(names(root.path()).is_empty(), "nothing is made for it");
+
+    let folder = write_folder(root.path(), &story.build().unwrap()).unwrap();
+    let lock = root.path().join("lindenmoor/.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    let failed = erase_folder(root.path(), &story.erased()).unwrap_err();
+    assert!(failed.to_string().ends_with(".lock cannot be written"), "{failed}");
+    assert!(folder.join("claims.json").exists());
 }

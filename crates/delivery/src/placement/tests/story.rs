@@ -327,6 +327,17 @@ impl Story {
         Recall::new(&self.id, &self.placement, placed, Suppression::Paid, self.at)
     }
 
+    pub(super) fn erased(&self) -> Erased {
+        let placed = &self.account.placements[&self.placement];
+        Erased {
+            format: FORMAT,
+            placement: self.placement.clone(),
+            agency: placed.agency.clone(),
+            creditor: self.id.creditor.clone(),
+            erased_at: self.at,
+        }
+    }
+
     /// Sum of what the payments were used for on `claims`, straight from the books.
     pub(super) fn used(book: &Book<'_>, claims: &[InvoiceId]) -> Decimal {
         let ours = |part: &&Allocation| claims.contains(&part.invoice);
