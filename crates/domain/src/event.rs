@@ -493,15 +493,15 @@ pub enum AccountEvent {
         /// Day of the promise.
         on: Date,
     },
-    /// It was paid by then; after [`PromiseBroken`](Self::PromiseBroken) where word of it came late.
+    /// It was paid by then.
     PromiseKept {
         /// Id.
         promise: PromiseId,
-        /// Day by which that was so.
+        /// Day on which that was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
     },
-    /// It was not; after [`PromiseKept`](Self::PromiseKept) where the money went back in time.
+    /// It was not.
     PromiseBroken {
         /// Id.
         promise: PromiseId,
@@ -527,7 +527,7 @@ pub enum AccountEvent {
     PlanCompleted {
         /// Id.
         plan: PlanId,
-        /// Day by which that was so.
+        /// Day on which that was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
     },
@@ -538,15 +538,6 @@ pub enum AccountEvent {
         /// Day on which that was seen.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
-    },
-
-    /// It had ended, and runs on as if it had not: word came late of rates paid in time, or what
-    /// had completed it went back before a rate was due.
-    PlanResumed {
-        /// Id.
-        plan: PlanId,
-        /// Day on which it had ended.
-        on: Date,
     },
 
     // ---- handoff

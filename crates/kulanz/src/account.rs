@@ -315,9 +315,7 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         E::PromiseMade { promise, until, .. } => format!("{promise} until {until}"),
         E::PromiseKept { promise, .. } | E::PromiseBroken { promise, .. } => promise.to_string(),
         E::PlanAgreed { plan, rates, .. } => format!("{plan}, {} rates", rates.len()),
-        E::PlanCompleted { plan, .. }
-        | E::PlanBroken { plan, .. }
-        | E::PlanResumed { plan, .. } => plan.to_string(),
+        E::PlanCompleted { plan, .. } | E::PlanBroken { plan, .. } => plan.to_string(),
         E::HandoffDue { placement, agency, missing, .. } => match missing.is_empty() {
             true => format!("{placement} to {agency}"),
             false => format!("{placement} to {agency} lacks {}", missing.join(", ")),

@@ -147,8 +147,7 @@ impl Account {
             | E::PromiseBroken { .. }
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
-            | E::PlanBroken { .. }
-            | E::PlanResumed { .. } => self.apply_arrangement(event),
+            | E::PlanBroken { .. } => self.apply_arrangement(event),
             E::HandoffDue { .. }
             | E::HandoffFieldsChanged { .. }
             | E::PlacementApproved { .. }
@@ -438,7 +437,6 @@ impl Account {
             }
             E::PlanCompleted { plan, on } => self.end_plan(plan, Standing::Kept, *on),
             E::PlanBroken { plan, on } => self.end_plan(plan, Standing::Broken, *on),
-            E::PlanResumed { plan, .. } => self.end_plan(plan, Standing::Open, None),
             _ => {}
         }
     }

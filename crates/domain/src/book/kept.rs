@@ -99,7 +99,6 @@ fn touches(event: &AccountEvent) -> Touch {
         | E::PlanAgreed { .. }
         | E::PlanCompleted { .. }
         | E::PlanBroken { .. }
-        | E::PlanResumed { .. }
         | E::OverrideSet(_)
         | E::OverrideLifted { .. } => Touch::Interest,
         E::HoldPlaced { .. }

@@ -74,7 +74,6 @@ kinds! {
     PlanAgreed
     PlanCompleted
     PlanBroken
-    PlanResumed
     HandoffDue
     HandoffFieldsChanged
     PlacementApproved

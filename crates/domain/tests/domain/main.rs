@@ -10,7 +10,6 @@ mod explain;
 mod guards;
 mod handoff;
 mod interest;
-mod kept;
 mod kit;
 mod limitation;
 mod money;

@@ -192,7 +192,6 @@ fn line(event: &AccountEvent, now: Timestamp, story: &Story) -> Option<String> {
         }
         AccountEvent::PlanCompleted { .. } => format!("{at} plan completed"),
         AccountEvent::PlanBroken { .. } => format!("{at} plan broken"),
-        AccountEvent::PlanResumed { .. } => format!("{at} plan runs on"),
         AccountEvent::HandoffDue { claims, missing, .. } => {
             let claims: Vec<&str> = claims.iter().map(InvoiceId::as_str).collect();
             let missing = if missing.is_empty() { "" } else { ", incomplete" };

@@ -310,7 +310,6 @@ impl Rows<'_> {
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
             | E::PlanBroken { .. }
-            | E::PlanResumed { .. }
             | E::DeliveryResumed { .. }
             | E::AccountErased { .. } => {}
         }
