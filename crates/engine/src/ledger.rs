@@ -353,7 +353,8 @@ impl Ledger {
                                 .await
                                 .unwrap_or(Receipt::Duplicate),
                         ),
-                        Item::Halfway => Item::Decided(
+                        Item::Told(receipt) => Item::Durable(receipt),
+                        Item::Halfway | Item::Rest => Item::Told(
                             self.forward(item, now, keys, dirty).await.unwrap_or(Receipt::Accepted),
                         ),
                     });

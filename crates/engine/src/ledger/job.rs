@@ -50,6 +50,10 @@ pub(super) enum Item {
     Todo,
     /// It is recorded on its own account; the one that a payment was assigned to was lost.
     Halfway,
+    /// As [`Self::Halfway`], and its own half is durable by now.
+    Rest,
+    /// Its own half is durable, and this is what its sender hears once the other one is.
+    Told(Receipt),
     /// This is what its sender hears once the batch is durable.
     Decided(Receipt),
     /// This is what its sender hears, whatever else is lost.
@@ -132,7 +136,7 @@ impl Lost {
 impl Item {
     /// Whether some of it is yet to be decided.
     pub(super) const fn is_todo(&self) -> bool {
-        matches!(self, Self::Todo | Self::Halfway)
+        matches!(self, Self::Todo | Self::Halfway | Self::Rest)
     }
 }
 
@@ -189,7 +193,8 @@ impl Job {
         if let Found::Record(items) = &mut self.found {
             for item in items {
                 *item = match mem::replace(item, Item::Todo) {
-                    Item::Decided(receipt) => Item::Durable(receipt),
+                    Item::Decided(receipt) | Item::Told(receipt) => Item::Durable(receipt),
+                    Item::Halfway => Item::Rest,
                     other => other,
                 };
             }
@@ -216,7 +221,7 @@ impl Job {
             found @ Found::Todo => *found = Found::Execute(Err(Fault::Conflict.into())),
             Found::Record(items) => {
                 for item in items {
-                    if let Item::Todo | Item::Halfway = item {
+                    if item.is_todo() {
                         *item = Item::Durable(Receipt::Faulted(Fault::Conflict.to_string()));
                     }
                 }
@@ -236,7 +241,10 @@ impl Job {
             (Work::Record { reply, .. }, Found::Record(items)) => {
                 let told = items.into_iter().map(|item| match item {
                     Item::Decided(receipt) | Item::Durable(receipt) => receipt,
-                    Item::Todo | Item::Halfway => Receipt::Faulted(Fault::Conflict.to_string()),
+                    Item::Told(receipt) => receipt,
+                    Item::Todo | Item::Halfway | Item::Rest => {
+                        Receipt::Faulted(Fault::Conflict.to_string())
+                    }
                 });
                 drop(reply.send(Ok(told.collect())));
             }
@@ -263,6 +271,12 @@ fn strike_item(item: &Incoming, found: &mut Item, lost: &Lost) {
     {
         // First the batch before took the one half away, now the other one is lost as well.
         *found = Item::Todo;
+        return;
+    }
+    if let Item::Told(_) = found
+        && !lost.is_empty()
+    {
+        *found = Item::Rest;
         return;
     }
     let Item::Decided(receipt) = found else { return };

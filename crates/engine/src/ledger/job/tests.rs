@@ -37,8 +37,8 @@ fn item(job: &Job) -> &'static str {
     match &job.found {
         Found::Record(items) => match &items[0] {
             Item::Todo => "to be recorded",
-            Item::Halfway => "to be told to the other account",
-            Item::Decided(_) | Item::Durable(_) => "done",
+            Item::Halfway | Item::Rest => "to be told to the other account",
+            Item::Decided(_) | Item::Told(_) | Item::Durable(_) => "done",
         },
         _ => "no record",
     }
@@ -60,6 +60,22 @@ fn an_event_that_is_lost_after_what_it_meant_for_another_account_was_is_recorded
     job.strike(&lost("D"));
     job.strike(&lost(UNMATCHED));
     assert_eq!(item(&job), "to be recorded");
+}
+
+#[test]
+fn an_event_that_is_durable_on_its_own_account_is_not_recorded_again() {
+    let mut job = assigned();
+    job.strike(&lost("D"));
+    job.keep();
+    // The next batch tells the other account, and loses it and its own for what else it did there.
+    job.found = Found::Record(vec![Item::Told(Receipt::Accepted)]);
+    job.strike(&lost("D"));
+    job.strike(&lost(UNMATCHED));
+    assert_eq!(item(&job), "to be told to the other account");
+    job.found = Found::Record(vec![Item::Told(Receipt::Accepted)]);
+    job.strike(&Lost::default());
+    job.keep();
+    assert!(!job.is_todo());
 }
 
 /// An order with a key, done in a batch that lost its account to `lost`.
