@@ -5,7 +5,7 @@
 //! appends in a batch gets one in each round, so that within a round no row is touched twice.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
 };
 
@@ -87,6 +87,16 @@ impl Batch {
     /// Attempts that have to be under way still.
     pub(super) fn held(&self) -> Vec<&Held> {
         self.appends.iter().flat_map(|(append, _)| &append.held).collect()
+    }
+
+    /// Messages that are moved.
+    pub(super) fn moved(&self) -> BTreeSet<&NoticeId> {
+        let changes = self.appends.iter().flat_map(|(append, _)| &append.outbox);
+        let moved = changes.filter_map(|change| match change {
+            OutboxChange::Move { notice, .. } => Some(notice),
+            OutboxChange::Put(_) => None,
+        });
+        moved.collect()
     }
 
     /// Whether it can be written in the belief that all of it holds: each account once, and no

@@ -71,11 +71,16 @@ const PUT_MESSAGES: &str = "INSERT INTO outbox (notice, account, channel, step, 
     $6::bigint[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[],
     $11::text[], $12::text[])";
 
-const MOVE_MESSAGES: &str = "UPDATE outbox SET state = moved.state, next_at = moved.next_at,
-    changed_at = moved.changed_at, detail = moved.detail
-    FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
-    AS moved(notice, state, next_at, changed_at, detail)
-    WHERE outbox.notice = moved.notice COLLATE \"C\" RETURNING outbox.notice";
+/// In the order in which all lock messages (`sending.rs`).
+const MOVE_MESSAGES: &str = "WITH moved AS (
+        SELECT outbox.number, asked.*
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+        AS asked(notice, to_state, to_next, to_changed, to_detail)
+        JOIN outbox ON outbox.notice = asked.notice COLLATE \"C\"
+        ORDER BY outbox.notice FOR NO KEY UPDATE OF outbox
+    )
+    UPDATE outbox SET state = to_state, next_at = to_next, changed_at = to_changed,
+    detail = to_detail FROM moved WHERE outbox.number = moved.number RETURNING outbox.notice";
 
 const PUT_PAYLINKS: &str = "INSERT INTO paylinks
     (token_hash, account, notice, created_at, expires_at)

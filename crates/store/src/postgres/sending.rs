@@ -1,4 +1,9 @@
 //! Who sends which message, by the server's clock: those of the instances may differ.
+//!
+//! Whoever waits for messages while it has others locked, a batch or who renews leases, locks them in
+//! the order of their ids: two that each have what the other one wants would stand for a second.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kulanz_domain::{
@@ -65,27 +70,35 @@ pub(super) fn take_abandoned<'v>(limit: u32, lease: &'v Lease, but: &'v [NoticeI
 /// Answers with the messages that are still the holder's.
 pub(super) fn renew<'v>(notices: &'v [NoticeId], lease: &'v Lease) -> Step<'v> {
     step!(
-        "UPDATE outbox SET leased_until = clock_timestamp() + $3::bigint * interval '1 second'
-         FROM unnest($1::text[]) AS asked(notice)
-         WHERE outbox.notice = asked.notice COLLATE \"C\" AND state = 'sending' AND holder = $2
-         RETURNING outbox.notice",
+        "WITH ours AS (
+             SELECT number FROM unnest($1::text[]) AS asked(notice)
+             JOIN outbox ON outbox.notice = asked.notice COLLATE \"C\"
+             WHERE state = 'sending' AND holder = $2
+             ORDER BY outbox.notice FOR NO KEY UPDATE OF outbox
+         )
+         UPDATE outbox SET leased_until = clock_timestamp() + $3::bigint * interval '1 second'
+         FROM ours WHERE outbox.number = ours.number RETURNING outbox.notice",
         notices.iter().map(|notice| notice.as_str()).collect::<Vec<_>>(),
         text(&lease.holder),
         i64::from(lease.seconds),
     )
 }
 
-/// Answers with the messages whose attempts are under way still, and keeps others from taking
-/// them over until the transaction ends.
-pub(super) fn held<'v>(held: &[&'v Held]) -> Step<'v> {
+/// Locks the messages of a batch until the transaction ends: those of attempts, which others cannot
+/// take over then, and those that it moves besides. Answers with the attempts that are under way
+/// still.
+pub(super) fn lock<'v>(held: &[&'v Held], moved: &BTreeSet<&'v NoticeId>) -> Step<'v> {
+    let mut asked: BTreeMap<_, _> = moved.iter().map(|notice| (notice.as_str(), None)).collect();
+    asked.extend(held.iter().map(|held| (held.notice.as_str(), Some(*held))));
     step!(
-        "SELECT outbox.notice FROM unnest($1::text[], $2::text[], $3::bigint[])
-         AS asked(notice, holder, attempts)
+        "SELECT outbox.notice, asked.holder IS NOT NULL AS held
+         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked(notice, holder, attempts)
          JOIN outbox ON outbox.notice = asked.notice COLLATE \"C\"
-         AND outbox.holder = asked.holder AND outbox.attempts = asked.attempts
-         WHERE state = 'sending' ORDER BY outbox.notice FOR UPDATE OF outbox",
-        held.iter().map(|one| one.notice.as_str()).collect::<Vec<_>>(),
-        held.iter().map(|one| text(&one.holder)).collect::<Vec<_>>(),
-        held.iter().map(|one| i64::from(one.attempt)).collect::<Vec<_>>(),
+         WHERE asked.holder IS NULL OR (outbox.holder = asked.holder
+         AND outbox.attempts = asked.attempts AND state = 'sending')
+         ORDER BY outbox.notice FOR UPDATE OF outbox",
+        asked.keys().copied().collect::<Vec<_>>(),
+        asked.values().map(|held| held.map(|held| text(&held.holder))).collect::<Vec<_>>(),
+        asked.values().map(|held| held.map(|held| i64::from(held.attempt))).collect::<Vec<_>>(),
     )
 }

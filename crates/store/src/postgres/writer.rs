@@ -236,16 +236,18 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
     if some_requests {
         steps.push(step!(ANSWERED, requests));
     }
-    if !held.is_empty() {
-        steps.push(sending::held(&held));
+    let moved = batch.moved();
+    if !held.is_empty() || !moved.is_empty() {
+        steps.push(sending::lock(&held, &moved));
     }
     let mut answers = session.all(steps).await?.into_iter();
     let mut known = Known::default();
     add_heads(&mut known, answers.next().unwrap_or_default())?;
     let taken = if some_keys { answers.next() } else { None };
     let answered = if some_requests { answers.next() } else { None };
-    let still_held = answers.next().unwrap_or_default();
-    known.held = super::code::all(still_held, |row| row.parsed("notice"))?.into_iter().collect();
+    let mut locked = answers.next().unwrap_or_default();
+    locked.retain(|row| row.get("held"));
+    known.held = super::code::all(locked, |row| row.parsed("notice"))?.into_iter().collect();
     for row in taken.unwrap_or_default() {
         let key: &[u8] = row.get(0);
         let key = key.try_into().map_err(|_| StoreError::Damaged("an inbox key".to_owned()))?;

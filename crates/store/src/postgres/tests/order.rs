@@ -219,15 +219,71 @@ async fn two_processes_take_no_message_both() {
     assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (200, 200));
 }
 
-/// What each table was read as a whole, once all other connections have ended: only then is what
-/// they did counted for sure.
-async fn whole_reads(own: &Client) -> Vec<(String, i64)> {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_and_who_renews_leases_wait_for_each_other_in_one_order() {
+    use crate::contract::rows::{by, notice_id};
+    // What another one has locked, and the order in which the messages were put.
+    for (locked, put) in [("N-1", ["N-1", "N-2", "N-3"]), ("N-3", ["N-2", "N-3", "N-1"])] {
+        let url = server::database();
+        let store = Arc::new(PostgresStore::open(config(&url)).await.unwrap());
+        let rows = put.map(|id| message(&format!("shop/{id}"), id, at(0)));
+        commit(&*store, messages(&rows)).await;
+        let taken = store.take_outbox(queue("shop"), at(0), 9, by("one")).await.unwrap();
+        assert_eq!(taken.len(), 3);
+        let (other, third) = (client(&url).await, client(&url).await);
+        let lock = format!("BEGIN; SELECT FROM outbox WHERE notice = '{locked}' FOR UPDATE");
+        other.batch_execute(&lock).await.unwrap();
+        let wait = async |waiting| {
+            while self::waiting(&third).await < waiting {
+                tokio::task::yield_now().await;
+            }
+        };
+        let own = Arc::clone(&store);
+        let notices = put.map(notice_id).to_vec();
+        let renewal = tokio::spawn(async move { own.renew_lease(notices, by("one")).await });
+        wait(1).await;
+        // Goes on with an attempt at one message, and moves another.
+        let (notice, holder) = (notice_id("N-2"), by("one").holder);
+        let held = vec![crate::Held { notice, holder, attempt: 1 }];
+        let outbox = vec![OutboxChange::Move {
+            notice: notice_id("N-1"),
+            state: OutboxState::Sent,
+            next_at: at(1),
+            changed_at: at(1),
+            detail: None,
+        }];
+        let batch = vec![
+            Append { held, ..append("shop/N-2", 1, &["2"]) },
+            Append { outbox, ..append("shop/N-1", 1, &["2"]) },
+        ];
+        let own = Arc::clone(&store);
+        let batch = tokio::spawn(async move { own.commit(batch).await });
+        wait(2).await;
+        other.batch_execute("COMMIT").await.unwrap();
+        assert!(renewal.await.unwrap().unwrap().iter().all(|ours| *ours));
+        for outcome in batch.await.unwrap().unwrap() {
+            assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
+        }
+        drop((store, third));
+        alone(&other).await;
+        let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(other.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 0);
+    }
+}
+
+/// Waits until all other connections have ended: only then is what they did counted for sure.
+async fn alone(own: &Client) {
     let others = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()
         AND backend_type = 'client backend'";
     while own.query_one(others, &[]).await.unwrap().get::<_, i64>(0) > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+/// What each table was read as a whole.
+async fn whole_reads(own: &Client) -> Vec<(String, i64)> {
+    alone(own).await;
     let counted = "SELECT relname::text, seq_scan FROM pg_stat_user_tables
         WHERE schemaname = 'kulanz' AND relname <> 'schema_version' ORDER BY relname";
     let rows = own.query(counted, &[]).await.unwrap();
