@@ -99,13 +99,10 @@ impl Batch {
         moved.collect()
     }
 
-    /// Whether it can be written in the belief that all of it holds: each account once, and no
-    /// attempt at a message that has to be under way still.
+    /// Whether it can be written in the belief that all of it holds: each account once.
     pub(super) fn may_go_straight(&self) -> bool {
         let mut accounts = HashSet::new();
-        self.appends
-            .iter()
-            .all(|(append, _)| append.held.is_empty() && accounts.insert(&append.account))
+        self.appends.iter().all(|(append, _)| accounts.insert(&append.account))
     }
 
     /// As [`Self::sort_out`] for a batch that [may go straight](Self::may_go_straight), before

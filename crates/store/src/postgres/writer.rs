@@ -1,13 +1,17 @@
 //! Writes batches: one transaction each, four times to the server and back. A batch is tried in the
 //! belief that nobody is in its way: its heads are moved from the versions that it expects, in the
-//! order of the accounts, its inbox keys are put, and places in the global order are taken; then
-//! all other rows go out at once, a statement a table; then COMMIT. Where a head was not as
-//! expected or a key was there, nothing of it counts and the batch is sorted out: the heads
-//! are locked first and say, with the keys that are taken, who loses.
+//! order of the accounts, its inbox keys are put, its messages locked, and places in the global order
+//! taken; then all other rows go out at once, a statement a table; then COMMIT. Where a head was not
+//! as expected, a key was there or an attempt is another's, nothing of it counts and the batch is
+//! sorted out: the heads are locked first and say, with the keys that are taken, who loses.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    time::Duration,
+};
 
-use kulanz_domain::ids::AccountId;
+use kulanz_domain::ids::{AccountId, NoticeId};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
@@ -145,13 +149,25 @@ async fn straight(session: &mut Session, batch: &Batch) -> Result<Option<Ready>,
     if !requests.is_empty() {
         steps.push(rows::answer(requests));
     }
+    let held = batch.held();
+    let messages = steps.len();
+    if !held.is_empty() {
+        steps.push(sending::lock(&held, &batch.moved()));
+    }
     let wanted = blocks(&sorted);
     if wanted > 0 {
         // Only now: readers wait from here on.
         steps.push(step!(HOLD_MARK, MARK));
         steps.push(step!(BLOCKS, wanted));
     }
-    let mut answers = session.all(steps).await?.into_iter();
+    let mut answers = session.all(steps).await?;
+    if !held.is_empty() {
+        let still = still_held(mem::take(&mut answers[messages]))?;
+        if !held.iter().all(|held| still.contains(&held.notice)) {
+            return Ok(None);
+        }
+    }
+    let mut answers = answers.into_iter();
     let transaction = Transaction::of(answers.next());
     let mut known = Known::default();
     for wanted in [moved.len(), new.len()] {
@@ -245,9 +261,7 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
     add_heads(&mut known, answers.next().unwrap_or_default())?;
     let taken = if some_keys { answers.next() } else { None };
     let answered = if some_requests { answers.next() } else { None };
-    let mut locked = answers.next().unwrap_or_default();
-    locked.retain(|row| row.get("held"));
-    known.held = super::code::all(locked, |row| row.parsed("notice"))?.into_iter().collect();
+    known.held = still_held(answers.next().unwrap_or_default())?;
     for row in taken.unwrap_or_default() {
         let key: &[u8] = row.get(0);
         let key = key.try_into().map_err(|_| StoreError::Damaged("an inbox key".to_owned()))?;
@@ -260,6 +274,12 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
         known.requests.insert(request);
     }
     Ok(known)
+}
+
+/// Of the messages of a batch, which are locked, those whose attempts are under way still.
+fn still_held(mut locked: Vec<Row>) -> Result<HashSet<NoticeId>, StoreError> {
+    locked.retain(|row| row.get("held"));
+    Ok(super::code::all(locked, |row| row.parsed("notice"))?.into_iter().collect())
 }
 
 fn add_heads(known: &mut Known, rows: Vec<Row>) -> Result<(), StoreError> {
