@@ -19,32 +19,33 @@ impl Ledger {
         &mut self,
         jobs: &[Job],
     ) -> Result<(Option<HashSet<InboxKey>>, bool), Fault> {
-        let mut keys = Vec::new();
-        let mut accounts = HashSet::new();
+        let asks = self.wary > 0;
+        self.wary = self.wary.saturating_sub(1);
+        let (mut keys, mut accounts, mut asked) = (Vec::new(), HashSet::new(), HashSet::new());
         for job in jobs {
             match &job.work {
                 Work::Record { items, .. } => {
                     for item in items {
-                        keys.push(item.key.clone());
+                        if asks {
+                            keys.push(item.key.clone());
+                        }
                         accounts.insert(&item.account);
                         if let Fact::PaymentAssigned { to, .. } = &item.fact {
                             accounts.insert(to);
                         }
                     }
                 }
-                Work::Execute { account, .. } => drop(accounts.insert(account)),
-                Work::Decide { accounts: due, .. } => accounts.extend(due),
+                Work::Execute { account, .. } => drop(asked.insert(account)),
+                Work::Decide { accounts: due, .. } => asked.extend(due),
             }
         }
-        let records = jobs.iter().all(|job| matches!(job.work, Work::Record { .. }));
-        let asks = !records || self.wary > 0;
-        self.wary = self.wary.saturating_sub(1);
-        let hot: Vec<AccountId> = match asks && self.store.is_shared() {
-            true => self.desk.lock().hot_of(&accounts),
+        accounts.extend(&asked);
+        let hot: Vec<AccountId> = match self.store.is_shared() {
+            true => self.desk.lock().hot_of(if asks { &accounts } else { &asked }),
             false => Vec::new(),
         };
         let asked = async {
-            match !asks || keys.is_empty() && hot.is_empty() {
+            match keys.is_empty() && hot.is_empty() {
                 true => Ok((Vec::new(), Vec::new())),
                 false => self.store.look(keys.clone(), hot.clone()).await.map_err(Fault::from),
             }
