@@ -1,5 +1,6 @@
 //! The one task that changes its accounts. Callers queue work; the ledger takes what waits, handles
-//! it account by account and writes all of it as one batch, while it already decides the next one.
+//! it account by account and writes all of it as one batch. The next one is decided meanwhile where
+//! much waits; a few wait for the writing.
 //!
 //! Two invariants make that safe. Memory may be ahead of the store by the batch that is being
 //! written and no further. And nobody is answered before the batch with their work is durable.
@@ -16,8 +17,8 @@
 //! was told is told again.
 //!
 //! Inbound events nearly always append, if only their inbox keys: as long as nothing came twice and
-//! nobody was overtaken they are decided without asking, and the store says who loses. What is
-//! refused then is decided again, once the store was asked.
+//! nobody was overtaken they are decided without asking, whatever else is in their batch, and the
+//! store says who loses. What is refused then is decided again, once the store was asked.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,7 +29,7 @@ use std::{
 };
 
 use cqrs_es::{AggregateError, CqrsFramework};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::OptionFuture};
 use jiff::Timestamp;
 use kulanz_domain::{Account, Command, ids::AccountId};
 use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError};
@@ -59,6 +60,9 @@ pub(crate) use job::Work;
 
 /// Most facts and commands in a batch.
 const BATCH: usize = 1000;
+/// So many are decided while the batch before is written. Fewer wait for that: they would have to
+/// before they are written anyway, and what comes meanwhile is spared a transaction of its own.
+const BESIDE: usize = 200;
 /// Batches for which the store is asked beforehand once something came twice or was overtaken, and
 /// at the start, when what was under way comes again.
 const WARY: u32 = 32;
@@ -111,6 +115,13 @@ pub(crate) struct Ledger {
     later: HashMap<AccountId, Timestamp>,
 }
 
+/// Work that was taken and is in no batch yet.
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<Job>,
+    size: usize,
+}
+
 /// What a ledger has in common with its engine.
 #[derive(Clone)]
 pub(crate) struct Common {
@@ -131,6 +142,23 @@ enum Written {
 
 /// Inbound events that a batch records, with the accounts that they belong to.
 type Keys = HashMap<InboxKey, AccountId>;
+
+impl Waiting {
+    /// Takes what is there, as far as it fits into a batch.
+    fn take(&mut self, inbox: &mut mpsc::Receiver<Work>) {
+        while self.size < BATCH
+            && let Ok(next) = inbox.try_recv()
+        {
+            self.extend(Some(next));
+        }
+    }
+
+    fn extend(&mut self, next: Option<Work>) {
+        let next = next.map(Job::from);
+        self.size += next.as_ref().map_or(0, Job::size);
+        self.jobs.extend(next);
+    }
+}
 
 impl Ledger {
     pub(crate) fn start(
@@ -168,6 +196,7 @@ impl Ledger {
     }
 
     async fn run(mut self, mut inbox: mpsc::Receiver<Work>) {
+        let mut waiting = Waiting::default();
         loop {
             if !self.again.is_empty() {
                 // Alone, so that it is quick: the next one who is faster waits already.
@@ -176,36 +205,21 @@ impl Ledger {
                 self.batch(jobs).await;
                 continue;
             }
-            let next = match &mut self.writing {
-                None => inbox.recv().await,
-                Some(writing) => tokio::select! {
-                    biased;
-                    next = inbox.recv() => next,
-                    written = writing => {
-                        self.writing = None;
-                        self.settle(written.unwrap_or(Written::Failed));
-                        continue;
-                    }
-                },
-            };
-            let Some(first) = next else {
-                self.written().await;
-                if self.again.is_empty() {
-                    return;
-                }
+            waiting.take(&mut inbox);
+            if waiting.size >= BESIDE || self.writing.is_none() && !waiting.jobs.is_empty() {
+                self.batch(mem::take(&mut waiting).jobs).await;
                 continue;
-            };
-            let first = Job::from(first);
-            let mut size = first.size();
-            let mut jobs = vec![first];
-            while size < BATCH
-                && let Ok(next) = inbox.try_recv()
-            {
-                let next = Job::from(next);
-                size += next.size();
-                jobs.push(next);
             }
-            self.batch(jobs).await;
+            let open = !inbox.is_closed() || !inbox.is_empty();
+            tokio::select! {
+                biased;
+                next = inbox.recv(), if open => waiting.extend(next),
+                Some(written) = OptionFuture::from(self.writing.as_mut()) => {
+                    self.writing = None;
+                    self.settle(written.unwrap_or(Written::Failed));
+                }
+                else => return,
+            }
         }
     }
 
