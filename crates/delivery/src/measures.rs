@@ -22,3 +22,8 @@ pub(crate) fn answered(channel: Channel, took: Duration) {
     let (seconds, channel) = (took.as_secs_f64(), channel.name());
     event!(target: "metric", Level::TRACE, histogram.kulanz_send_seconds = seconds, channel);
 }
+
+/// A connection to a mail server was opened.
+pub(crate) fn connected() {
+    event!(target: "metric", Level::TRACE, monotonic_counter.kulanz_smtp_connections = 1_u64);
+}

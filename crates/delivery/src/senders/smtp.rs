@@ -1,6 +1,9 @@
 //! E-mail by SMTP, driven command by command: only so can be told whether a failed attempt may
 //! nevertheless have been delivered. A server takes a message with its answer to the final dot;
 //! before the dot left it cannot have done so, after it a missing answer means nobody knows.
+//! Connections are kept for the messages that come next ([`connections`]).
+
+mod connections;
 
 use std::{
     fmt,
@@ -23,12 +26,14 @@ use lettre::{
         client::{AsyncSmtpConnection, Certificate, TlsParameters},
         commands::{Data, Mail, Rcpt},
         extension::{ClientId, Extension, MailBodyParameter, MailParameter},
-        response::Response,
+        response::{Response, Severity},
     },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
 
+use self::connections::{Connections, IDLE, Line};
 use super::{
     Accepted, Outgoing, Pace, Recipient, Secret, SendError, Sender, SenderConfigError,
     secret::Hidden,
@@ -105,6 +110,7 @@ pub struct Smtp {
     tls: Option<TlsParameters>,
     hello: ClientId,
     pace: Pace,
+    connections: Connections,
 }
 
 impl fmt::Debug for Smtp {
@@ -141,20 +147,36 @@ impl Smtp {
             SmtpTls::None => None,
             SmtpTls::Starttls | SmtpTls::Implicit => Some(tls_parameters(&config)?),
         };
-        Ok(Self { config, from, login, tls, hello: ClientId::default(), pace })
+        let connections = Connections::new(config.at_once, IDLE);
+        Ok(Self { config, from, login, tls, hello: ClientId::default(), pace, connections })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+    /// The same, with another time for which a connection waits for the next message; ten seconds
+    /// by default.
+    #[must_use]
+    pub fn with_idle(mut self, idle: Duration) -> Self {
+        self.connections = Connections::new(self.config.at_once, idle);
+        self
+    }
+
+    async fn connect(&self) -> Result<Line, SendError> {
         let server = (self.config.host.as_str(), self.config.port);
         let timeout = Some(Duration::from_millis(self.config.timeout_ms));
-        let implicit = match self.config.tls {
-            SmtpTls::Implicit => self.tls.clone(),
-            SmtpTls::None | SmtpTls::Starttls => None,
+        let connected = match self.config.tls {
+            SmtpTls::Implicit => {
+                let (tls, hello) = (self.tls.clone(), &self.hello);
+                AsyncSmtpConnection::connect_tokio1(server, timeout, hello, tls, None).await
+            }
+            SmtpTls::None | SmtpTls::Starttls => {
+                // The dot leaves in a packet of its own, which is not to wait for the one before.
+                let stream = TcpStream::connect(server).await;
+                let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+                let stream =
+                    stream.map_err(|_| SendError::busy("connecting: the connection failed"))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+            }
         };
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, implicit, None)
-                .await
-                .map_err(|error| turned_away("connecting", &error))?;
+        let mut connection = connected.map_err(|error| turned_away("connecting", &error))?;
         if self.config.tls == SmtpTls::Starttls {
             let tls = self.tls.clone().filter(|_| connection.can_starttls());
             let tls = tls.ok_or_else(|| SendError::busy("the server offers no STARTTLS"))?;
@@ -167,34 +189,56 @@ impl Smtp {
             // Our fault, not the address's: somebody has to correct the configuration.
             entered.map_err(|error| turned_away("signing in", &error))?;
         }
-        Ok(connection)
+        Ok(Line::new(connection))
     }
 
-    /// The dialogue up to the answer to the final dot. `dot` is set before the dot can leave.
+    /// The dialogue up to the answer to the final dot, on a connection that is left in `used`. `dot`
+    /// is set before the dot can leave.
     async fn deliver(
         &self,
-        from: Address,
-        to: Address,
+        (from, to): (Address, Address),
         message: &[u8],
         dot: &AtomicBool,
-    ) -> Result<(AsyncSmtpConnection, Response), SendError> {
-        let mut connection = self.connect().await?;
-        let parameters = mail_parameters(&connection, &from, &to, message)?;
-        let answer = connection.command(Mail::new(Some(from), parameters)).await;
+        used: &mut Option<Line>,
+    ) -> Result<Response, SendError> {
+        let line = match self.connections.take().await {
+            Some(line) => line,
+            None => self.connect().await?,
+        };
+        let mut line = used.insert(line);
+        let mail = |line: &Line| {
+            let parameters = mail_parameters(&line.connection, &from, &to, message)?;
+            Ok::<_, SendError>(Mail::new(Some(from.clone()), parameters))
+        };
+        let mut answer = line.say(mail(line)?).await;
+        if answer.is_err() && line.wore_out() {
+            // Nothing of the message had left.
+            *used = None;
+            line = used.insert(self.connect().await?);
+            answer = line.say(mail(line)?).await;
+        }
         answer.map_err(|error| not_taken("MAIL", &error))?;
-        let answer = connection.command(Rcpt::new(to, vec![])).await;
+        let answer = line.say(Rcpt::new(to.clone(), vec![])).await;
         answer.map_err(|error| rcpt_failed(&error))?;
-        let answer = connection.command(Data).await;
-        answer.map_err(|error| refused_or_retry("DATA", &error))?;
+        let answer = line.say(Data).await.map_err(|error| refused_or_retry("DATA", &error))?;
+        if u16::from(answer.code()) != 354 {
+            line.distrust();
+            let code = answer.code();
+            return Err(SendError::retry(format!("DATA: the server answered {code}")));
+        }
         // The last byte is handed over alone: as long as it is not, the dot cannot have left.
         let (most, last) = message.split_at(message.len().saturating_sub(1));
         let pieces = [most, last].into_iter().enumerate().map(|(at, piece)| {
             dot.store(at == 1, Ordering::SeqCst);
             piece
         });
-        let answer = connection.message_iter(pieces).await;
-        match answer {
-            Ok(answer) => Ok((connection, answer)),
+        match line.say_content(pieces).await {
+            Ok(answer) if answer.code().severity == Severity::PositiveCompletion => Ok(answer),
+            Ok(answer) => {
+                line.distrust();
+                let code = answer.code();
+                Err(SendError::unknown(format!("end of message: the server answered {code}")))
+            }
             Err(error) if error.status().is_some() => {
                 Err(refused_or_retry("end of message", &error))
             }
@@ -226,19 +270,19 @@ impl Sender for Smtp {
         let bytes = compose(message, document, &from, to_mailbox, key)?;
         let dot = AtomicBool::new(false);
         let limit = Duration::from_millis(self.config.timeout_ms);
-        let attempt = self.deliver(from, to, &bytes, &dot);
-        let (mut connection, answer) = match tokio::time::timeout(limit, attempt).await {
-            Ok(ended) => ended?,
+        let mut used = None;
+        let attempt = self.deliver((from, to), &bytes, &dot, &mut used);
+        let answer = match tokio::time::timeout(limit, attempt).await {
+            Ok(ended) => ended,
             Err(_) if dot.load(Ordering::SeqCst) => {
                 return Err(SendError::unknown("no answer to the end of the message in time"));
             }
             Err(_) => return Err(SendError::retry("the server did not answer in time")),
         };
-        // The message is taken; how the goodbye goes changes nothing.
-        if tokio::time::timeout(Duration::from_secs(2), connection.quit()).await.is_err() {
-            tracing::debug!(notice = %key, "mail server did not answer QUIT");
+        if let Some(line) = used {
+            self.connections.give_back(line).await;
         }
-        let gateway_id = answer.first_line().map(clean).filter(|line| {
+        let gateway_id = answer?.first_line().map(clean).filter(|line| {
             // Some servers repeat the address here.
             !line.is_empty() && line.len() <= 100 && !line.contains('@')
         });

@@ -5,6 +5,7 @@
 mod gateway;
 mod process;
 mod smtp;
+mod smtp_connections;
 
 use kulanz_delivery::render::Content;
 use kulanz_delivery::senders::{Origin, Outgoing, Recipient};

@@ -99,6 +99,16 @@ impl Folder {
             .map(|json| serde_json::from_slice(&json).expect("whole, for it was renamed"))
             .collect()
     }
+
+    /// How many connections the mail server had, and how many of them are open.
+    pub fn connections(&self) -> (u32, u32) {
+        let said = std::fs::read_to_string(self.0.join("connections")).unwrap_or_default();
+        let numbers: Vec<u32> = said.split(' ').filter_map(|number| number.parse().ok()).collect();
+        match numbers[..] {
+            [opened, open] => (opened, open),
+            _ => (0, 0),
+        }
+    }
 }
 
 impl Drop for Folder {

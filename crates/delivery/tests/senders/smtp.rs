@@ -13,7 +13,7 @@ use super::{
     process::{Folder, Server},
 };
 
-fn config(port: u16) -> SmtpConfig {
+pub fn config(port: u16) -> SmtpConfig {
     SmtpConfig {
         host: "localhost".to_owned(),
         port,
@@ -40,7 +40,7 @@ fn document() -> Document {
     }
 }
 
-fn mail(address: &str) -> Outgoing {
+pub fn mail(address: &str) -> Outgoing {
     let name = Some("Jörg \"Jogi\" Müller\r\nBcc: victim@example.org".to_owned());
     let to = Recipient::Email { name, address: address.to_owned() };
     outgoing(to, Content::Email(document()))
