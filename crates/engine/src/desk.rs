@@ -8,7 +8,6 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -22,7 +21,7 @@ use tracing::error;
 use crate::{
     Extra, Fault,
     making::Due,
-    partition,
+    panics, partition,
     trace::TraceContext,
     vault::{AccountKey, Vault},
     views::{self, Written},
@@ -381,8 +380,8 @@ impl Inner {
                 continue;
             }
             let hot = self.hot.get_mut(&id).ok_or_else(|| Fault::NotLoaded(id.clone()))?;
-            let append = catch_unwind(AssertUnwindSafe(|| close(&id, hot, open)));
-            match append.unwrap_or(Err(Fault::Panicked)) {
+            let append = panics::caught("ledger", || close(&id, hot, open));
+            match append.and_then(|append| append) {
                 Ok((append, due)) => {
                     closed.appends.push(append);
                     closed.due.extend(due);

@@ -41,7 +41,7 @@ use crate::{
     clock::Clock,
     desk::{Closed, Desk, sortable, stamp_of},
     making::{self, Making},
-    measures,
+    measures, panics,
     room::Room,
     serving::Serving,
 };
@@ -517,8 +517,11 @@ impl Ledger {
                 AggregateError::UnexpectedError(cause)
                 | AggregateError::DatabaseConnectionError(cause)
                 | AggregateError::DeserializationError(cause),
-            )) => Fault::Other(cause.to_string()),
-            Err(_) => Fault::Panicked,
+            )) => match cause.downcast::<Fault>() {
+                Ok(fault) => *fault,
+                Err(cause) => Fault::Other(cause.to_string()),
+            },
+            Err(_) => panics::fault("ledger"),
         };
         error!(%account, %fault, "what an account was told could not be handled");
         self.desk.lock().spoil(account);

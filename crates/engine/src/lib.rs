@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot, watch};
 
+mod aside;
 mod assigned;
 pub mod backtest;
 pub mod brake;
@@ -34,6 +35,7 @@ mod look;
 mod look_again;
 pub mod making;
 mod measures;
+pub mod panics;
 pub mod plan;
 pub mod rebuild;
 mod request;
@@ -105,7 +107,7 @@ pub enum Fault {
     #[error("account {0} cannot be read; the log says why")]
     NotLoaded(AccountId),
     /// A bug: what was asked makes the program panic, and did not happen.
-    #[error("the program panicked; its standard error says where")]
+    #[error("the program panicked; its log says where")]
     Panicked,
     /// Sealing or opening failed.
     #[error(transparent)]
@@ -122,6 +124,12 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it is one account's own, which makes the program panic or cannot be read: others are
+    /// none the worse for it, and asking again soon does not help.
+    pub const fn is_the_accounts(&self) -> bool {
+        matches!(self, Self::Panicked | Self::NotLoaded(_) | Self::Form(_) | Self::Vault(_))
+    }
+
     /// The same fault for another caller.
     pub fn copy(&self) -> Self {
         match self {

@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 use crate::{
     Engine, Fault, Loaded,
     making::{self, Opened},
+    panics,
 };
 
 /// Accounts that are looked at before others get a turn.
@@ -41,8 +42,11 @@ impl Engine {
             if turn % AT_ONCE == AT_ONCE - 1 {
                 yield_now().await;
             }
-            let loaded = head.map(|head| self.loaded(account, &head)).transpose();
-            let (one, slots) = match loaded.map(|loaded| self.look(account, notice, loaded)) {
+            let look = || {
+                let loaded = head.map(|head| self.loaded(account, &head)).transpose()?;
+                Ok(self.look(account, notice, loaded))
+            };
+            let (one, slots) = match panics::caught("recheck", look).and_then(|looked| looked) {
                 Ok((one, slots)) => (Ok(one), slots),
                 Err(fault) => (Err(fault), Vec::new()),
             };

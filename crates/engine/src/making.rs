@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
 
-use crate::{Engine, Fault, SharedRules, desk, vault::AccountKey};
+use crate::{Engine, Fault, SharedRules, desk, panics, vault::AccountKey};
 
 /// Messages made before others get a turn.
 const AT_ONCE: usize = 16;
@@ -186,7 +186,9 @@ async fn make(
         if turn % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        match make_for(&*maker, &due, &notices, &rules, at, stored) {
+        // Whoever sends it finds out that it cannot be made, and puts it aside.
+        let make = || make_for(&*maker, &due, &notices, &rules, at, stored);
+        match panics::caught("making", make).and_then(|made| made) {
             Ok(of_it) => drop(made.insert(due.id, of_it)),
             Err(fault) => warn!(account = %due.id, %fault, "messages are made as they leave"),
         }

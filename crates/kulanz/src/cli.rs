@@ -518,6 +518,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             demo::run(Places { data, ..places }, options).await?;
         }
         Command::Serve { listen } => {
+            crate::tell_panics_by_place();
             let house = House::open(places, Clock::wall(), Mode::Serving).await?;
             let running = Running::new(house, listen).await?;
             eprintln!(

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use kulanz_delivery::placement::{
     CreditorCard, Handoff, Recall, Update, build,
@@ -15,12 +15,12 @@ use kulanz_delivery::placement::{
 use kulanz_domain::{
     Account, AccountEvent, Command, account::PlacementState, event::Suppression, ids::*,
 };
-use kulanz_engine::{Done, Extra};
+use kulanz_engine::{Done, Extra, panics};
 use kulanz_store::{PlacementRow, Store};
 use serde_json::json;
 
 use crate::{
-    house::House,
+    house::{House, count},
     instances,
     orders::{Hand, Outcome, rules},
 };
@@ -138,7 +138,7 @@ async fn deliver(house: &House, id: &AccountId, placement: &PlacementId) -> Resu
     let data = build(&from)?;
     let root = root(house, &data.agency, &id.creditor)?;
     let agency = data.agency.to_string();
-    let folder = tokio::task::spawn_blocking(move || write_folder(&root, &data)).await??;
+    let folder = beside(move || write_folder(&root, &data)).await??;
     mark(house, id, placement, agency, DELIVERED).await?;
     tracing::info!(account = %id, %placement, "placement written");
     Ok(folder)
@@ -166,25 +166,36 @@ pub async fn deliver_released(house: &House) -> Result<()> {
     let store = house.engine.store();
     let rows = store.placements().await?;
     let written: HashMap<_, _> = rows.into_iter().map(|row| (row.placement, row.state)).collect();
+    let mut failed = 0;
     for list in ["with_agency", "recalled_placement"] {
         for (account, row) in store.work(Some(list.to_owned()), MOST).await? {
             let placement = PlacementId::new(&row.item)?;
             let state = written.get(&placement).map(String::as_str);
-            match (list, state) {
-                ("with_agency", None) => {
-                    deliver(house, &account, &placement).await?;
+            let work = async {
+                match (list, state) {
+                    ("with_agency", None) => deliver(house, &account, &placement).await.map(drop),
+                    ("with_agency", Some(state)) if state != told_of(&row.detail) => {
+                        update(house, &account, &placement, &told_of(&row.detail)).await
+                    }
+                    ("recalled_placement", Some(state)) if state.starts_with(DELIVERED) => {
+                        recall(house, &account, &placement).await
+                    }
+                    _ => Ok(()),
                 }
-                ("with_agency", Some(state)) if state != told_of(&row.detail) => {
-                    update(house, &account, &placement, &told_of(&row.detail)).await?;
-                }
-                ("recalled_placement", Some(state)) if state.starts_with(DELIVERED) => {
-                    recall(house, &account, &placement).await?;
-                }
-                _ => {}
+            };
+            // One that cannot be written stays on its list, and holds up no other.
+            let done = panics::caught_in("handoff", work).await;
+            if let Err(error) = done.map_err(Into::into).and_then(|done| done) {
+                let error = format!("{error:#}");
+                tracing::error!(%account, %placement, error, "a placement cannot be written");
+                failed += 1;
             }
         }
     }
-    Ok(())
+    match failed {
+        0 => Ok(()),
+        _ => bail!("{}", count(failed, "placement's file")),
+    }
 }
 
 /// The state of a placement whose folder was written, with what the agency was told since.
@@ -210,10 +221,16 @@ async fn update(house: &House, id: &AccountId, placement: &PlacementId, told: &s
     }
     let update = Update::new(id, placement, entry, &account, at);
     let root = root(house, &entry.agency, &id.creditor)?;
-    tokio::task::spawn_blocking(move || write_update(&root, &update, version)).await??;
+    beside(move || write_update(&root, &update, version)).await??;
     mark(house, id, placement, entry.agency.to_string(), told).await?;
     tracing::info!(account = %id, %placement, "the agency is told what is open by now");
     Ok(())
+}
+
+/// Waits for what blocks. Of a panic nothing is told but that it was one.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(move || panics::caught("handoff", work)).await;
+    Ok(done.map_err(|error| anyhow!("{}", panics::ended(&error)))??)
 }
 
 /// Whether this instance writes folders: one does, and has the folder that they go into.
@@ -280,7 +297,7 @@ async fn recall(house: &House, id: &AccountId, placement: &PlacementId) -> Resul
         reason: reason.into(),
     };
     let root = root(house, &entry.agency, &id.creditor)?;
-    tokio::task::spawn_blocking(move || write_recall(&root, &recall)).await??;
+    beside(move || write_recall(&root, &recall)).await??;
     mark(house, id, placement, entry.agency.to_string(), RECALLED).await
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod asked;
 pub mod caller;
+mod caught;
 mod events;
 pub mod idempotency;
 mod notices;
@@ -29,6 +30,7 @@ use axum::{
 use jiff::tz::TimeZone;
 use kulanz_wire::MAX_BATCH_BYTES;
 
+pub use self::caught::caught;
 use crate::house::House;
 
 /// Shared by all requests.

@@ -4,15 +4,17 @@ use std::{
     borrow::Cow,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread::JoinHandle,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use kulanz_engine::{Mode, clock::Clock};
 use kulanz_wire::{
     DecodeOptions, Inbound, Rejection,
     files::{self, Lines},
 };
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::{
     house::{House, Places, count, harmless, load_policies},
@@ -34,6 +36,9 @@ struct Taken {
     decoded: Result<Inbound, Rejection>,
 }
 
+/// What was read of a file, in its order.
+type Chunks = mpsc::Receiver<Result<Vec<Taken>>>;
+
 fn open(path: &Path) -> Result<Lines> {
     if path.as_os_str() == "-" {
         return Ok(files::over(Box::new(std::io::stdin()), 0, Path::new("standard input"))?);
@@ -45,11 +50,11 @@ fn open(path: &Path) -> Result<Lines> {
 fn read(
     path: PathBuf,
     options: impl Fn(&kulanz_domain::ids::CreditorId, &str) -> bool + Sync + Send + 'static,
-) -> Result<(files::Progress, tokio::sync::mpsc::Receiver<Result<Vec<Taken>>>)> {
+) -> Result<(files::Progress, Chunks, JoinHandle<()>)> {
     let mut lines = open(&path)?;
     let progress = lines.progress();
-    let (give, take) = tokio::sync::mpsc::channel(AHEAD);
-    std::thread::spawn(move || {
+    let (give, take) = mpsc::channel(AHEAD);
+    let reading = std::thread::spawn(move || {
         let options = DecodeOptions { harmless_attributes: &options };
         let name = path.display().to_string();
         loop {
@@ -63,7 +68,7 @@ fn read(
                         held += line.content.as_ref().map_or(0, |bytes| bytes.len());
                         chunk.push(match line.content {
                             Ok(bytes) => Taken {
-                                decoded: kulanz_wire::decode(bytes, &options),
+                                decoded: intake::decoded(|| kulanz_wire::decode(bytes, &options)),
                                 bytes: bytes.to_vec(),
                                 origin,
                             },
@@ -90,7 +95,7 @@ fn read(
             }
         }
     });
-    Ok((progress, take))
+    Ok((progress, take, reading))
 }
 
 /// Records files. Exit code 1 where something was rejected.
@@ -107,7 +112,7 @@ pub async fn run(places: Places, paths: Vec<PathBuf>, as_json: bool) -> Result<E
         let loaded = std::sync::Arc::clone(&house.loaded);
         let lists = move |creditor: &_, attribute: &_| harmless(&loaded)(creditor, attribute);
         let shown = path.display().to_string();
-        let (read, mut chunks) = read(path, lists)?;
+        let (read, mut chunks, reading) = read(path, lists)?;
         let bar = progress::bytes(read.total());
         bar.set_message(shown);
         // One chunk is written while the next is decided.
@@ -140,6 +145,9 @@ pub async fn run(places: Places, paths: Vec<PathBuf>, as_json: bool) -> Result<E
             }
         }
         bar.finish_and_clear();
+        if fault.is_none() && reading.join().is_err() {
+            fault = Some(anyhow!("the program panicked where it reads files"));
+        }
         if let Some(fault) = fault {
             print(&counts, as_json)?;
             return Err(fault.context(

@@ -4,15 +4,18 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use anyhow::Result;
-use kulanz_engine::{Engine, Incoming, Receipt, trace};
+use kulanz_engine::{Engine, Fault, Incoming, Receipt, panics, trace};
 use kulanz_store::{DeadLetter, InboxKey};
-use kulanz_wire::{Inbound, Rejection};
+use kulanz_wire::{Inbound, Reason, Rejection};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tracing::{Level, Span, event, field::Empty};
 
 use crate::telemetry::METRIC;
+
+/// Title of the problem where an event makes the program panic.
+const FAULT: &str = "a fault of ours; the event is kept";
 
 /// What became of one inbound event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -73,6 +76,14 @@ pub struct Arrived<'a> {
     pub decoded: Result<Inbound, Rejection>,
 }
 
+/// What decoding says; an event that makes the program panic is kept as one that breaks the
+/// contract is, and may be tried again once that is mended.
+pub fn decoded(decode: impl FnOnce() -> Result<Inbound, Rejection>) -> Result<Inbound, Rejection> {
+    panics::caught("decode", decode).unwrap_or_else(|_| {
+        Err(Rejection::new(Reason::Fault, "", "the program panicked on it; the log says where"))
+    })
+}
+
 /// Counts of answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -98,7 +109,7 @@ impl Counts {
 /// Records what was decoded and keeps the rest as dead letters. An error is a fault of ours: send
 /// all of it again, whatever was recorded is a duplicate then.
 pub async fn take(engine: &Engine, arrived: Vec<Arrived<'_>>) -> Result<Vec<Answer>> {
-    let (mut answers, lost) = record(engine, &arrived, Turn::default()).await?;
+    let (mut answers, lost) = recorded(engine, &arrived, Turn::default(), Alone::Too).await?;
     if lost.is_empty() {
         return Ok(answers);
     }
@@ -143,13 +154,30 @@ impl Turn {
     }
 }
 
-/// Records what was decoded; the rest as dead letters that the caller has to keep, each with its
-/// place among what arrived. The engine gets it when its `turn` has come.
-pub async fn record(
+/// Answers, and dead letters that the caller has to keep, each with its place among what arrived.
+type Recorded = (Vec<Answer>, Vec<(usize, DeadLetter)>);
+
+/// Whether an event that makes the program panic is told once more alone, to know whether it is to
+/// blame, and is a dead letter then; else all of it fails, and is told again by who had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    Too,
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "Kafka's are told again"))]
+    Not,
+}
+
+/// Records what was decoded; the rest as dead letters. The engine gets it when its `turn` has come.
+#[cfg(feature = "kafka")]
+pub async fn record(engine: &Engine, arrived: &[Arrived<'_>], turn: Turn) -> Result<Recorded> {
+    recorded(engine, arrived, turn, Alone::Not).await
+}
+
+async fn recorded(
     engine: &Engine,
     arrived: &[Arrived<'_>],
     mut turn: Turn,
-) -> Result<(Vec<Answer>, Vec<(usize, DeadLetter)>)> {
+    alone: Alone,
+) -> Result<Recorded> {
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(arrived.len());
     let mut items = Vec::new();
     let mut places = Vec::new();
@@ -187,7 +215,21 @@ pub async fn record(
     };
     for (at, receipt) in places.into_iter().zip(receipts) {
         let Ok(inbound) = &arrived[at].decoded else { continue };
+        let receipt = match receipt {
+            Receipt::Faulted(detail) if alone == Alone::Too && is_panic(&detail) => {
+                let again = engine.record(vec![incoming(inbound)?]).await?;
+                again.into_iter().next().unwrap_or(Receipt::Faulted(detail))
+            }
+            receipt => receipt,
+        };
         let (status, problem) = match receipt {
+            Receipt::Faulted(detail) if alone == Alone::Too && is_panic(&detail) => {
+                let (account, event) = (&inbound.account, inbound.key.1.as_str());
+                tracing::error!(%account, event, "an event makes the program panic");
+                let problem = Problem::new(Reason::Fault.name(), FAULT, &detail);
+                lost.push((at, Reason::Fault.name(), detail, Some(inbound.account.clone())));
+                ("rejected", Some(problem))
+            }
             Receipt::Accepted => ("accepted", None),
             Receipt::Duplicate => ("duplicate", None),
             Receipt::Faulted(detail) => anyhow::bail!("{detail}"),
@@ -226,6 +268,10 @@ pub async fn record(
     let answers: Vec<Answer> = answers.into_iter().flatten().collect();
     counted(arrived, &answers);
     Ok((answers, letters))
+}
+
+fn is_panic(detail: &str) -> bool {
+    detail == Fault::Panicked.to_string()
 }
 
 /// What could not be taken, sealed.
@@ -300,9 +346,28 @@ fn told(rejection: &Rejection) -> String {
 
 /// The answer to an event that breaks the contract.
 pub fn rejected(rejection: &Rejection) -> Answer {
-    let title = "the event breaks the contract";
+    let title = match rejection.reason {
+        Reason::Fault => FAULT,
+        _ => "the event breaks the contract",
+    };
     let mut problem = Problem::new(rejection.reason.name(), title, &rejection.sentence);
     problem.pointer = rejection.pointer.clone();
     let id = rejection.event.clone();
     Answer { id, status: "rejected", problem: Some(problem), ignored: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn an_event_that_cannot_be_decoded_for_a_panic_is_kept_as_a_fault_of_ours() {
+        let rejection = decoded(|| panic!("Kim lives at kim@example.org")).unwrap_err();
+        let answer = rejected(&rejection);
+        let problem = answer.problem.unwrap();
+        assert_eq!((answer.status, problem.title.as_str()), ("rejected", FAULT));
+        assert_eq!(problem.kind, "urn:kulanz:problem:fault");
+        assert!(!told(&rejection).contains("Kim"));
+    }
 }

@@ -104,8 +104,7 @@ pub async fn retry(house: &House, number: Option<u64>) -> Result<String> {
             failed.push(format!("{}: its account was erased", letter.number));
             continue;
         };
-        let decoded = kulanz_wire::decode(&bytes, &options);
-        let decoded = match decoded {
+        let decoded = match intake::decoded(|| kulanz_wire::decode(&bytes, &options)) {
             Ok(inbound) => inbound,
             Err(rejection) => {
                 failed.push(format!("{}: {}", letter.number, rejection.sentence));

@@ -14,10 +14,15 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use kulanz_delivery::dispatcher::Dispatcher;
 use kulanz_domain::ids::CreditorId;
+use kulanz_engine::panics;
 use kulanz_pages::{Agency, Counselling, CreditorCard, Pages};
 use kulanz_policies::CreditorFile;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
+
+mod beside;
+
+use beside::{Beside, died as ends};
 
 use crate::{
     health,
@@ -91,6 +96,7 @@ impl Running {
         let server = Server { house: known, base_url: shared_url, sandbox, ending: told };
         let router = health::router(server.clone())
             .merge(http::router(server))
+            .layer(axum::middleware::from_fn(http::caught))
             .merge(kulanz_pages::router(pages));
         if house.engine.serve_rules(&house.fingerprint).await? {
             tracing::warn!(
@@ -117,15 +123,17 @@ impl Running {
         write_address(&file, &address)?;
         let engine = self.house.engine.clone();
         let mut wake_ups = tokio::spawn(async move { engine.run_wake_ups().await });
-        let again = tokio::spawn(look_again(Arc::clone(&self.house)));
-        let watched = tokio::spawn(crate::telemetry::watch(Arc::clone(&self.house)));
+        let mut beside = Beside::default();
+        let house = || Arc::clone(&self.house);
+        beside.spawn("looks at all accounts anew", look_again(house()));
+        beside.spawn("looks at lists", crate::telemetry::watch(house()));
+        beside.spawn("writes placements", crate::handoff::run(house()));
+        beside.spawn("sends webhooks", webhooks::run(house(), self.webhooks));
+        beside.spawn("looks for other rules", tell_outdated(self.house.engine.outdated()));
+        beside.spawn("keeps the list of erasures", crate::erasures::keep(house()));
         let dispatcher = Arc::clone(&self.dispatcher);
         let (stop, told) = tokio::sync::watch::channel(false);
         let mut messages = tokio::spawn(async move { dispatcher.run(told).await });
-        let handoffs = tokio::spawn(crate::handoff::run(Arc::clone(&self.house)));
-        let webhooks = tokio::spawn(webhooks::run(Arc::clone(&self.house), self.webhooks));
-        let outdated = tokio::spawn(tell_outdated(self.house.engine.outdated()));
-        let erased = tokio::spawn(crate::erasures::keep(Arc::clone(&self.house)));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, service).with_graceful_shutdown(stopped());
         // Whoever holds a connection open does not hold the server up.
@@ -141,6 +149,7 @@ impl Running {
             () = waited_out => Ok(()),
             error = died(&mut wake_ups, "takes wake-ups") => Err(error),
             error = died(&mut messages, "sends messages") => Err(error),
+            error = beside.died() => Err(error),
             error = failed(kafka.as_mut()) => Err(error),
             () = self.house.engine.died() => Err(anyhow!(
                 "the part of the server that decides and records has died, so the server ends too"
@@ -154,12 +163,7 @@ impl Running {
             kafka.stop().await;
         }
         wake_ups.abort();
-        again.abort();
-        handoffs.abort();
-        watched.abort();
-        webhooks.abort();
-        outdated.abort();
-        erased.abort();
+        drop(beside);
         // A message that is half out would be of unknown outcome: what is under way ends first.
         stop.send_replace(true);
         let last = async {
@@ -178,11 +182,7 @@ impl Running {
 
 /// Comes back where a task has died that goes on until it is told otherwise.
 async fn died(task: &mut JoinHandle<()>, does: &str) -> anyhow::Error {
-    let end = match task.await {
-        Ok(()) => "it came to its end".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    anyhow!("the part of the server that {does} has died, so the server ends too: {end}")
+    ends(does, task.await.map_or_else(|error| panics::ended(&error), |()| "it came to its end"))
 }
 
 /// Comes back where Kafka's part has died; never where there is none.
@@ -338,7 +338,8 @@ mod tests {
         let mut task = tokio::spawn(async { panic!("a decision that goes wrong") });
         let told = died(&mut task, "takes wake-ups").await.to_string();
         assert!(told.contains("that takes wake-ups has died, so the server ends too"), "{told}");
-        assert!(told.contains("a decision that goes wrong"), "{told}");
+        // What a panic says may show what it was about.
+        assert!(!told.contains("a decision that goes wrong"), "{told}");
         assert!(task.is_finished());
     }
 }

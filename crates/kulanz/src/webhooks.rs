@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
-use kulanz_engine::vault::random;
+use kulanz_engine::{panics, vault::random};
 use kulanz_store::Store;
 
 pub use self::{
@@ -66,8 +66,9 @@ pub async fn run(house: Arc<House>, endpoints: Vec<Endpoint>) {
         tasks.spawn(async move { Sender { house, endpoint }.run().await });
     }
     while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a webhook's task ended");
+        // Nobody would send to its endpoint any more: that is the server's end.
+        if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+            std::panic::resume_unwind(panic);
         }
     }
 }
@@ -84,9 +85,14 @@ impl Sender {
         loop {
             // Of several instances one sends to an endpoint: two would mix up the order. A fault of
             // the store forgets what was not written down: it is read again.
-            let error = match self.house.engine.leading(&what, self.work()).await {
-                Ok(Some(Ok(never))) => match never {},
-                Ok(Some(Err(error))) => error,
+            let work = panics::caught_in("webhooks", self.work());
+            let error = match self.house.engine.leading(&what, work).await {
+                Ok(Some(Ok(Ok(never)))) => match never {},
+                Ok(Some(Ok(Err(error)))) => error,
+                Ok(Some(Err(fault))) => match self.panicked().await {
+                    Ok(()) => fault.into(),
+                    Err(error) => error,
+                },
                 Ok(None) => {
                     tokio::time::sleep(FAULT).await;
                     continue;
@@ -165,6 +171,16 @@ impl Sender {
             state.write(self.store(), name).await?;
         }
         Ok(any)
+    }
+
+    /// Something about the event that comes next makes the program panic. None may be left out: it
+    /// is tried again like one that was not taken, and parked in the end.
+    async fn panicked(&self) -> Result<()> {
+        let (store, name) = (self.store(), &self.endpoint.name);
+        let Some(mut state) = State::read(store, name).await? else { return Ok(()) };
+        let next = state.position;
+        self.failed(&mut state, format!("the program panicked after position {next}"), None)?;
+        state.write(store, name).await
     }
 
     fn failed(&self, state: &mut State, why: String, after: Option<Duration>) -> Result<()> {

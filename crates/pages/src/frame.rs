@@ -1,10 +1,12 @@
 //! What every page has around its content, and the pages of those that are not shown.
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{FromRequestParts, Path, Request, State, rejection::PathRejection},
     http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
+use kulanz_engine::panics;
 use std::sync::Arc;
 
 use crate::{
@@ -258,6 +260,17 @@ pub(crate) async fn wrong_method(State(app): State<Arc<App>>, ask: Ask) -> Respo
 /// `GET /p`: a link of which nothing came through but its beginning.
 pub(crate) async fn unknown(State(app): State<Arc<App>>, ask: Ask) -> Response {
     stopped(&app, &ask, &Stop::Unknown)
+}
+
+/// Around all pages: one that makes the program panic says that it is our fault. The path is not
+/// told, for it is the link.
+pub(crate) async fn caught(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(ask) = Ask::from_request_parts(&mut parts, &()).await;
+    let shown = next.run(Request::from_parts(parts, body));
+    panics::caught_in("pages", shown)
+        .await
+        .unwrap_or_else(|fault| stopped(&app, &ask, &Stop::Fault(fault.to_string())))
 }
 
 /// Off to another page of ours, to be read with GET.

@@ -18,7 +18,11 @@ use std::{
 };
 
 use axum::{
-    Router, extract::DefaultBodyLimit, middleware::map_response, response::Response, routing::get,
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn_with_state, map_response},
+    response::Response,
+    routing::get,
 };
 use kulanz_domain::ids::{AccountId, AgencyId, CreditorId};
 use kulanz_engine::Engine;
@@ -209,6 +213,7 @@ pub fn router(pages: Pages) -> Router {
     }
     router
         .method_not_allowed_fallback(frame::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&app), frame::caught))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .layer(map_response(move |mut response: Response| {
             let policy = policy.clone();

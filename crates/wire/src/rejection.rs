@@ -21,6 +21,8 @@ pub enum Reason {
     WrongTopic,
     /// Under another key than its account.
     WrongKey,
+    /// It may be well: looking at it made the program panic.
+    Fault,
 }
 
 impl Reason {
@@ -33,6 +35,7 @@ impl Reason {
             Self::Invalid => "invalid",
             Self::WrongTopic => "wrong_topic",
             Self::WrongKey => "wrong_key",
+            Self::Fault => "fault",
         }
     }
 }

@@ -26,6 +26,7 @@ mod law;
 mod moving;
 mod orders;
 mod outbound;
+mod panics;
 mod plan;
 mod policy_check;
 mod policy_new;

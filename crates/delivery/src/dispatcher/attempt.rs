@@ -16,6 +16,7 @@ use kulanz_domain::{
 use kulanz_engine::{
     Engine, ExecuteError, Extra, Fault, Loaded, Looked,
     making::{self, Decided, Of, Opened},
+    panics,
     store::{OutboxChange, OutboxRow, OutboxState},
     trace,
 };
@@ -81,10 +82,8 @@ impl Courier {
         for (Taken { row, mut place }, looked) in taken.into_iter().zip(looked) {
             let (courier, ended, span) = (self.clone(), ended.clone(), span(&row));
             let attempt = async move {
-                let end = async {
-                    unless_overtaken(&row, courier.deliver(&row, looked?, &mut place).await)
-                };
-                let error = end.await.err();
+                let end = courier.bring(&row, looked, &mut place).await;
+                let error = unless_overtaken(&row, end).err();
                 if let Some(error) = &error {
                     error!(notice = %row.notice, %error, "a message stays in Sending");
                 }
@@ -97,6 +96,28 @@ impl Courier {
         }
         while let Some(attempt) = attempts.join_next().await {
             panicked(attempt);
+        }
+    }
+
+    /// Brings a message to an end. One that makes the program panic is put aside.
+    async fn bring(
+        &self,
+        row: &OutboxRow,
+        looked: Result<Looked, Fault>,
+        place: &mut Place,
+    ) -> Result<(), DispatchError> {
+        let end = match looked {
+            Ok(looked) => {
+                let delivered = self.deliver(row, looked, place);
+                panics::caught_in("delivery", delivered).await.unwrap_or_else(|it| Err(it.into()))
+            }
+            Err(fault) => Err(fault.into()),
+        };
+        match end {
+            Err(DispatchError::Engine(fault)) if fault.is_the_accounts() => {
+                self.put_aside(row, place.was_asked()).await
+            }
+            other => other,
         }
     }
 

@@ -99,6 +99,11 @@ impl Place {
         lock(&self.lanes.0.held).get(&self.notice).is_none_or(|at| at.elapsed() >= lease)
     }
 
+    /// Whether the gateway was asked, so that it may have the message.
+    pub(super) const fn was_asked(&self) -> bool {
+        self.asked
+    }
+
     /// The gateway is asked now.
     pub(super) fn asks(&mut self) {
         self.asked = true;

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::Command;
 use kulanz_engine::{
     ExecuteError, Fault,
     store::{Held, Lease, OutboxChange, OutboxRow, OutboxState},
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{DispatchError, attempt::Courier};
 use crate::measures;
@@ -19,6 +19,8 @@ const LEFT_AT_ONCE: u32 = 100;
 /// For how long, and how often, the store is asked to take down what became of a message.
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(500);
+/// When a message is tried again whose account makes the program panic.
+const ASIDE: SignedDuration = SignedDuration::from_hours(1);
 /// What the row of a message says that an attempt may have sent: it is tried again under its key,
 /// and never told as not sent.
 const MAY_HAVE_LEFT: &str = "it may have left, and is tried again under its key";
@@ -75,9 +77,40 @@ impl Courier {
                     warn!(notice = %row.notice, "interrupted attempt: outcome unknown");
                     self.park(row, true, "interrupted while sending").await
                 };
+                let done = match done {
+                    // It must not keep all others from being looked at.
+                    Err(DispatchError::Engine(fault)) if fault.is_the_accounts() => {
+                        self.put_aside(row, left).await
+                    }
+                    other => other,
+                };
                 unless_overtaken(row, done)?;
             }
         }
+    }
+
+    /// A message that makes the program panic waits for a person, as one does that cannot be made.
+    /// Where its account cannot be told even that, its row says so: it is tried again in an hour, or,
+    /// where it may have `left`, never.
+    pub(super) async fn put_aside(&self, row: &OutboxRow, left: bool) -> Result<(), DispatchError> {
+        let (account, notice) = (&row.account, &row.notice);
+        error!(%account, %notice, "a message makes the program panic, and is put aside");
+        match self.park(row, left, "it makes the program panic; the log says where").await {
+            Err(DispatchError::Engine(fault)) if fault.is_the_accounts() => {}
+            other => return other,
+        }
+        let (now, left) = (self.engine.clock().now(), left || may_have_left(row));
+        let detail = "its account makes the program panic, or cannot be read; the log says where";
+        let change = OutboxChange::Move {
+            notice: notice.clone(),
+            state: if left { OutboxState::Unknown } else { OutboxState::Queued },
+            next_at: now.saturating_add(ASIDE).unwrap_or(now),
+            changed_at: now,
+            detail: Some(detail.to_owned()),
+        };
+        self.engine.put_aside(account, self.held(row), change).await?;
+        measures::ended(row.channel, if left { "unknown" } else { "later" });
+        Ok(())
     }
 
     pub(super) fn lease(&self) -> Lease {
@@ -122,7 +155,9 @@ impl Courier {
             let command = Command::ConfirmSent { notice, at, rules };
             match self.engine.execute(&row.account, command, "delivery").await {
                 Ok(_) => return Ok(()),
-                Err(ExecuteError::Failed(fault)) if begun.elapsed() < PATIENCE => {
+                Err(ExecuteError::Failed(fault))
+                    if begun.elapsed() < PATIENCE && !fault.is_the_accounts() =>
+                {
                     warn!(notice = %row.notice, %fault, "that it was sent is not recorded yet");
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -45,6 +45,7 @@ pub struct House {
     pub clock: Clock,
     folder: TempDir,
     brakes: [Option<Brake>; 2],
+    sender: Arc<dyn Sender>,
     /// Zone of the creditors, and of the debtors.
     zones: (&'static str, &'static str),
     told: u32,
@@ -139,6 +140,7 @@ fn start(
     clock: &Clock,
     brakes: [Option<Brake>; 2],
     zone: &str,
+    sender: &Arc<dyn Sender>,
     store: SqliteStore,
 ) -> (Engine, Dispatcher) {
     let (mut rules, mut heads) = (HashMap::new(), HashMap::new());
@@ -152,8 +154,7 @@ fn start(
     let vault = Arc::new(Vault::new([7; 32]));
     let rules = SharedRules::new(rules);
     let engine = Engine::start(Arc::new(store), vault, clock.clone(), rules, Mode::Serving);
-    let sender: Arc<dyn Sender> = Arc::new(OutboxPage);
-    let senders = BTreeMap::from([(Channel::Email, sender)]);
+    let senders = BTreeMap::from([(Channel::Email, Arc::clone(sender))]);
     let url = "http://127.0.0.1:8080".to_owned();
     let dispatcher = Dispatcher::new(engine.clone(), heads, senders, url);
     let key = TextKey {
@@ -176,16 +177,24 @@ impl House {
     }
 
     pub fn in_zones(brakes: [Option<Brake>; 2], zones: (&'static str, &'static str)) -> Self {
+        Self::sending(brakes, zones, Arc::new(OutboxPage))
+    }
+
+    pub fn sending(
+        brakes: [Option<Brake>; 2],
+        zones: (&'static str, &'static str),
+        sender: Arc<dyn Sender>,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let clock = Clock::standing(NOW.parse().unwrap());
         let store = SqliteStore::open(folder.path()).unwrap();
-        let (engine, dispatcher) = start(&clock, brakes, zones.0, store);
-        Self { engine, dispatcher, clock, folder, brakes, zones, told: 0 }
+        let (engine, dispatcher) = start(&clock, brakes, zones.0, &sender, store);
+        Self { engine, dispatcher, clock, folder, brakes, sender, zones, told: 0 }
     }
 
     /// The process ends and another one begins; messages under way are looked at.
     pub async fn restart(self) -> Self {
-        let Self { engine, dispatcher, clock, folder, brakes, zones, told } = self;
+        let Self { engine, dispatcher, clock, folder, brakes, sender, zones, told } = self;
         drop((engine, dispatcher));
         let opened = async {
             loop {
@@ -197,9 +206,9 @@ impl House {
             }
         };
         let store = tokio::time::timeout(Duration::from_secs(30), opened).await.unwrap();
-        let (engine, dispatcher) = start(&clock, brakes, zones.0, store);
+        let (engine, dispatcher) = start(&clock, brakes, zones.0, &sender, store);
         dispatcher.recover().await.unwrap();
-        Self { engine, dispatcher, clock, folder, brakes, zones, told }
+        Self { engine, dispatcher, clock, folder, brakes, sender, zones, told }
     }
 
     pub fn store(&self) -> &dyn Store {
@@ -292,6 +301,11 @@ impl House {
     /// All that is due happens, as far as it may.
     pub async fn run(&self) {
         self.engine.run_due().await.unwrap();
+        self.run_messages().await;
+    }
+
+    /// All that waits leaves, as far as it may.
+    pub async fn run_messages(&self) {
         while self.dispatcher.run_once().await.unwrap() > 0 {}
     }
 

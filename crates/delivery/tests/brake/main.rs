@@ -1,6 +1,7 @@
 //! The brake, with the engine, a store in a folder, and a clock that is set by hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod aside;
 mod house;
 
 use house::{House, limits};

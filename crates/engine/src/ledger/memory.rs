@@ -1,16 +1,13 @@
 //! Brings accounts into memory, and gives up what is behind the store.
 
-use std::{
-    collections::HashSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::HashSet;
 
 use kulanz_domain::{fact::Fact, ids::AccountId};
 use kulanz_store::InboxKey;
 use tracing::error;
 
 use super::{Job, Keys, Ledger, Touched, WARY, Work};
-use crate::Fault;
+use crate::{Fault, panics};
 
 impl Ledger {
     /// Brings the accounts of the work into memory; which inbound events were recorded before,
@@ -89,8 +86,8 @@ impl Ledger {
         let heads = self.store.heads(cold.clone()).await?;
         let mut desk = self.desk.lock();
         for (account, head) in cold.iter().zip(heads) {
-            let warmed = catch_unwind(AssertUnwindSafe(|| desk.warm(account, head)));
-            if let Err(fault) = warmed.unwrap_or(Err(Fault::Panicked)) {
+            let warmed = panics::caught("ledger", || desk.warm(account, head));
+            if let Err(fault) = warmed.and_then(|warmed| warmed) {
                 error!(%account, %fault, "an account cannot be read");
             }
         }

@@ -72,7 +72,7 @@ async fn messages(engine: &Engine, debtor: &str) -> usize {
     engine.load(&id(debtor)).await.unwrap().unwrap().account.notices.len()
 }
 
-const PANICKED: &str = "the program panicked; its standard error says where";
+const PANICKED: &str = "the program panicked; its log says where";
 
 #[tokio::test]
 async fn an_event_that_makes_the_program_panic_fails_alone() {

@@ -18,9 +18,10 @@ use kulanz_domain::{
     account::{Placement, PlacementState},
     ids::*,
 };
+use kulanz_engine::panics;
 use kulanz_store::{PlacementRow, Store};
 
-use super::{DELIVERED, RECALLED, mark, recall, root, writes};
+use super::{DELIVERED, RECALLED, beside, mark, recall, root, writes};
 use crate::house::{House, count};
 
 /// State of a placement of which nothing personal is left in its folder.
@@ -62,12 +63,13 @@ pub(super) async fn erase_left(house: &House, again: bool) -> Result<()> {
     let states = states(house).await?;
     let mut failed = Vec::new();
     for account in accounts {
-        match erase_all(house, &account, &states).await {
+        let done = panics::caught_in("handoff", erase_all(house, &account, &states)).await;
+        match done.map_err(Into::into).and_then(|done| done) {
             Ok(said) if !again => {
                 said.iter().for_each(|sentence| tracing::info!(%account, "{sentence}"));
             }
             Ok(_) => {}
-            Err(error) => failed.push(format!("{error:#}")),
+            Err(error) => failed.push(format!("{account}: {error:#}")),
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("; ")) }
@@ -137,7 +139,7 @@ impl One<'_> {
             creditor: self.id.creditor.clone(),
             erased_at: self.erased_at,
         };
-        let erased = tokio::task::spawn_blocking(move || erase_folder(&root, &note)).await?;
+        let erased = beside(move || erase_folder(&root, &note)).await?;
         let was_there = match erased {
             Ok(was_there) => was_there,
             Err(error) => {

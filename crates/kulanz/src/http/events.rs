@@ -61,12 +61,13 @@ pub async fn take(
                 Mode::Binary => {
                     let named =
                         headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-                    let decoded =
-                        kulanz_wire::decode_binary(Transport::Http, named, part, &options);
+                    let decoded = intake::decoded(|| {
+                        kulanz_wire::decode_binary(Transport::Http, named, part, &options)
+                    });
                     (Cow::Owned(structured(&headers, part)), decoded)
                 }
                 _ => {
-                    let decoded = kulanz_wire::decode(part, &options);
+                    let decoded = intake::decoded(|| kulanz_wire::decode(part, &options));
                     let decoded = decoded.map(|inbound| in_trace(inbound, &headers));
                     (Cow::Borrowed(*part), decoded)
                 }

@@ -7,16 +7,18 @@
 
 use std::{future::Future, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
+use kulanz_engine::panics;
 use kulanz_store::RequestRow;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::task::JoinError;
 
 use super::{Server, caller::Caller, problem::PROBLEM_JSON, problem::Refused};
 
@@ -167,7 +169,7 @@ where
     match task.await {
         Ok(Settled::Own(answered)) => answered.map(IntoResponse::into_response),
         Ok(Settled::Earlier(kept)) => asked.told(server, kept),
-        Err(error) => Err(Refused::fault(&error.into())),
+        Err(error) => Err(died(&error)),
     }
 }
 
@@ -220,8 +222,13 @@ async fn done(
     });
     match task.await {
         Ok(answered) => answered.map(IntoResponse::into_response),
-        Err(error) => Err(Refused::fault(&error.into())),
+        Err(error) => Err(died(&error)),
     }
+}
+
+/// The task that worked on a command has ended before its answer.
+fn died(error: &JoinError) -> Refused {
+    Refused::fault(&anyhow!("a command was not worked on to its end: {}", panics::ended(error)))
 }
 
 fn open(server: &Server, request: &[u8; 32], sealed: &[u8]) -> Result<Answer> {

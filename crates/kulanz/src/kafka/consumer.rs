@@ -23,7 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use kulanz_engine::panics;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     client::OAuthToken,
@@ -262,7 +263,8 @@ impl Group {
                 && let Some(work) = flight.work.take()
             {
                 let done = self.runtime.block_on(work);
-                match done.map_err(anyhow::Error::from).and_then(|taken| taken) {
+                let died = |error| anyhow!("it came to no end: {}", panics::ended(&error));
+                match done.map_err(died).and_then(|taken| taken) {
                     Ok(()) => flight.done = true,
                     Err(error) => flight.failed(&error),
                 }

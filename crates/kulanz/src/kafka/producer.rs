@@ -9,6 +9,7 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
+use kulanz_engine::panics;
 use kulanz_store::{DeadLetter, Store};
 use rdkafka::{
     Message,
@@ -211,7 +212,7 @@ pub async fn run(house: Arc<House>, settings: KafkaSettings, mut told: watch::Re
     let mut pause = shortest;
     loop {
         let wait = tokio::select! {
-            led = house.engine.leading(WRITER, write(&house, &settings)) => {
+            led = house.engine.leading(WRITER, written(&house, &settings)) => {
                 match led.map_err(anyhow::Error::from).and_then(Option::transpose) {
                     Ok(None) => {
                         pause = shortest;
@@ -250,6 +251,12 @@ pub async fn position(store: &dyn Store) -> Result<u64> {
 
 fn parsed(text: Option<&str>) -> Result<u64> {
     text.map_or(Ok(0), |text| text.parse().with_context(|| format!("{POSITION}: {text}")))
+}
+
+/// An event that makes the program panic waits like one that the cluster does not take: none may
+/// overtake it.
+async fn written(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
+    panics::caught_in("kafka", write(house, settings)).await?
 }
 
 /// Goes on until something fails.

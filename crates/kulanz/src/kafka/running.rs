@@ -2,25 +2,26 @@
 
 use std::{
     collections::HashMap,
-    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
 use kulanz_delivery::senders::Sender;
-use kulanz_engine::Fault;
+use kulanz_engine::{Fault, panics};
 use kulanz_store::{DeadLetter, Partitions, StoreError};
 use kulanz_wire::DecodeOptions;
 use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     message::OwnedMessage,
 };
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 
 use super::{
     administration,
@@ -106,7 +107,7 @@ impl Running {
         let ended = match self.parts.join_next().await {
             Some(Ok(Ok(()))) | None => anyhow!("it came to its end"),
             Some(Ok(Err(error))) => error,
-            Some(Err(error)) => anyhow!("it died: {error}"),
+            Some(Err(error)) => anyhow!("it died: {}", panics::ended(&error)),
         };
         ended.context(
             "a part of the server that works on Kafka has ended, so the server ends too, to be \
@@ -163,7 +164,11 @@ async fn read(
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     consumer.subscribe(&names).context("inbound topics cannot be subscribed to")?;
     let polling = tokio::task::spawn_blocking(move || Group::run(&consumer, &stop));
-    polling.await.context("the thread that polls has died")
+    polling.await.map_err(polling_died)
+}
+
+fn polling_died(error: JoinError) -> anyhow::Error {
+    anyhow!("the thread that polls has died: {}", panics::ended(&error))
 }
 
 /// Takes records into accounts.
@@ -278,14 +283,7 @@ impl Intake {
 /// A panic as an error, for one record that makes the program panic must not hold up all others.
 /// What it says is on the standard error: it may show what the record says of a person.
 async fn caught(work: impl Future<Output = Result<()>>) -> Result<()> {
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|context| {
-        let polled = AssertUnwindSafe(|| work.as_mut().poll(context));
-        std::panic::catch_unwind(polled).unwrap_or_else(|_| {
-            Poll::Ready(Err(anyhow!("the program panicked; its standard error says where")))
-        })
-    })
-    .await
+    panics::caught_in("kafka", work).await?
 }
 
 /// Our partitions that lie on those of a topic with so many. A cluster may have fewer than we, a
@@ -340,14 +338,14 @@ mod tests {
         });
         parts.spawn(async {
             let polling = tokio::task::spawn_blocking(|| panic!("a poll that goes wrong"));
-            polling.await.context("the thread that polls has died")
+            polling.await.map_err(polling_died)
         });
         let mut kafka = Running { stop: Arc::default(), tell, parts };
         let told = format!("{:#}", kafka.failed().await);
-        for words in ["Kafka has ended", "the thread that polls has died", "a poll that goes wrong"]
-        {
+        for words in ["Kafka has ended", "the thread that polls has died: it panicked"] {
             assert!(told.contains(words), "{told}");
         }
+        assert!(!told.contains("a poll that goes wrong"), "it may show a record: {told}");
         let stopped = Arc::clone(&kafka.stop);
         kafka.stop().await;
         assert!(stopped.load(Ordering::Relaxed));

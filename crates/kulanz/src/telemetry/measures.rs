@@ -50,6 +50,7 @@ pub const MEASURES: &[Measure] = &[
     },
     counted("kulanz_gateway_pauses", "Times that a gateway took nothing and was left alone"),
     counted("kulanz_smtp_connections", "Connections to the mail server that were opened"),
+    counted("kulanz_panics", "Things that made the program panic and were put aside, by part"),
     counted("kulanz_stuck_messages", "Messages parked or of unknown outcome now (at most 10,000)"),
     counted("kulanz_dead_letters_open", "Dead letters that wait for a person (at most 10,000)"),
     counted("kulanz_work_items", "Items that wait for a person, by list (at most 10,000)"),

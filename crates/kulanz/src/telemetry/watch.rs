@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use kulanz_engine::store::OutboxState;
+use kulanz_engine::{panics, store::OutboxState};
 use tracing::{Level, event};
 
 use super::METRIC;
@@ -20,7 +20,8 @@ pub async fn watch(house: Arc<House>) {
     // A list that has become empty is told once more, as 0.
     let mut lists = BTreeMap::new();
     loop {
-        let up = match look(&house, &mut lists).await {
+        let looked = panics::caught_in("watch", look(&house, &mut lists)).await;
+        let up = match looked.map_err(Into::into).and_then(|looked| looked) {
             Ok(()) => 1_u64,
             Err(error) => {
                 let error = format!("{error:#}");

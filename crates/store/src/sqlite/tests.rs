@@ -1,7 +1,7 @@
 //! What SQLite owes beyond the contract: the lock, readers beside a writer, a full disk, and
 //! that an erased key is nowhere in the folder.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
     path::{Path, PathBuf},
@@ -198,4 +198,27 @@ async fn the_bare_loop_writes_the_rows_that_the_store_writes() {
     assert_eq!(yardstick.check().await.unwrap(), Vec::<String>::new());
     let known = vec![InboxKey { source: "shop".to_owned(), id: "1".to_owned() }];
     assert_eq!(yardstick.recorded(known).await.unwrap(), [true]);
+}
+
+/// What one caller's work does to a thread is no other caller's trouble.
+#[tokio::test]
+async fn work_that_panics_is_undone_and_the_threads_go_on() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for _ in 0..9 {
+        let writer = store.writer.as_ref().unwrap();
+        let written = writer.run(|writer| -> Result<(), StoreError> {
+            writer.connection.execute_batch(
+                "BEGIN IMMEDIATE; INSERT INTO meta (key, value) VALUES ('half', 'done')",
+            )?;
+            panic!("while it is half done")
+        });
+        assert!(matches!(written.await, Err(StoreError::Backend(_))));
+        let readers = store.readers.as_ref().unwrap();
+        let read = readers.run(|_| -> Result<(), StoreError> { panic!("while it reads") });
+        assert!(matches!(read.await, Err(StoreError::Backend(_))));
+    }
+    assert_eq!(store.meta("half".to_owned()).await.unwrap(), None);
+    store.put_meta("whole".to_owned(), Some("done".to_owned())).await.unwrap();
+    assert_eq!(store.meta("whole".to_owned()).await.unwrap().as_deref(), Some("done"));
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -125,11 +126,13 @@ fn work_off(mut writer: Writer<'_>, waiting: &Receiver<Job>, mut folded: bool) {
             waiting.recv_timeout(AGAIN)
         };
         match job {
-            Ok(Job::Run(work)) => work(&mut writer),
+            Ok(Job::Run(work)) => unharmed(&mut writer, work),
             Ok(Job::Commit(batch, answer)) => {
                 let (batches, answers, next) = gather(batch, answer, waiting);
                 let erases = batches.iter().any(Batch::erases);
-                let results = writer.commit_all(&batches);
+                // Where it panics, its callers hear that nobody answers any more.
+                let results = caught(&mut writer, |writer| writer.commit_all(&batches));
+                let results = results.unwrap_or_default();
                 folded = folded && !erases;
                 if !folded {
                     folded = try_fold(writer.connection);
@@ -139,13 +142,28 @@ fn work_off(mut writer: Writer<'_>, waiting: &Receiver<Job>, mut folded: bool) {
                     drop(answer.send(result));
                 }
                 if let Some(work) = next {
-                    work(&mut writer);
+                    unharmed(&mut writer, work);
                 }
             }
             Err(RecvTimeoutError::Timeout) => folded = try_fold(writer.connection),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Does one job. One that panics is undone, and its caller hears that no answer comes; the thread
+/// goes on for all others.
+fn unharmed(writer: &mut Writer<'_>, work: Work) {
+    let _ = caught(writer, work);
+}
+
+fn caught<'c, T>(writer: &mut Writer<'c>, work: impl FnOnce(&mut Writer<'c>) -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(|| work(writer)));
+    if done.is_err() && !writer.connection.is_autocommit() {
+        // Where that fails, whoever comes next cannot begin, and hears why.
+        let _ = writer.connection.execute_batch("ROLLBACK");
+    }
+    done.ok()
 }
 
 /// A log that cannot be folded in now is tried again after each commit and each second, and
@@ -228,7 +246,8 @@ fn answer_queries(connection: &Connection, waiting: &Mutex<Receiver<Query>>) {
         // Held only while waiting, never while a query runs.
         let query = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match query {
-            Ok(query) => query(connection),
+            // One that panics fails alone: its transaction ends with it.
+            Ok(query) => drop(catch_unwind(AssertUnwindSafe(|| query(connection)))),
             Err(_) => return,
         }
     }

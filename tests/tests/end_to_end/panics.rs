@@ -1,0 +1,90 @@
+//! An account that makes the program panic is one account's trouble.
+
+use serde_json::Value;
+
+use super::{
+    events::{day, debtor, invoice, payment},
+    http::{JSON, NDJSON},
+    world::{Installation, lines},
+};
+
+/// Gives an account two claims that together are more than a number can be: no event that is taken
+/// can say so.
+fn spoil(house: &Installation, debtor: &str) {
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let of = "SELECT account, payload, recorded_at FROM events JOIN accounts ON account = number
+              WHERE debtor = ?1 AND kind = 'InvoiceIssued'";
+    let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, String, i64)> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    };
+    let (account, payload, at) = database.query_row(of, [debtor], read).unwrap();
+    for name in ["V-1", "V-2"] {
+        let mut event: Value = serde_json::from_str(&payload).unwrap();
+        let claim = &mut event["InvoiceIssued"]["invoice"];
+        claim["invoice"] = name.into();
+        let amount = &mut claim["amount"]["amount"];
+        assert!(amount.is_string(), "{payload}");
+        *amount = "79228162514264337593543950335".into();
+        let raise = "UPDATE accounts SET version = version + 1 WHERE number = ?1";
+        database.execute(raise, [account]).unwrap();
+        let put = "INSERT INTO events (account, version, kind, payload, recorded_at, cause)
+                   SELECT number, version, 'InvoiceIssued', ?2, ?3, 'test' FROM accounts
+                   WHERE number = ?1";
+        database.execute(put, rusqlite::params![account, event.to_string(), at]).unwrap();
+    }
+}
+
+#[test]
+fn an_account_that_makes_the_program_panic_is_put_aside_and_the_server_goes_on() {
+    let house = Installation::new();
+    let mut events = Vec::new();
+    for number in ["1", "2"] {
+        let account = format!("atelier/K-{number}");
+        events.push(debtor(&account, "email", "kim@example.org", "+447700900001"));
+        events.push(invoice(&account, &format!("R-{number}"), "90.00", &day(10)));
+    }
+    house.import(&house.events("owing.ndjson", &events)).well();
+    spoil(&house, "K-1");
+    let mut server = house.serve();
+
+    // An event of it becomes a dead letter, and the others of its request are recorded.
+    let told = [
+        payment("atelier/K-1", "P-1", "10.00", &day(0), "R-1"),
+        payment("atelier/K-2", "P-2", "10.00", &day(0), "R-2"),
+    ];
+    let answer = server.post("/v1/events", &[NDJSON], lines(&told).as_bytes());
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let receipts = answer.json()["receipts"].clone();
+    assert_eq!(receipts[0]["status"], "rejected", "{receipts}");
+    assert_eq!(receipts[0]["problem"]["type"], "urn:kulanz:problem:fault");
+    assert_eq!(receipts[1]["status"], "accepted", "{receipts}");
+    let letters = house.json(&["dead-letters", "list"]);
+    assert_eq!((&letters[0]["reason"], letters.as_array().unwrap().len()), (&"fault".into(), 1));
+
+    // So are its page and what is asked of it, on a connection that goes on.
+    let show = |server: &super::world::Server, number: &str| {
+        server.get(&format!("/v1/accounts/atelier/K-{number}"))
+    };
+    let problem = show(&server, "1").problem(503);
+    assert_eq!(problem["type"], "urn:kulanz:problem:fault");
+    assert_eq!(show(&server, "2").status, 200);
+    let link = server.post("/v1/accounts/atelier/K-1/paylinks", &[JSON], b"{}").json();
+    let url = link["url"].as_str().unwrap_or_else(|| panic!("{link}"));
+    let path = url.split_once("/p/").map(|(_, token)| format!("/p/{token}")).unwrap();
+    let page = server.get(&path);
+    assert_eq!(page.status, 503, "{page:?}");
+    assert!(page.body.contains("Das liegt an uns"), "{page:?}");
+
+    // It is counted and told by its place, its ids and its route, and not by its link.
+    let metrics = server.get("/metrics").body;
+    for part in ["ledger", "http", "pages"] {
+        let counted = format!("kulanz_panics_total{{part=\"{part}\"");
+        assert!(metrics.contains(&counted), "{counted} is not in {metrics}");
+    }
+    let log = house.log();
+    assert!(log.contains("the program panicked") && log.contains("atelier/K-1"), "{log}");
+    assert!(log.contains("/v1/accounts/{creditor}/{debtor}"), "{log}");
+    assert!(!log.contains(&path[3..]), "a link is in the log");
+    assert!(server.runs());
+    server.stop();
+}
