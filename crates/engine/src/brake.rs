@@ -20,6 +20,10 @@ use kulanz_domain::{
 use kulanz_store::Store;
 use serde::{Deserialize, Serialize};
 
+mod discard;
+
+pub use discard::{Discarded, discard};
+
 use crate::{Engine, Fault};
 
 /// Where the data keep it.

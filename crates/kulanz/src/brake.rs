@@ -1,39 +1,33 @@
 //! `kulanz brake`: what is used of each creditor's limits, what waits behind a pulled brake, and
 //! what a person decides about it.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
-use jiff::{SignedDuration, Timestamp};
-use kulanz_delivery::dispatcher::may_have_left;
+use jiff::Timestamp;
 use kulanz_domain::{
-    Command,
     brake::{ALWAYS_A_DAY, Used},
     calendar::Span,
-    event::Suppression,
     ids::{CreditorId, StepName},
 };
-use kulanz_engine::{
-    Engine, ExecuteError, Extra, Fault,
-    brake::{self, NotPulled, View},
-    making,
-};
+use kulanz_engine::brake::{self, NotPulled, View};
 use kulanz_store::{OutboxRow, Store};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::{
     cli::By,
     client, data,
-    house::{House, Places, count, load_policies, machine_day},
+    house::{House, Places, load_policies, machine_day},
     http::shown,
     in_force::{self, Take},
     orders::{Order, Outcome},
 };
 
+mod discard;
+
+pub use discard::{Chosen, discard};
+
 /// Messages that are listed or discarded at once.
 const MOST: u32 = 1_000_000;
-/// Accounts that are worked on at the same time, so that they share transactions.
-const AT_ONCE: usize = 500;
 
 /// Beside the help of `kulanz brake`.
 pub const EXAMPLES: &str = "\
@@ -332,91 +326,6 @@ pub async fn release(
     };
     tracing::info!(%creditor, person, ?messages, "a brake was released");
     Ok(Outcome { said: vec![said], events: Vec::new() })
-}
-
-/// Which of the messages that wait.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Chosen {
-    /// Decided longer ago than so many days of 24 hours.
-    pub older_than_days: Option<u32>,
-    /// Of this step.
-    pub step: Option<StepName>,
-}
-
-/// What a discarded message says goes, unless a gateway may have it: an attempt before it waited,
-/// or one that began when it was discarded.
-async fn forget(engine: &Engine, row: &OutboxRow, cause: &str) -> Result<(), ExecuteError> {
-    let now = engine.store().outbox_row(row.notice.clone()).await.map_err(Fault::from)?;
-    let taken = now.is_none_or(|now| now.attempts != row.attempts);
-    if taken || may_have_left(row) {
-        return Ok(());
-    }
-    let extra = Extra { forgets: vec![making::slot(&row.notice)], ..Extra::default() };
-    engine.execute_with(&row.account, None, cause, extra).await.map(drop)
-}
-
-/// Discards messages that wait behind a pulled brake: each is an event of its account, and its
-/// ladder decides again, by the policy in force.
-pub async fn discard(
-    house: &House,
-    creditor: &CreditorId,
-    chosen: &Chosen,
-    person: &str,
-) -> Result<Outcome> {
-    let (store, now) = (house.engine.store(), house.engine.clock().now());
-    let brakes = brake::read(&**store).await?;
-    if brakes.get(creditor).is_none_or(|state| state.pulled.is_none()) {
-        return Err(not_pulled(creditor));
-    }
-    let before = match chosen.older_than_days {
-        Some(days) => now.checked_sub(SignedDuration::from_hours(24 * i64::from(days)))?,
-        None => now,
-    };
-    let mut rows = store.queued(creditor.clone(), MOST).await?;
-    rows.retain(|(row, _)| {
-        row.decided_at <= before
-            && chosen.step.as_ref().is_none_or(|step| row.step.as_ref() == Some(step))
-    });
-    let cause = format!("person:{person}");
-    let (mut done, mut left) = (0u64, 0u64);
-    for part in rows.chunks(AT_ONCE) {
-        let mut under_way = JoinSet::new();
-        for (row, _) in part {
-            let (engine, cause) = (house.engine.clone(), cause.clone());
-            let row = row.clone();
-            under_way.spawn(async move {
-                let (notice, reason) = (row.notice.clone(), Suppression::Braked);
-                let command = Command::Suppress { notice, reason };
-                let done = engine.execute(&row.account, command, &cause).await?;
-                if !done.kinds.is_empty() {
-                    forget(&engine, &row, &cause).await?;
-                }
-                Ok(done)
-            });
-        }
-        while let Some(end) = under_way.join_next().await {
-            match end? {
-                Ok(one) if !one.kinds.is_empty() => done += 1,
-                // It has left or was suppressed meanwhile.
-                Ok(_) | Err(ExecuteError::Refused(_)) => left += 1,
-                Err(ExecuteError::Failed(fault)) => {
-                    return Err(anyhow::Error::new(fault)).with_context(|| {
-                        format!("{done} messages were discarded; say it again for the others")
-                    });
-                }
-            }
-        }
-    }
-    tracing::info!(%creditor, person, done, "messages behind a brake were discarded");
-    let done = usize::try_from(done)?;
-    let mut said = vec![format!(
-        "{} discarded; each account decides again, by the policy in force",
-        count(done, "message")
-    )];
-    if left > 0 {
-        said.push(format!("{left} had left or come to an end meanwhile"));
-    }
-    Ok(Outcome { said, events: Vec::new() })
 }
 
 /// `14d`, `2w`: days of 24 hours.

@@ -115,14 +115,15 @@ pub struct Lease {
     pub seconds: u32,
 }
 
-/// One attempt to send a message, by whoever took it.
+/// A message as somebody has it: one attempt to send it, by whoever took it, or, without a holder, its
+/// wait for the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Held {
     /// The message.
     pub notice: NoticeId,
-    /// Who took it.
-    pub holder: String,
-    /// The attempts begun when it was taken.
+    /// Who took it; `None`: it is queued, and nobody has it.
+    pub holder: Option<String>,
+    /// The attempts begun by then.
     pub attempt: u32,
 }
 
@@ -306,8 +307,8 @@ pub struct Append {
     pub forgets: Vec<String>,
     /// Messages.
     pub outbox: Vec<OutboxChange>,
-    /// Attempts that have to be under way still: where another instance took a message over,
-    /// the append loses.
+    /// Attempts that have to be under way still, and messages that nobody may have taken: where
+    /// another one took a message, the append loses.
     pub held: Vec<Held>,
     /// Paylinks.
     pub paylinks: Vec<Paylink>,
@@ -329,7 +330,8 @@ pub enum Outcome {
     AlreadyRecorded(InboxKey),
     /// One of its requests had begun or was answered before.
     AlreadyAnswered([u8; 32]),
-    /// The attempt at this message is another's by now, or at its end.
+    /// The attempt at this message is another's by now, or at its end; or somebody took one that
+    /// waited.
     NotHeld(NoticeId),
 }
 

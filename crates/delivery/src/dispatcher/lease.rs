@@ -119,7 +119,7 @@ impl Courier {
     }
 
     pub(super) fn held(&self, row: &OutboxRow) -> Held {
-        let (notice, holder) = (row.notice.clone(), self.engine.instance().to_owned());
+        let (notice, holder) = (row.notice.clone(), Some(self.engine.instance().to_owned()));
         Held { notice, holder, attempt: row.attempts }
     }
 

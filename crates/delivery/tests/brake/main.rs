@@ -5,6 +5,7 @@ mod aside;
 mod house;
 
 use house::{House, limits};
+use kulanz_delivery::dispatcher::may_have_left;
 use kulanz_domain::{
     brake::Limit,
     event::Suppression,
@@ -12,10 +13,10 @@ use kulanz_domain::{
     ids::{AccountId, CreditorId},
 };
 use kulanz_engine::{
-    brake::{self, NotPulled},
+    brake::{self, Discarded, NotPulled},
     store::{
         Lease,
-        OutboxState::{Queued, Sending, Suppressed},
+        OutboxState::{Queued, Sending, Sent, Suppressed, Unknown},
     },
 };
 
@@ -256,4 +257,55 @@ async fn what_is_discarded_is_an_event_and_the_ladder_decides_again() {
     let stream = house.store().stream(waiting.account, 0).await.unwrap();
     let discarded = stream.iter().find(|event| event.kind == "NoticeSuppressed").unwrap();
     assert!(discarded.payload.contains("braked") && discarded.cause == "person:ada");
+}
+
+/// Whoever discards has read what waits, and somebody takes a part of it meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_let_through_a_moment_before_is_not_told_as_not_sent() {
+    let mut house = House::new([Some(limits(1, 0, 0)), None]);
+    house.debtors("shop", 0, 5, DUE).await;
+    house.run().await;
+    let shop = CreditorId::new("shop").unwrap();
+    let waiting = house.store().queued(shop.clone(), 9).await.unwrap();
+    assert_eq!(waiting.len(), 4);
+    house.let_through("shop", 1).await;
+    house.run_messages().await;
+    let lease = Lease { holder: "another".to_owned(), seconds: 600 };
+    let queue = (shop.clone(), Channel::Email);
+    let now = house.clock.now();
+    let leaving = house.store().take_outbox(queue, now, 1, lease).await.unwrap().remove(0);
+
+    let mut ends = Vec::new();
+    for (row, _) in waiting {
+        let notice = row.notice.clone();
+        let end = brake::discard(&house.engine, row, may_have_left, "person:ada").await.unwrap();
+        let state = house.store().outbox_row(notice.clone()).await.unwrap().unwrap().state;
+        match state {
+            Suppressed => assert_eq!(end, Discarded::Done),
+            Sending => assert_eq!((end, &notice), (Discarded::Left, &leaving.notice)),
+            _ => assert_eq!((end, state), (Discarded::Left, Sent)),
+        }
+        ends.push(end);
+    }
+    ends.sort_unstable_by_key(|end| *end == Discarded::Left);
+    assert_eq!(ends, [Discarded::Done, Discarded::Done, Discarded::Left, Discarded::Left]);
+    let stream = house.store().stream(leaving.account, 0).await.unwrap();
+    assert!(stream.iter().all(|event| event.kind != "NoticeSuppressed"));
+    // What waits again after an attempt is discarded as it waits then.
+    assert_eq!(house.count("shop", Queued).await, 2, "they were decided again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_left_before_it_waited_is_of_unknown_outcome() {
+    let mut house = House::new([Some(limits(1, 0, 0)), None]);
+    house.debtors("shop", 0, 2, DUE).await;
+    house.run().await;
+    let shop = CreditorId::new("shop").unwrap();
+    let row = house.store().queued(shop, 9).await.unwrap().remove(0).0;
+    let end = brake::discard(&house.engine, row.clone(), |_| true, "person:ada").await.unwrap();
+    assert_eq!(end, Discarded::Unknown);
+    let unknown = house.store().outbox_row(row.notice).await.unwrap().unwrap();
+    assert_eq!(unknown.state, Unknown);
+    let stream = house.store().stream(row.account, 0).await.unwrap();
+    assert_eq!(stream.last().unwrap().kind, "NoticeParked");
 }

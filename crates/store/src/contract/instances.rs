@@ -89,7 +89,7 @@ pub async fn an_attempt_that_was_taken_over_changes_nothing(
     one_message(&*store).await;
     assert_eq!(store.take_outbox(queue("shop"), at(1), 9, gone("a")).await.unwrap().len(), 1);
     let held = |holder: &str, attempt| {
-        let holder = holder.to_owned();
+        let holder = Some(holder.to_owned());
         vec![Held { notice: notice_id("N-1"), holder, attempt }]
     };
     let later = |held| Append {
@@ -118,6 +118,46 @@ pub async fn an_attempt_that_was_taken_over_changes_nothing(
     assert_eq!(store.commit(vec![later(held("b", 1))]).await.unwrap(), [lost]);
     let row = store.outbox_row(notice_id("N-1")).await.unwrap().unwrap();
     assert_eq!((row.state, row.next_at), (OutboxState::Queued, at(60)));
+}
+
+/// Whoever decides on a message that waits, and who takes it, cannot both have it.
+pub async fn a_message_that_waits_is_decided_on_only_until_it_is_taken(
+    open: impl AsyncFn() -> Arc<dyn Store>,
+) {
+    let store = open().await;
+    commit(&*store, messages(&[message("shop/d1", "N-1", at(0))])).await;
+    commit(&*store, messages(&[message("shop/d2", "N-2", at(0))])).await;
+    let waits = |name: &str, attempt| Held { notice: notice_id(name), holder: None, attempt };
+    let discard = |name: &str, account: &str, attempt| Append {
+        outbox: vec![OutboxChange::Move {
+            notice: notice_id(name),
+            state: OutboxState::Suppressed,
+            next_at: at(0),
+            changed_at: at(2),
+            detail: None,
+        }],
+        held: vec![waits(name, attempt)],
+        ..append(account, 1, &[])
+    };
+    commit(&*store, vec![discard("N-1", "shop/d1", 0)]).await;
+    let taken = store.take_outbox(queue("shop"), at(1), 9, by("a")).await.unwrap();
+    assert_eq!(taken.iter().map(|row| row.notice.as_str()).collect::<Vec<_>>(), ["N-2"]);
+    let lost = Outcome::NotHeld(notice_id("N-2"));
+    let discarded = store.commit(vec![discard("N-2", "shop/d2", 0)]).await.unwrap();
+    assert_eq!(discarded, std::slice::from_ref(&lost));
+    // Back in the queue it waits for another attempt: not as it did.
+    let later = OutboxChange::Move {
+        notice: notice_id("N-2"),
+        state: OutboxState::Queued,
+        next_at: at(60),
+        changed_at: at(2),
+        detail: None,
+    };
+    commit(&*store, vec![Append { outbox: vec![later], ..append("shop/d2", 1, &[]) }]).await;
+    assert_eq!(store.commit(vec![discard("N-2", "shop/d2", 0)]).await.unwrap(), [lost]);
+    commit(&*store, vec![discard("N-2", "shop/d2", 1)]).await;
+    let row = store.outbox_row(notice_id("N-2")).await.unwrap().unwrap();
+    assert_eq!(row.state, OutboxState::Suppressed);
 }
 
 /// Own wake-ups first; of others' only those that nobody takes, from their end.

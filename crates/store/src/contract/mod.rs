@@ -92,6 +92,7 @@ macro_rules! contract_tests {
             an_abandoned_message_is_taken_over_by_one
             a_lease_that_ran_out_is_gone_after_opening_again
             an_attempt_that_was_taken_over_changes_nothing
+            a_message_that_waits_is_decided_on_only_until_it_is_taken
             wake_ups_are_taken_by_whose_they_are_and_overdue_ones_by_anybody
             a_look_tells_what_was_recorded_and_where_accounts_stand
             a_setting_is_changed_only_from_what_it_was

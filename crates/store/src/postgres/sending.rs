@@ -84,21 +84,23 @@ pub(super) fn renew<'v>(notices: &'v [NoticeId], lease: &'v Lease) -> Step<'v> {
     )
 }
 
-/// Locks the messages of a batch until the transaction ends: those of attempts, which others cannot
-/// take over then, and those that it moves besides. Answers with the attempts that are under way
-/// still.
+/// Locks the messages of a batch until the transaction ends: those that have to be under way or wait
+/// still, which others cannot take then, and those that it moves besides. Answers with all that are
+/// there as they have to be, `held` where something was asked.
 pub(super) fn lock<'v>(held: &[&'v Held], moved: &BTreeSet<&'v NoticeId>) -> Step<'v> {
     let mut asked: BTreeMap<_, _> = moved.iter().map(|notice| (notice.as_str(), None)).collect();
     asked.extend(held.iter().map(|held| (held.notice.as_str(), Some(*held))));
+    let holder = |held: &&'v Held| held.holder.as_deref().map(text);
     step!(
-        "SELECT outbox.notice, asked.holder IS NOT NULL AS held
+        "SELECT outbox.notice, asked.attempts IS NOT NULL AS held
          FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked(notice, holder, attempts)
          JOIN outbox ON outbox.notice = asked.notice COLLATE \"C\"
-         WHERE asked.holder IS NULL OR (outbox.holder = asked.holder
-         AND outbox.attempts = asked.attempts AND state = 'sending')
+         WHERE asked.attempts IS NULL OR (outbox.attempts = asked.attempts
+         AND CASE WHEN asked.holder IS NULL THEN state = 'queued'
+         ELSE state = 'sending' AND outbox.holder = asked.holder END)
          ORDER BY outbox.notice FOR UPDATE OF outbox",
         asked.keys().copied().collect::<Vec<_>>(),
-        asked.values().map(|held| held.map(|held| text(&held.holder))).collect::<Vec<_>>(),
+        asked.values().map(|held| held.as_ref().and_then(holder)).collect::<Vec<_>>(),
         asked.values().map(|held| held.map(|held| i64::from(held.attempt))).collect::<Vec<_>>(),
     )
 }

@@ -276,7 +276,7 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
     Ok(known)
 }
 
-/// Of the messages of a batch, which are locked, those whose attempts are under way still.
+/// Of the messages of a batch, which are locked, those that are as they have to be.
 fn still_held(mut locked: Vec<Row>) -> Result<HashSet<NoticeId>, StoreError> {
     locked.retain(|row| row.get("held"));
     Ok(super::code::all(locked, |row| row.parsed("notice"))?.into_iter().collect())

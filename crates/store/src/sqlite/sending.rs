@@ -93,11 +93,11 @@ pub(super) fn renew(
     renewed.collect()
 }
 
-/// Whether an attempt is under way still.
+/// Whether an attempt is under way still, or a message waits as it did.
 pub(super) fn is_held(connection: &Connection, held: &Held) -> Result<bool, StoreError> {
     let mut find = connection.prepare_cached(
-        "SELECT 1 FROM outbox
-         WHERE notice = ?1 AND state = 'sending' AND holder = ?2 AND attempts = ?3",
+        "SELECT 1 FROM outbox WHERE notice = ?1 AND attempts = ?3
+         AND CASE WHEN ?2 IS NULL THEN state = 'queued' ELSE state = 'sending' AND holder = ?2 END",
     )?;
     Ok(find.exists(params![held.notice.as_str(), held.holder, held.attempt])?)
 }

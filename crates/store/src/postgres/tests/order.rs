@@ -243,7 +243,7 @@ async fn a_batch_and_who_renews_leases_wait_for_each_other_in_one_order() {
         let renewal = tokio::spawn(async move { own.renew_lease(notices, by("one")).await });
         wait(1).await;
         // Goes on with an attempt at one message, and moves another.
-        let (notice, holder) = (notice_id("N-2"), by("one").holder);
+        let (notice, holder) = (notice_id("N-2"), Some(by("one").holder));
         let held = vec![crate::Held { notice, holder, attempt: 1 }];
         let outbox = vec![OutboxChange::Move {
             notice: notice_id("N-1"),
