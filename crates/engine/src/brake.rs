@@ -40,6 +40,9 @@ const LEAST: u64 = 16;
 /// How often a change is tried again that somebody else was faster with.
 const TRIES: usize = 100;
 
+/// For how long the key of an order is known: longer than it is answered again.
+const KNOWN: SignedDuration = SignedDuration::from_hours(48);
+
 /// What the data know of brakes, by creditor; those that were never pulled are absent.
 pub type Brakes = BTreeMap<CreditorId, State>;
 
@@ -52,6 +55,32 @@ pub struct State {
     /// When it was released last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<Released>,
+    /// Orders that came with a key and took effect: the same one again does nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordered: Vec<Ordered>,
+}
+
+/// An order to release, known by its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// Its key.
+    pub key: String,
+    /// When it took effect.
+    pub at: Timestamp,
+    /// How many messages that was about.
+    pub messages: u64,
+}
+
+/// Who orders something, when, and by which key: the same key again changes nothing, and tells what
+/// the first one did.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// The person.
+    pub person: &'a str,
+    /// When.
+    pub at: Timestamp,
+    /// The key, where it came with one.
+    pub key: Option<&'a str>,
 }
 
 /// Why messages wait.
@@ -151,25 +180,48 @@ async fn change<T, E>(
     Err(Fault::Conflict)
 }
 
+/// Does what `by` orders, unless it was done under the same key before; the messages that it is about.
+async fn ordered(
+    store: &dyn Store,
+    creditor: &CreditorId,
+    by: By<'_>,
+    messages: u64,
+    order: impl Fn(&mut State) -> Result<(), NotPulled>,
+) -> Result<Result<u64, NotPulled>, Fault> {
+    let oldest = by.at.saturating_sub(KNOWN).unwrap_or(Timestamp::MIN);
+    change(store, creditor, |state| {
+        let known = state.ordered.iter().find(|known| Some(known.key.as_str()) == by.key);
+        if let Some(known) = known {
+            return Ok(known.messages);
+        }
+        order(state)?;
+        state.ordered.retain(|known| known.at >= oldest);
+        let (at, key) = (by.at, by.key.map(ToOwned::to_owned));
+        state.ordered.extend(key.map(|key| Ordered { key, at, messages }));
+        Ok(messages)
+    })
+    .await
+}
+
 /// The brake is not pulled: there is nothing to release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotPulled;
 
-/// Ends a pull: whatever was decided by `now` may leave. How many messages that are at most.
+/// Ends a pull: whatever was decided by then may leave. How many messages that are at most.
 ///
 /// # Errors
 /// A fault of the store; inside, [`NotPulled`].
 pub async fn release(
     store: &dyn Store,
     creditor: &CreditorId,
-    now: Timestamp,
-    by: &str,
+    by: By<'_>,
 ) -> Result<Result<u64, NotPulled>, Fault> {
-    let messages = store.queued_count(creditor.clone(), Some(now), None).await?;
-    change(store, creditor, |state| {
+    let messages = store.queued_count(creditor.clone(), Some(by.at), None).await?;
+    ordered(store, creditor, by, messages, |state| {
         state.pulled.take().ok_or(NotPulled)?;
-        state.released = Some(Released { at: now, by: by.to_owned(), messages });
-        Ok(messages)
+        let person = by.person.to_owned();
+        state.released = Some(Released { at: by.at, by: person, messages });
+        Ok(())
     })
     .await
 }
@@ -182,14 +234,13 @@ pub async fn release(
 pub async fn let_through(
     store: &dyn Store,
     creditor: &CreditorId,
-    now: Timestamp,
-    by: &str,
+    by: By<'_>,
     messages: u64,
-) -> Result<Result<(), NotPulled>, Fault> {
-    let left = left_since(store, creditor, now).await?;
-    change(store, creditor, |state| {
+) -> Result<Result<u64, NotPulled>, Fault> {
+    let (left, now) = (left_since(store, creditor, by.at).await?, by.at);
+    ordered(store, creditor, by, messages, |state| {
         let pulled = state.pulled.as_mut().ok_or(NotPulled)?;
-        let by = by.to_owned();
+        let by = by.person.to_owned();
         pulled.let_through = Some(match pulled.let_through.take() {
             Some(known) => {
                 LetThrough { by, messages: known.messages.saturating_add(messages), ..known }
@@ -263,7 +314,7 @@ pub async fn view(
     now: Timestamp,
 ) -> Result<View, Fault> {
     let (creditor, zone) = (&rules.creditor.id, &rules.creditor.zone);
-    let State { pulled, released } = brakes.get(creditor).cloned().unwrap_or_default();
+    let State { pulled, released, .. } = brakes.get(creditor).cloned().unwrap_or_default();
     let days = days_before(store, creditor, zone, now).await?;
     let usual = usual(days.into_iter().map(|(_, messages)| messages));
     let counted = counted(store, creditor, zone, now, released.as_ref()).await?;

@@ -9,7 +9,7 @@ use kulanz_domain::{
     calendar::Span,
     ids::{CreditorId, StepName},
 };
-use kulanz_engine::brake::{self, NotPulled, View};
+use kulanz_engine::brake::{self, By as ByPerson, NotPulled, View};
 use kulanz_store::{OutboxRow, Store};
 use serde_json::{Value, json};
 
@@ -301,21 +301,21 @@ pub async fn release(
     house: &House,
     creditor: &CreditorId,
     messages: Option<u64>,
-    person: &str,
+    by: ByPerson<'_>,
 ) -> Result<Outcome> {
-    let (store, now) = (&**house.engine.store(), house.engine.clock().now());
+    let (store, person) = (&**house.engine.store(), by.person);
     let said = match messages {
         Some(0) => bail!("0 messages would let nothing through: name 1 or more, or --all"),
         Some(messages) => {
-            let done = brake::let_through(store, creditor, now, person, messages).await?;
-            done.map_err(|NotPulled| not_pulled(creditor))?;
+            let done = brake::let_through(store, creditor, by, messages).await?;
+            let messages = done.map_err(|NotPulled| not_pulled(creditor))?;
             format!(
                 "{messages} of {creditor} may leave; the brake stays pulled for all others. \
                  Whoever has paid meanwhile is not written to and does not count"
             )
         }
         None => {
-            let released = brake::release(store, creditor, now, person).await?;
+            let released = brake::release(store, creditor, by).await?;
             let waiting = released.map_err(|NotPulled| not_pulled(creditor))?;
             format!(
                 "the brake of {creditor} is released: {} and may leave, looked at once more before \

@@ -75,7 +75,7 @@ async fn here(
         (None, Some(person)) => person,
         (None, None) => bail!("whose order is it? Name yourself with --as NAME"),
     };
-    orders::execute(&house, order, &name, None).await
+    orders::give(&house, order, &name).await
 }
 
 async fn over_http(

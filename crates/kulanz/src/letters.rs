@@ -69,27 +69,32 @@ pub async fn run(places: &Places, command: Letters) -> Result<()> {
     }
 }
 
-/// Closes dead letters for good: all that are named, or none where one of them is not open.
-pub async fn discard(house: &House, numbers: &[u64], person: &str) -> Result<String> {
+/// Closes dead letters for good: all that are named, or none where one of them is not open. Where
+/// the order is gone on with, `again`, some are closed already.
+pub async fn discard(house: &House, numbers: &[u64], person: &str, again: bool) -> Result<String> {
     let store = house.engine.store();
-    let open = store.dead_letters(true, MOST).await?;
-    if let Some(number) = numbers.iter().find(|&&n| open.iter().all(|one| one.number != n)) {
+    let there = store.dead_letters(!again, MOST).await?;
+    if let Some(number) = numbers.iter().find(|&&n| there.iter().all(|one| one.number != n)) {
         bail!("no open dead letter {number}; `kulanz dead-letters list` shows those there are");
     }
     let mut closed = 0;
     for number in numbers {
-        closed += usize::from(store.close_dead_letter(*number).await?);
+        closed += usize::from(store.close_dead_letter(*number).await? || again);
         tracing::info!(number, person, "a dead letter was discarded");
     }
     Ok(format!("{} discarded", count(closed, "dead letter")))
 }
 
-/// Tries one dead letter again, or all open ones. Those that fail again stay open.
-pub async fn retry(house: &House, number: Option<u64>) -> Result<String> {
+/// Tries one dead letter again, or all open ones. Those that fail again stay open. An event that was
+/// taken before is not taken twice: where the order is gone on with, `again`, some are closed already.
+pub async fn retry(house: &House, number: Option<u64>, again: bool) -> Result<String> {
     let store = house.engine.store();
     let mut letters = store.dead_letters(true, MOST).await?;
     if let Some(number) = number {
         letters.retain(|letter| letter.number == number);
+        if letters.is_empty() && again {
+            return Ok(format!("dead letter {number} is closed already"));
+        }
         if letters.is_empty() {
             bail!("no open dead letter {number}; `kulanz dead-letters list` shows those there are");
         }

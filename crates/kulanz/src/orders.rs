@@ -13,12 +13,18 @@ use kulanz_domain::{
     overrides::{Override, OverrideTerms},
     policy::Rules,
 };
-use kulanz_engine::{Done, Engine, ExecuteError, Extra, making, store::OutboxState};
+use kulanz_engine::{Done, Engine, ExecuteError, Extra, brake::By, making, store::OutboxState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::http::{idempotency::Keyed, schema};
+use crate::{
+    house::House,
+    http::{
+        idempotency::{Begun, Keyed},
+        schema,
+    },
+};
 
 mod sense;
 
@@ -231,6 +237,14 @@ impl Order {
         }
     }
 
+    /// What is to be done after it was executed, and again until that is done.
+    pub fn rest(&self) -> Option<Rest> {
+        match self {
+            Self::Erase { account } => Some(Rest::EraseCopies(account.clone())),
+            _ => None,
+        }
+    }
+
     /// The creditor whose account it concerns; `None`: all of them.
     pub fn creditor(&self) -> Option<&CreditorId> {
         match self {
@@ -256,16 +270,43 @@ impl Order {
     }
 }
 
-/// Executes an order of `person`, with the key that it came with where it is one append. A refusal is
-/// an error that says why.
+/// What comes after an order: it may be done several times.
+pub enum Rest {
+    /// Erase our own copies of an account's placements.
+    EraseCopies(AccountId),
+}
+
+impl Rest {
+    /// Does it; `outcome` with what it did.
+    pub async fn finish(self, house: &House, mut outcome: Outcome) -> Result<Outcome> {
+        let Self::EraseCopies(account) = self;
+        outcome.said.extend(crate::handoff::erase_copies(house, &account).await?);
+        Ok(outcome)
+    }
+}
+
+/// Executes an order of `person` to its end, without a key.
+pub async fn give(house: &House, order: Order, person: &str) -> Result<Outcome> {
+    let rest = order.rest();
+    let outcome = execute(house, order, person, None, None).await?;
+    match rest {
+        Some(rest) => rest.finish(house, outcome).await,
+        None => Ok(outcome),
+    }
+}
+
+/// Executes an order of `person` but for its [`Rest`], with the key that it came with: that of one
+/// append travels with it, of others it is known when it `begun`. A refusal is an error that says why.
 pub async fn execute(
-    house: &crate::house::House,
+    house: &House,
     order: Order,
     person: &str,
     keyed: Option<&Keyed>,
+    begun: Option<&Begun>,
 ) -> Result<Outcome> {
     let engine = &house.engine;
     let now = engine.clock().now();
+    let again = begun.is_some_and(|begun| begun.again);
     let cause = format!("person:{person}");
     let hand = Hand { engine, cause: &cause, keyed };
     let stamp = |what: &str| Stamp { at: now, id: format!("{cause}#{what}") };
@@ -367,9 +408,7 @@ pub async fn execute(
         Order::Erase { account } => {
             crate::erasures::note(house, &account)?;
             let said = format!("the key of {account} is destroyed; nobody can be told from it");
-            let mut outcome = hand.run(&account, Command::Erase { at: now }, said).await?;
-            outcome.said.extend(crate::handoff::erase_copies(house, &account).await?);
-            Ok(outcome)
+            hand.run(&account, Command::Erase { at: now }, said).await
         }
         Order::ReleasePlacement { account, placement } => {
             crate::handoff::release(house, &hand, &account, &placement, person).await
@@ -390,11 +429,12 @@ pub async fn execute(
             hand.run_with(&account, command, extra, said).await
         }
         Order::ReleaseBrake { creditor, messages } => {
-            crate::brake::release(house, &creditor, messages, person).await
+            let (at, key) = (begun.map_or(now, |begun| begun.at), begun.map(|it| it.key.as_str()));
+            crate::brake::release(house, &creditor, messages, By { person, at, key }).await
         }
         Order::DiscardBraked { creditor, older_than_days, step } => {
             let chosen = crate::brake::Chosen { older_than_days, step };
-            crate::brake::discard(house, &creditor, &chosen, person).await
+            crate::brake::discard(house, &creditor, &chosen, person, begun).await
         }
         Order::PutInForce(applied) => crate::plan::put_in_force(house, *applied, person).await,
         Order::RetryWebhook { name } => {
@@ -402,11 +442,11 @@ pub async fn execute(
             crate::webhooks::retry(&**engine.store(), webhooks, &name, person).await
         }
         Order::RetryDeadLetters { number } => {
-            let said = vec![crate::letters::retry(house, number).await?];
+            let said = vec![crate::letters::retry(house, number, again).await?];
             Ok(Outcome { said, events: Vec::new() })
         }
         Order::DiscardDeadLetters { numbers } => {
-            let said = vec![crate::letters::discard(house, &numbers, person).await?];
+            let said = vec![crate::letters::discard(house, &numbers, person, again).await?];
             Ok(Outcome { said, events: Vec::new() })
         }
     }

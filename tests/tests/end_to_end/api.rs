@@ -369,7 +369,7 @@ fn of_many_that_give_one_command_at_once_one_does_it() {
 }
 
 #[test]
-fn a_command_of_many_writes_whose_server_died_is_of_unknown_outcome_and_not_done_by_itself() {
+fn a_command_of_many_writes_whose_server_died_is_gone_on_with() {
     let house = Installation::new();
     let server = house.serve();
     let retry = json!({ "order": "retry_dead_letters" });
@@ -387,12 +387,16 @@ fn a_command_of_many_writes_whose_server_died_is_of_unknown_outcome_and_not_done
     assert_eq!(database.execute(before, []).unwrap(), 1);
     drop(database);
     let server = house.serve();
-    let problem = give(&server).problem(409);
-    assert_eq!(problem["type"], "urn:kulanz:problem:idempotency_unknown");
+    let again = give(&server);
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), None);
+    let again = give(&server);
+    assert_eq!((again.status, again.header("idempotency-replayed")), (200, Some("true")));
     server.kill();
     // And as if that had been a moment ago, on another server.
     let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
-    database.execute("UPDATE requests SET begun_at = begun_at + 180000000", []).unwrap();
+    let now = "UPDATE requests SET answer = NULL, begun_at = begun_at + 180000000";
+    assert_eq!(database.execute(now, []).unwrap(), 1);
     drop(database);
     let server = house.serve();
     let answer = give(&server);

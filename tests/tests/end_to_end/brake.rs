@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     delivery::{overdue, states},
     events::{day, payment},
+    http::JSON,
     processes::MailServer,
     world::{Installation, Server, eventually},
 };
@@ -154,5 +155,61 @@ fn who_may_not_release_is_told_and_nothing_happens() {
     assert!(brake(&house)["pulled"].is_object());
     by(&clerk).well();
     comes_to(&house, &all, [("sent", 2), ("queued", 0)]);
+    server.stop();
+}
+
+/// As if the server had died, some minutes ago, before it kept its answers.
+fn forget_answers(house: &Installation) {
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let before = "UPDATE requests SET answer = NULL, begun_at = begun_at - 180000000";
+    assert_eq!(database.execute(before, []).unwrap(), 1);
+}
+
+#[test]
+fn an_order_whose_server_died_is_gone_on_with_and_does_nothing_twice() {
+    let house = with_brake(1);
+    let server = house.serve();
+    let all = accounts(1, 5);
+    post(&server, &all);
+    comes_to(&house, &all, [("sent", 1), ("queued", 4)]);
+    eventually("the brake is pulled", || brake(&house)["pulled"].is_object().then_some(()));
+    let give = |server: &Server, key: &str, order: &Value| {
+        let headers = [JSON, ("Idempotency-Key", key)];
+        let answer = server.post("/v1/orders", &headers, order.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["said"].clone()
+    };
+    let one = json!({ "order": "release_brake", "creditor": "atelier", "messages": 1 });
+    let first = give(&server, "release", &one);
+    comes_to(&house, &all, [("sent", 2), ("queued", 3)]);
+    server.kill();
+    forget_answers(&house);
+    let server = house.serve();
+    assert_eq!(give(&server, "release", &one), first);
+    let seen = brake(&house);
+    assert_eq!(seen["pulled"]["let_through"]["messages"], 1, "{seen}");
+    assert_eq!(seen["may_leave"], 0, "{seen}");
+    server.kill();
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    database.execute("DELETE FROM requests", []).unwrap();
+    drop(database);
+
+    // What is decided again after messages were discarded is not discarded by the same order.
+    let server = house.serve();
+    let discard = json!({ "order": "discard_braked", "creditor": "atelier" });
+    let first = give(&server, "discard", &discard);
+    assert!(first[0].as_str().unwrap().starts_with("3 messages discarded"), "{first}");
+    comes_to(&house, &all, [("suppressed", 3), ("queued", 3)]);
+    server.kill();
+    forget_answers(&house);
+    // Its first request was some minutes ago, and so were the decisions after it.
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    database.execute("UPDATE requests SET begun_at = begun_at + 60000000", []).unwrap();
+    drop(database);
+    let server = house.serve();
+    let again = give(&server, "discard", &discard);
+    assert!(again[0].as_str().unwrap().starts_with("0 messages discarded"), "{again}");
+    assert!(again[1].as_str().unwrap().contains("a server had ended on this order"), "{again}");
+    comes_to(&house, &all, [("suppressed", 3), ("queued", 3)]);
     server.stop();
 }

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use super::{
+    http::JSON,
     orders::due_for_an_agency,
     world::{Installation, copy, eventually, files},
 };
@@ -140,4 +141,48 @@ fn with_a_person_goes_what_the_folders_of_placements_say() {
     let said = erase("atelier/K-2").well().out;
     assert!(said.contains(&format!("{path} is not there any more")), "{said}");
     assert_eq!(house.json(&["rebuild"])["wrong_snapshots"], json!([]));
+}
+
+#[test]
+fn asked_again_with_its_key_an_erasure_says_what_is_left_until_nothing_is() {
+    let house = Installation::new();
+    let (ada, bob) = (house.token("ada", "approver", None), house.token("bob", "clerk", None));
+    house.import(&house.events("history.ndjson", &due_for_an_agency())).well();
+    let server = house.serve();
+    let waiting =
+        eventually("the placement waits", || house.json(&["handoff", "list"]).get(0).cloned());
+    let placement = waiting["placement"].as_str().unwrap();
+    for token in [&ada, &bob] {
+        house.run(&["handoff", "release", placement, "--token", token]).well();
+    }
+    let agency = house.data().join("handoff/muster-inkasso/atelier");
+    let folder = agency.join(placement);
+    assert!(below(&folder).contains("Kim K-1"));
+    let lock = agency.join(".lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+
+    let order = json!({ "order": "erase", "account": "atelier/K-1" }).to_string();
+    let bearer = format!("Bearer {ada}");
+    let headers = [JSON, ("Authorization", bearer.as_str()), ("Idempotency-Key", "\"gone\"")];
+    let erase = || server.post("/v1/orders", &headers, order.as_bytes());
+    for _ in 0..2 {
+        let problem = erase().problem(409);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("the key of atelier/K-1 is destroyed"), "{detail}");
+        assert!(detail.contains("still holds name and address"), "{detail}");
+    }
+    fs::remove_dir(&lock).unwrap();
+    let done = erase();
+    assert_eq!((done.status, done.header("idempotency-replayed")), (200, Some("true")), "{done:?}");
+    let said = done.json()["said"].to_string();
+    assert!(said.contains("nobody can be told from it"), "{said}");
+    assert!(said.contains("is erased but for a note"), "{said}");
+    assert_eq!(erase().body, done.body);
+    assert_eq!(names(&folder), ["erased.json"]);
+    assert_eq!(
+        house.kinds("atelier/K-1").iter().filter(|kind| *kind == "AccountErased").count(),
+        1
+    );
+    server.stop();
 }

@@ -24,7 +24,7 @@ use kulanz_domain::{
 };
 use kulanz_engine::{
     Engine, Incoming, Mode, Receipt, SharedRules,
-    brake::{self, State},
+    brake::{self, By, State},
     clock::Clock,
     store::{InboxKey, OutboxState, Store, StoreError, sqlite::SqliteStore},
     vault::Vault,
@@ -330,12 +330,20 @@ impl House {
 
     pub async fn release(&self, creditor: &str) -> u64 {
         let (id, now) = (CreditorId::new(creditor).unwrap(), self.clock.now());
-        brake::release(self.store(), &id, now, "ada").await.unwrap().unwrap()
+        let by = By { person: "ada", at: now, key: None };
+        brake::release(self.store(), &id, by).await.unwrap().unwrap()
     }
 
     pub async fn let_through(&self, creditor: &str, messages: u64) {
-        let (id, now) = (CreditorId::new(creditor).unwrap(), self.clock.now());
-        brake::let_through(self.store(), &id, now, "ada", messages).await.unwrap().unwrap();
+        self.let_through_by(creditor, messages, None).await;
+    }
+
+    /// The same, ordered with a key.
+    pub async fn let_through_by(&self, creditor: &str, messages: u64, key: Option<&str>) {
+        let id = CreditorId::new(creditor).unwrap();
+        let by = By { person: "ada", at: self.clock.now(), key };
+        let told = brake::let_through(self.store(), &id, by, messages).await.unwrap();
+        assert_eq!(told, Ok(messages));
     }
 
     /// The most messages that one account got on one day of the creditor's zone.

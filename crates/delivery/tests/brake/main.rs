@@ -13,7 +13,7 @@ use kulanz_domain::{
     ids::{AccountId, CreditorId},
 };
 use kulanz_engine::{
-    brake::{self, Discarded, NotPulled},
+    brake::{self, By, Discarded, NotPulled},
     store::{
         Lease,
         OutboxState::{Queued, Sending, Sent, Suppressed, Unknown},
@@ -54,7 +54,8 @@ async fn at_its_limit_it_stops_and_stays_pulled_until_a_person_releases_it() {
     assert_eq!(house.sent("shop").await, 30 + 20);
     assert!(house.is_pulled("shop").await);
     let mill = CreditorId::new("mill").unwrap();
-    let none = brake::release(house.store(), &mill, house.clock.now(), "ada").await.unwrap();
+    let by = By { person: "ada", at: house.clock.now(), key: None };
+    let none = brake::release(house.store(), &mill, by).await.unwrap();
     assert_eq!(none, Err(NotPulled));
 }
 
@@ -308,4 +309,41 @@ async fn what_may_have_left_before_it_waited_is_of_unknown_outcome() {
     assert_eq!(unknown.state, Unknown);
     let stream = house.store().stream(row.account, 0).await.unwrap();
     assert_eq!(stream.last().unwrap().kind, "NoticeParked");
+}
+
+/// A server may die before it answers: whoever asks again with the same key must not let more through.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_comes_again_with_its_key_lets_nothing_more_through() {
+    let mut house = House::new([Some(limits(1, 0, 0)), None]);
+    house.debtors("shop", 0, 9, DUE).await;
+    house.run().await;
+    for _ in 0..3 {
+        house.let_through_by("shop", 2, Some("one")).await;
+        house.run_messages().await;
+    }
+    assert_eq!(house.sent("shop").await, 1 + 2);
+    house.let_through_by("shop", 2, Some("two")).await;
+    house.run_messages().await;
+    assert_eq!(house.sent("shop").await, 1 + 4);
+    // All of them; then it is pulled anew, and what waits by then nobody has looked at.
+    let id = CreditorId::new("shop").unwrap();
+    let by = By { person: "ada", at: house.clock.now(), key: Some("all") };
+    assert_eq!(brake::release(house.store(), &id, by).await.unwrap(), Ok(4));
+    house.run_messages().await;
+    house.later(1);
+    house.debtors("shop", 20, 3, DUE).await;
+    house.run().await;
+    assert!(house.is_pulled("shop").await);
+    let sent = house.sent("shop").await;
+    house.later(1);
+    let by = By { at: house.clock.now(), ..by };
+    assert_eq!(brake::release(house.store(), &id, by).await.unwrap(), Ok(4));
+    assert!(house.is_pulled("shop").await);
+    house.run_messages().await;
+    assert_eq!(house.sent("shop").await, sent);
+    // Keys are not kept for ever.
+    house.later(49);
+    house.let_through("shop", 1).await;
+    house.let_through_by("shop", 1, Some("three")).await;
+    assert_eq!(house.state("shop").await.ordered.len(), 1);
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::{MOST, not_pulled};
 use crate::{
     house::{House, count},
+    http::idempotency::Begun,
     orders::Outcome,
 };
 
@@ -38,14 +39,17 @@ struct Ends {
 }
 
 /// Discards messages that wait behind a pulled brake: each is an event of its account, and its
-/// ladder decides again, by the policy in force.
+/// ladder decides again, by the policy in force. `begun`: the order came with a key.
 pub async fn discard(
     house: &House,
     creditor: &CreditorId,
     chosen: &Chosen,
     person: &str,
+    begun: Option<&Begun>,
 ) -> Result<Outcome> {
-    let (store, now) = (&**house.engine.store(), house.engine.clock().now());
+    let store = &**house.engine.store();
+    // Of an order that is gone on with, what was decided since is not meant.
+    let now = begun.map_or_else(|| house.engine.clock().now(), |begun| begun.at);
     if !is_pulled(store, creditor).await? {
         return Err(not_pulled(creditor));
     }
@@ -87,7 +91,11 @@ pub async fn discard(
     }
     let discarded = ends.discarded;
     tracing::info!(%creditor, person, discarded, "messages behind a brake were discarded");
-    Ok(Outcome { said: said(&ends), events: Vec::new() })
+    let mut said = said(&ends);
+    if begun.is_some_and(|begun| begun.again) {
+        said.push("a server had ended on this order: what it had discarded is not counted".into());
+    }
+    Ok(Outcome { said, events: Vec::new() })
 }
 
 async fn is_pulled(store: &dyn Store, creditor: &CreditorId) -> Result<bool> {

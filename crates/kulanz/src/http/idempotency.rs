@@ -5,7 +5,7 @@
 //! since an answer may hold a link that opens a debtor's page. Of a command that is one append it is
 //! part of that append ([`once`]); of others it stands beside what they do ([`once_begun`]).
 
-use std::{future::Future, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use axum::{
@@ -16,11 +16,12 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use kulanz_engine::panics;
 use kulanz_store::RequestRow;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinError;
 
 use super::{Server, caller::Caller, problem::PROBLEM_JSON, problem::Refused};
+use crate::house::House;
 
 mod keyed;
 
@@ -30,7 +31,7 @@ use keyed::Settled;
 /// How long an answer is given again.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// How long a command may take that is not one append. One that has no answer after that was
-/// interrupted.
+/// interrupted, most likely: it is gone on with.
 const LONGEST: SignedDuration = SignedDuration::from_mins(2);
 /// Longest key in characters.
 const LONGEST_KEY: usize = 255;
@@ -46,17 +47,31 @@ pub struct Answer {
     status: u16,
     /// JSON.
     body: String,
+    /// More of the command comes after what is one append, and is not done yet, or could not be: it is
+    /// done when the same is asked again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unfinished: bool,
 }
+
+/// What comes after a command's one append. It may be done several times.
+pub type Rest =
+    Box<dyn FnOnce(Answer) -> Pin<Box<dyn Future<Output = Result<Answer, Refused>> + Send>> + Send>;
 
 impl Answer {
     /// A good one.
     pub fn of(status: StatusCode, body: &impl Serialize) -> Result<Self, Refused> {
         let body = serde_json::to_string(body).map_err(|error| Refused::fault(&error.into()))?;
-        Ok(Self { status: status.as_u16(), body })
+        Ok(Self { status: status.as_u16(), body, unfinished: false })
+    }
+
+    /// What a good one says.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+        serde_json::from_str(&self.body).map_err(|error| Refused::fault(&error.into()))
     }
 
     fn refused(refused: &Refused) -> Self {
-        Self { status: refused.status().as_u16(), body: refused.body().to_string() }
+        let (status, body) = (refused.status().as_u16(), refused.body().to_string());
+        Self { status, body, unfinished: false }
     }
 
     fn is_fault(&self) -> bool {
@@ -106,8 +121,15 @@ impl Asked {
         Ok(Some(Self { request, fingerprint }))
     }
 
+    /// Whether the same command began, and nobody works on it any more.
+    fn was_left(&self, kept: &RequestRow, now: Timestamp) -> bool {
+        kept.fingerprint == self.fingerprint
+            && kept.answer.is_none()
+            && now.duration_since(kept.begun_at) >= LONGEST
+    }
+
     /// The answer where something is kept under this key already.
-    fn told(&self, server: &Server, kept: RequestRow) -> Result<Response, Refused> {
+    fn told(&self, server: &Server, kept: RequestRow) -> Result<Answer, Refused> {
         if kept.fingerprint != self.fingerprint {
             return Err(Refused::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -117,21 +139,11 @@ impl Asked {
             ));
         }
         if let Some(sealed) = kept.answer {
-            let answer =
-                open(server, &self.request, &sealed).map_err(|error| Refused::fault(&error))?;
-            let mut response = answer.into_response();
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-            return Ok(response);
+            return open(server, &self.request, &sealed).map_err(|error| Refused::fault(&error));
         }
         let (status, title) = (StatusCode::CONFLICT, "no answer to this key yet");
-        if server.house.engine.clock().now().duration_since(kept.begun_at) < LONGEST {
-            let detail = "the same command is being worked on; ask again in a moment";
-            return Err(Refused::new(status, "idempotency_in_flight", title, detail).later());
-        }
-        let detail = "the server ended while it worked on this command, and whether it took \
-                      effect is not known: look at what it was to change, then take a new key \
-                      where it did not";
-        Err(Refused::new(status, "idempotency_unknown", title, detail))
+        let detail = "the same command is being worked on; ask again in a moment";
+        Err(Refused::new(status, "idempotency_in_flight", title, detail).later())
     }
 }
 
@@ -140,13 +152,110 @@ fn expired(now: Timestamp) -> Timestamp {
     now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN)
 }
 
+/// An answer that is given again.
+fn replayed(answer: Answer) -> Response {
+    let mut response = answer.into_response();
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
 /// Does `work`, one append at most, and answers; with a key, at most once: the key and the answer,
-/// which has `status`, are part of the append. So a server that dies leaves both or neither.
+/// which has `status`, are part of the append. So a server that dies leaves both or neither. What has
+/// a `rest` is answered after that, and as long as the rest is not done it is done when the same is
+/// asked again.
 pub async fn once<W>(
     server: &Server,
     command: Command<'_>,
     status: StatusCode,
     work: impl FnOnce(Option<Keyed>) -> W,
+    rest: Option<Rest>,
+) -> Result<Response, Refused>
+where
+    W: Future<Output = Result<Answer, Refused>> + Send + 'static,
+{
+    let Some(asked) = Asked::of(&command)? else {
+        let answer = work(None).await?;
+        return Ok(match rest {
+            Some(rest) => rest(answer).await?.into_response(),
+            None => answer.into_response(),
+        });
+    };
+    let engine = &server.house.engine;
+    let now = engine.clock().now();
+    if let Some(kept) = engine.store().request(asked.request, expired(now)).await? {
+        let answer = asked.told(server, kept)?;
+        return finished(&server.house, asked.request, answer, rest).await.map(replayed);
+    }
+    let service_key = engine.vault().service_key().clone();
+    let keyed = Keyed::new(asked, now, status, rest.is_some(), service_key);
+    let (house, work) = (Arc::clone(&server.house), work(Some(keyed.clone())));
+    // Goes on to its end where the caller goes away, so that the answer is there when it comes back.
+    let task = tokio::spawn(async move {
+        let answered = work.await;
+        match keyed.settle(&**house.engine.store(), answered).await {
+            Settled::Own(Ok(answer)) => {
+                (Settled::Own(finished(&house, asked.request, answer, rest).await), None)
+            }
+            settled => (settled, rest),
+        }
+    });
+    match task.await {
+        Ok((Settled::Own(answered), _)) => answered.map(IntoResponse::into_response),
+        Ok((Settled::Earlier(kept), rest)) => {
+            let answer = asked.told(server, kept)?;
+            finished(&server.house, asked.request, answer, rest).await.map(replayed)
+        }
+        Err(error) => Err(died(&error)),
+    }
+}
+
+/// Does the rest of a command, where there is one that is not done, and keeps the whole answer.
+async fn finished(
+    house: &House,
+    request: [u8; 32],
+    answer: Answer,
+    rest: Option<Rest>,
+) -> Result<Answer, Refused> {
+    let Some(rest) = rest.filter(|_| answer.unfinished) else { return Ok(answer) };
+    let answer = rest(answer).await?;
+    if let Err(error) = keep(house, request, &answer).await {
+        // What was asked is done: that is the answer, now if not later.
+        tracing::error!(error = format!("{error:#}"), "an answer was not kept");
+    }
+    Ok(answer)
+}
+
+/// Keeps the answer to a command that began; of a fault of ours nothing is kept of the command.
+async fn keep(house: &House, request: [u8; 32], answer: &Answer) -> Result<()> {
+    let engine = &house.engine;
+    let kept = match answer.is_fault() {
+        true => None,
+        false => {
+            let plain = serde_json::to_vec(answer)?;
+            Some(engine.vault().service_key().seal(&place(&request), &plain)?)
+        }
+    };
+    Ok(engine.store().end_request(request, kept).await?)
+}
+
+/// A command that is not one append, and came with a key.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The key, as it is kept.
+    pub key: String,
+    /// When it came first.
+    pub at: Timestamp,
+    /// It came before, and a server died on it: some of it may be done.
+    pub again: bool,
+}
+
+/// As [`once`] for what is not one append: that it began is kept first, and its answer last. Each part
+/// of it can be done twice without harm, so that what a server died on is gone on with by whoever is
+/// asked for the same again.
+pub async fn once_begun<W>(
+    server: &Server,
+    command: Command<'_>,
+    work: impl FnOnce(Option<Begun>) -> W,
 ) -> Result<Response, Refused>
 where
     W: Future<Output = Result<Answer, Refused>> + Send + 'static,
@@ -156,40 +265,16 @@ where
     };
     let engine = &server.house.engine;
     let now = engine.clock().now();
-    if let Some(kept) = engine.store().request(asked.request, expired(now)).await? {
-        return asked.told(server, kept);
-    }
-    let keyed = Keyed::new(asked, now, status, engine.vault().service_key().clone());
-    let (house, work) = (Arc::clone(&server.house), work(Some(keyed.clone())));
-    // Goes on to its end where the caller goes away, so that the answer is there when it comes back.
-    let task = tokio::spawn(async move {
-        let answered = work.await;
-        keyed.settle(&**house.engine.store(), answered).await
-    });
-    match task.await {
-        Ok(Settled::Own(answered)) => answered.map(IntoResponse::into_response),
-        Ok(Settled::Earlier(kept)) => asked.told(server, kept),
-        Err(error) => Err(died(&error)),
-    }
-}
-
-/// As [`once`] for what is not one append: that it began is kept first, and its answer last. Of what
-/// a server died on the outcome is unknown.
-pub async fn once_begun(
-    server: &Server,
-    command: Command<'_>,
-    work: impl Future<Output = Result<Answer, Refused>> + Send + 'static,
-) -> Result<Response, Refused> {
-    let Some(asked) = Asked::of(&command)? else {
-        return work.await.map(IntoResponse::into_response);
-    };
-    let engine = &server.house.engine;
-    let now = engine.clock().now();
     let Asked { request, fingerprint } = asked;
+    let begun = |at, again| Some(Begun { key: place(&request), at, again });
     let row = RequestRow { request, fingerprint, begun_at: now, answer: None };
     match engine.store().begin_request(row, expired(now)).await? {
-        None => done(server, request, work).await,
-        Some(kept) => asked.told(server, kept),
+        None => done(server, request, work(begun(now, false))).await,
+        Some(kept) if asked.was_left(&kept, now) => {
+            tracing::warn!("a command that a server had died on is gone on with");
+            done(server, request, work(begun(kept.begun_at, true))).await
+        }
+        Some(kept) => asked.told(server, kept).map(replayed),
     }
 }
 
@@ -203,18 +288,7 @@ async fn done(
     let task = tokio::spawn(async move {
         let answered = work.await;
         let answer = answered.as_ref().map_or_else(Answer::refused, Answer::clone);
-        let engine = &house.engine;
-        let kept = match answer.is_fault() {
-            true => Ok(None),
-            false => serde_json::to_vec(&answer).map_err(anyhow::Error::from).and_then(|plain| {
-                Ok(Some(engine.vault().service_key().seal(&place(&request), &plain)?))
-            }),
-        };
-        let kept = match kept {
-            Ok(kept) => engine.store().end_request(request, kept).await.map_err(Into::into),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = kept {
+        if let Err(error) = keep(&house, request, &answer).await {
             // What was asked is done: that is the answer, now if not later.
             tracing::error!(error = format!("{error:#}"), "an answer was not kept");
         }

@@ -14,10 +14,13 @@ use super::{
     Server,
     asked::{must_be_json, read, whole},
     caller::Caller,
-    idempotency::{Answer, Command, Keyed, once, once_begun},
+    idempotency::{Answer, Begun, Command, Keyed, Rest, once, once_begun},
     problem::Refused,
 };
-use crate::orders::{self, Order};
+use crate::{
+    house::House,
+    orders::{self, Order, Outcome},
+};
 
 /// The path.
 pub const PATH: &str = "/v1/orders";
@@ -43,22 +46,35 @@ pub async fn give(
         )));
     }
     let (house, name) = (Arc::clone(&server.house), caller.name.clone());
-    let is_one_append = order.is_one_append();
-    let work = move |keyed: Option<Keyed>| async move {
-        match orders::execute(&house, order, &name, keyed.as_ref()).await {
-            Ok(outcome) => Answer::of(StatusCode::OK, &outcome),
-            Err(error) if is_fault(&error) => Err(Refused::fault(&error)),
-            Err(error) => {
-                let (title, detail) = ("the order was refused", format!("{error:#}"));
-                Err(Refused::new(StatusCode::CONFLICT, "refused", title, detail))
-            }
-        }
+    let (is_one_append, rest) =
+        (order.is_one_append(), order.rest().map(|rest| after(&house, rest)));
+    let work = move |keyed: Option<Keyed>, begun: Option<Begun>| async move {
+        answer(orders::execute(&house, order, &name, keyed.as_ref(), begun.as_ref()).await)
     };
     let command = Command { caller: &caller, headers: &headers, path: PATH, body: &body };
     match is_one_append {
-        true => once(&server, command, StatusCode::OK, work).await,
-        false => once_begun(&server, command, work(None)).await,
+        true => once(&server, command, StatusCode::OK, |keyed| work(keyed, None), rest).await,
+        false => once_begun(&server, command, |begun| work(None, begun)).await,
     }
+}
+
+fn answer(done: anyhow::Result<Outcome>) -> Result<Answer, Refused> {
+    match done {
+        Ok(outcome) => Answer::of(StatusCode::OK, &outcome),
+        Err(error) if is_fault(&error) => Err(Refused::fault(&error)),
+        Err(error) => {
+            let (title, detail) = ("the order was refused", format!("{error:#}"));
+            Err(Refused::new(StatusCode::CONFLICT, "refused", title, detail))
+        }
+    }
+}
+
+/// What comes after an order's append.
+fn after(house: &Arc<House>, rest: orders::Rest) -> Rest {
+    let house = Arc::clone(house);
+    Box::new(move |so_far| {
+        Box::pin(async move { answer(rest.finish(&house, so_far.read()?).await) })
+    })
 }
 
 /// Whether an order failed by a fault of ours: it may be given again.

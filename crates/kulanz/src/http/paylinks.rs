@@ -101,5 +101,5 @@ pub async fn make(
         Answer::of(MADE, &made)
     };
     let command = Command { caller: &caller, headers: &headers, path: &path, body: &body };
-    once(&server, command, MADE, work).await
+    once(&server, command, MADE, work, None).await
 }

@@ -167,24 +167,28 @@ pub async fn put_in_force(house: &House, applied: Applied, person: &str) -> Resu
     }
     let (before, mut slots) = in_force::read_to_change(&**store).await?;
     let place = slot(&creditor, currency.code());
-    let held = slots.get(&place).map(|record| &record.hash);
-    if held != replaces.as_ref() {
+    let by = format!("{person}, plan {plan}");
+    let said = vec![format!(
+        "policy {name} version {version} is in force for {creditor} in {} from the next start of \
+         `kulanz serve` on. A server that runs goes on with what it started with: restart it",
+        currency.code()
+    )];
+    let held = slots.get(&place);
+    if held.is_some_and(|it| it.hash == hash && it.applied_by.as_ref() == Some(&by)) {
+        // By the same order, whose answer was lost.
+        return Ok(Outcome { said, events: Vec::new() });
+    }
+    if held.map(|record| &record.hash) != replaces.as_ref() {
         bail!("the policy in force changed since plan {plan}; plan again");
     }
     sendable(&house.loaded, &policy)?;
     in_force::register(&**store, &policy, now).await?;
-    let by = format!("{person}, plan {plan}");
     let record = InForce { policy: name.clone(), version, hash, since: now, applied_by: Some(by) };
     slots.insert(place, record);
     if !in_force::write(&**store, before.as_deref(), &slots).await? {
         bail!("another instance changed what is in force at this moment; plan again");
     }
     tracing::info!(policy = %name, version, plan, "a policy was put in force");
-    let said = vec![format!(
-        "policy {name} version {version} is in force for {creditor} in {} from the next start of \
-         `kulanz serve` on. A server that runs goes on with what it started with: restart it",
-        currency.code()
-    )];
     Ok(Outcome { said, events: Vec::new() })
 }
 

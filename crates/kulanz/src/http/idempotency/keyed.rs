@@ -21,6 +21,8 @@ pub struct Keyed {
     asked: Asked,
     begun_at: Timestamp,
     status: StatusCode,
+    /// Whether more of the command comes after the append.
+    unfinished: bool,
     key: AccountKey,
     /// What travelled last, in the clear and sealed.
     travelled: Arc<Mutex<Option<Travelled>>>,
@@ -37,8 +39,14 @@ pub(super) enum Settled {
 }
 
 impl Keyed {
-    pub(super) fn new(asked: Asked, now: Timestamp, status: StatusCode, key: AccountKey) -> Self {
-        Self { asked, begun_at: now, status, key, travelled: Arc::default() }
+    pub(super) fn new(
+        asked: Asked,
+        now: Timestamp,
+        status: StatusCode,
+        unfinished: bool,
+        key: AccountKey,
+    ) -> Self {
+        Self { asked, begun_at: now, status, unfinished, key, travelled: Arc::default() }
     }
 
     /// What the command takes along. `body` is answered once it is known what the command led to.
@@ -50,7 +58,8 @@ impl Keyed {
         let Asked { request, fingerprint } = self.asked;
         let answer = move |done: &Done| {
             let body = serde_json::to_string(&body(done))?;
-            let answer = Answer { status: keyed.status.as_u16(), body };
+            let (status, unfinished) = (keyed.status.as_u16(), keyed.unfinished);
+            let answer = Answer { status, body, unfinished };
             let sealed = keyed.seal(&answer)?;
             let mut travelled = keyed.travelled.lock().unwrap_or_else(PoisonError::into_inner);
             *travelled = Some((answer, sealed.clone()));
@@ -69,6 +78,8 @@ impl Keyed {
         store: &dyn Store,
         answered: Result<Answer, Refused>,
     ) -> Settled {
+        let unfinished = self.unfinished;
+        let answered = answered.map(|answer| Answer { unfinished, ..answer });
         let travelled = self.travelled.lock().unwrap_or_else(PoisonError::into_inner).take();
         let request = self.asked.request;
         let kept = match (&answered, &travelled) {
