@@ -154,9 +154,9 @@ pub struct DeliveryStop {
 pub struct Payment {
     /// The money, once it came.
     pub received: Option<Received>,
-    /// Day, amount (`None`: all), the bank's fee.
+    /// What went back by way of the bank, in time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub returned: Vec<(Date, Option<Decimal>, Option<Decimal>)>,
+    pub returned: Vec<Returned>,
     /// Day and amount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunded: Vec<(Date, Money)>,
@@ -173,6 +173,21 @@ pub struct Payment {
     /// How it is used, by the latest allocation event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocated: Vec<Allocation>,
+}
+
+/// Money of a payment that went back: a returned debit, a chargeback. Snapshots once held it as a
+/// list of the first three; both forms are read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Returned {
+    /// Day.
+    pub on: Date,
+    /// `None`: all of the payment.
+    pub amount: Option<Decimal>,
+    /// What the bank charged for it.
+    pub fee: Option<Decimal>,
+    /// When we learnt of it; absent where only the day is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
 }
 
 /// The money of a payment.
@@ -202,9 +217,9 @@ impl Payment {
             return None;
         }
         let gross = received.amount.amount;
-        let returned = self.returned.iter().filter(|(on, ..)| *on <= day);
+        let returned = self.returned.iter().filter(|one| one.on <= day);
         let returned: Decimal =
-            returned.map(|(_, part, _)| part.map_or(gross, |part| cut(part, currency))).sum();
+            returned.map(|one| one.amount.map_or(gross, |part| cut(part, currency))).sum();
         let refunded: Decimal = self
             .refunded
             .iter()
@@ -226,7 +241,7 @@ impl Payment {
         let same = self.assigned_to.is_none()
             && self.received.as_ref().is_some_and(|r| r.amount.currency == currency);
         let returned = self.returned.iter().filter(move |_| same);
-        returned.filter_map(move |(on, _, fee)| Some((*on, cut((*fee)?, currency))))
+        returned.filter_map(move |one| Some((one.on, cut(one.fee?, currency))))
     }
 }
 

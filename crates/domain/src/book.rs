@@ -29,7 +29,7 @@ use std::{
     ops::Deref,
 };
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 
 pub use self::column::Column;
 pub(crate) use self::kept::Kept;
@@ -60,6 +60,17 @@ pub struct Book<'a> {
     pub unallocated: Decimal,
     /// How the debtor has paid so far; promises are not in it.
     pub(crate) history: History,
+}
+
+/// Money that went back after it had paid something.
+#[derive(Debug)]
+pub(crate) struct WentBack<'a> {
+    pub payment: &'a PaymentId,
+    pub on: Date,
+    /// When we learnt of it, where that is known.
+    pub told_at: Option<Timestamp>,
+    /// The claims that it had paid.
+    pub claims: BTreeSet<InvoiceId>,
 }
 
 /// A claim with its column in the books, to which it points: figures are read from it directly.
@@ -108,6 +119,27 @@ impl<'a> Book<'a> {
         let (used, implied) = (&NOTHING.0, &NOTHING.1);
         let (paid, unallocated, history) = (Decimal::ZERO, Decimal::ZERO, History::default());
         Self { currency, claims: Vec::new(), used, implied, paid, unallocated, history }
+    }
+
+    /// Money that went back, each time with the claims that it had paid until then.
+    pub(crate) fn went_back(account: &'a Account, currency: Currency) -> Vec<WentBack<'a>> {
+        let mut found: Vec<WentBack<'a>> = Vec::new();
+        for (payment, entry) in &account.payments {
+            let told =
+                |on: Date, told_at| WentBack { payment, on, told_at, claims: BTreeSet::new() };
+            found.extend(entry.returned.iter().map(|one| told(one.on, one.told_at)));
+            found.extend(entry.refunded.iter().map(|(on, _)| told(*on, None)));
+        }
+        let days: BTreeSet<Date> = found.iter().map(|one| one.on).collect();
+        for day in days {
+            let before = day.yesterday().unwrap_or(day);
+            let paid = sheet::paid_at(account, currency, before);
+            for one in found.iter_mut().filter(|one| one.on == day) {
+                one.claims = paid.get(one.payment).cloned().unwrap_or_default();
+            }
+        }
+        found.retain(|one| !one.claims.is_empty());
+        found
     }
 
     /// The column of a claim.

@@ -320,6 +320,11 @@ impl Claim {
         self.steps.iter().filter_map(|taken| taken.deadline).max()
     }
 
+    /// Whether `step` has happened.
+    pub(crate) fn took(&self, step: &StepName) -> bool {
+        self.steps.iter().any(|taken| taken.step == *step)
+    }
+
     /// The last step that happened.
     pub fn last_step(&self) -> Option<&StepTaken> {
         self.steps.last()

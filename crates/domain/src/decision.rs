@@ -143,6 +143,9 @@ pub enum WaitReason {
     Expired,
     /// The step insists on one that never happened.
     StepMissing(StepName),
+    /// No handoff: this payment went back, and no message has named since what is open, with a
+    /// deadline that has passed.
+    WentBack(PaymentId),
     /// The law does not allow it yet: no handoff before default.
     NotInDefault,
     /// A person said that it goes no further.

@@ -222,6 +222,9 @@ pub enum AccountEvent {
         reason: String,
         /// The bank's actual fee.
         fee: Option<Decimal>,
+        /// When we learnt of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// We gave money back.
     PaymentRefunded {

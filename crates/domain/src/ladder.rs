@@ -6,6 +6,11 @@
 //! step comes before a deadline that the debtor was told has passed, and a payment had time to
 //! arrive; steps that send nothing keep to that too. Steps that were held up keep their distance
 //! from one another.
+//!
+//! Before a handoff the debtor knows what is open: where money went back that had paid the claim,
+//! and no message with a deadline named the rest since, the last one comes again in its place.
+
+mod again;
 
 use std::{cell::OnceCell, sync::Arc};
 
@@ -94,9 +99,7 @@ pub(crate) fn place(
     persona: &Persona,
     at: usize,
 ) -> Place {
-    let entry = case.entry(column);
-    let ladder =
-        Ladder { case, column, persona, entry, latest_on: OnceCell::new(), begun: OnceCell::new() };
+    let ladder = Ladder::new(case, column, persona, case.entry(column));
     let put_off = ladder.put_off(at);
     Place {
         from: ladder.base_of(at),
@@ -112,16 +115,18 @@ pub(crate) fn holds_today(
     persona: &Persona,
     step: &Step,
 ) -> bool {
-    let (latest_on, begun) = (OnceCell::new(), OnceCell::new());
-    let ladder = Ladder { case, column, persona, entry: None, latest_on, begun };
+    let ladder = Ladder::new(case, column, persona, None);
     step.when.as_ref().is_none_or(|when| ladder.holds(when, case.today))
+}
+
+/// Whether money of the claim went back and the debtor was not told what is open since.
+pub(crate) fn untold(case: &Case<'_>, column: &ClaimBook<'_>, persona: &Persona) -> bool {
+    Ladder::new(case, column, persona, None).untold().is_some()
 }
 
 /// Considers the steps above the claim's level until one is due or has to wait for its day.
 pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, own: &Effective<'_>) -> Looked {
-    let (entry, persona) = (case.entry(column), &*own.persona);
-    let ladder =
-        Ladder { case, column, persona, entry, latest_on: OnceCell::new(), begun: OnceCell::new() };
+    let ladder = Ladder::new(case, column, &own.persona, case.entry(column));
     let (mut found, lowest) = (Vec::new(), ladder.next_rung());
     for (at, step) in case.policy.steps.iter().enumerate().skip(lowest) {
         if let Some(by) = own.stops(case.policy, at) {
@@ -166,6 +171,15 @@ pub(crate) fn look(case: &Case<'_>, column: &ClaimBook<'_>, own: &Effective<'_>)
             found.push((at, WaitReason::NotInDefault, until));
             continue;
         }
+        if matches!(step.action, StepAction::HandOff { .. })
+            && let Some(back) = ladder.untold()
+        {
+            found.push((at, WaitReason::WentBack(back.payment.clone()), None));
+            match ladder.comes_again(at) {
+                Some(again) => return Looked { found, due: Some(again), lowest, not_before: None },
+                None => continue,
+            }
+        }
         return Looked { found, due: Some(at), lowest, not_before: None };
     }
     Looked { found, due: None, lowest, not_before: None }
@@ -205,6 +219,18 @@ struct Ladder<'c, 'a> {
     latest_on: OnceCell<Option<Date>>,
     /// The first day of default.
     begun: OnceCell<Option<Date>>,
+}
+
+impl<'c, 'a> Ladder<'c, 'a> {
+    fn new(
+        case: &'c Case<'a>,
+        column: &'c ClaimBook<'c>,
+        persona: &'c Persona,
+        entry: Option<(usize, Date)>,
+    ) -> Self {
+        let (latest_on, begun) = (OnceCell::new(), OnceCell::new());
+        Self { case, column, persona, entry, latest_on, begun }
+    }
 }
 
 impl Ladder<'_, '_> {

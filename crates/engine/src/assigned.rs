@@ -8,14 +8,18 @@
 
 use kulanz_domain::{
     Account,
-    account::Payment,
+    account::{Payment, Returned},
     fact::{Fact, Stamp},
     ids::{AccountId, PaymentId},
     money::Decimal,
 };
 
-/// A row of [`Payment::returned`].
-type Returned = (jiff::civil::Date, Option<Decimal>, Option<Decimal>);
+/// What makes two of [`Payment::returned`] the same: day, amount and fee.
+type Row = (jiff::civil::Date, Option<Decimal>, Option<Decimal>);
+
+fn rows(payment: &Payment) -> Vec<Row> {
+    payment.returned.iter().map(|one| (one.on, one.amount, one.fee)).collect()
+}
 
 /// The payment that a fact is about, where other accounts may have to hear of it.
 pub(crate) fn payment_of(fact: &Fact) -> Option<&PaymentId> {
@@ -81,8 +85,8 @@ pub(crate) fn told(
     {
         facts.push(assigned(claim.cloned()));
     }
-    for (on, amount, fee) in beyond(&entry.returned, &theirs.returned) {
-        facts.push(returned(payment, fact, (on, amount, fee)));
+    for row in beyond(&rows(entry), &rows(theirs)) {
+        facts.push(returned(payment, fact, row));
     }
     for (on, amount) in beyond(&entry.refunded, &theirs.refunded) {
         facts.push(Fact::PaymentRefunded { payment: payment.clone(), on, amount });
@@ -91,7 +95,7 @@ pub(crate) fn told(
 }
 
 /// The fact itself where the row is what it says; of others the reason is not kept.
-fn returned(payment: &PaymentId, fact: &Fact, row: Returned) -> Fact {
+fn returned(payment: &PaymentId, fact: &Fact, row: Row) -> Fact {
     match fact {
         Fact::PaymentReturned { on, amount, fee, .. } if (*on, *amount, *fee) == row => {
             fact.clone()
@@ -127,7 +131,9 @@ pub(crate) fn heard(theirs: &mut Payment, fact: &Fact, hearer: &AccountId) {
             theirs.assigned_to = (to != *hearer).then_some(to);
             theirs.assigned_claim = invoice;
         }
-        Fact::PaymentReturned { on, amount, fee, .. } => theirs.returned.push((on, amount, fee)),
+        Fact::PaymentReturned { on, amount, fee, .. } => {
+            theirs.returned.push(Returned { on, amount, fee, told_at: None });
+        }
         Fact::PaymentRefunded { on, amount, .. } => theirs.refunded.push((on, amount)),
         _ => {}
     }

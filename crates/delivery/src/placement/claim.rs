@@ -263,11 +263,11 @@ fn returned(from: &Handoff<'_>, invoice: &InvoiceId, currency: Currency) -> Vec<
     for (id, payment) in meant_for(from, invoice) {
         let gross = payment.received.as_ref().map(|received| received.amount);
         let Some(gross) = gross.filter(|gross| gross.currency == currency) else { continue };
-        entries.extend(payment.returned.iter().map(|(on, amount, fee)| ReturnEntry {
+        entries.extend(payment.returned.iter().map(|one| ReturnEntry {
             payment: id.clone(),
-            on: *on,
-            amount: Amount::new(amount.unwrap_or(gross.amount), currency),
-            bank_fee: fee.map(|fee| Amount::new(fee, currency)),
+            on: one.on,
+            amount: Amount::new(one.amount.unwrap_or(gross.amount), currency),
+            bank_fee: one.fee.map(|fee| Amount::new(fee, currency)),
         }));
     }
     entries.sort_by_key(|entry| entry.on);

@@ -299,6 +299,7 @@ impl From<Suppression> for RecallReason {
             | Suppression::Person
             | Suppression::Braked
             | Suppression::ConditionFalse
+            | Suppression::WentBack
             | Suppression::TimeBarred => Self::Creditor,
         }
     }

@@ -265,9 +265,10 @@ impl Account {
                     invoice: invoice.clone(),
                 });
             }
-            E::PaymentReturned { payment, on, amount, fee, .. } => {
+            E::PaymentReturned { payment, on, amount, fee, at, .. } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
-                entry.returned.push((*on, *amount, *fee));
+                let (on, amount, fee, told_at) = (*on, *amount, *fee, *at);
+                entry.returned.push(Returned { on, amount, fee, told_at });
                 entry.returned.sort_unstable();
             }
             E::PaymentRefunded { payment, on, amount } => {

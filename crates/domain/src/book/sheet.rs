@@ -64,6 +64,18 @@ impl Sheet {
     }
 }
 
+/// The claims that each payment paid at the end of `day`, by what is known now: as if nothing had
+/// gone back after it.
+pub(super) fn paid_at(
+    account: &Account,
+    currency: Currency,
+    day: Date,
+) -> BTreeMap<&PaymentId, BTreeSet<InvoiceId>> {
+    let draft = Draft::as_if(account, currency, day, &Limits::new(), &Relief::new());
+    let claims = |parts: Vec<Allocation>| parts.into_iter().map(|part| part.invoice).collect();
+    draft.used.into_iter().map(|(payment, parts)| (payment, claims(parts))).collect()
+}
+
 impl<'a> Draft<'a> {
     fn of(account: &'a Account, currency: Currency) -> Self {
         let mut relief = Relief::new();
@@ -260,7 +272,7 @@ impl<'a> Draft<'a> {
 /// Days of waivers and write-offs of all that is open, after which money went back, in order.
 fn days_to_look_back_at(account: &Account, currency: Currency) -> BTreeSet<Date> {
     let back = account.payments.values().flat_map(|payment| {
-        let returned = payment.returned.iter().map(|(on, ..)| *on);
+        let returned = payment.returned.iter().map(|one| one.on);
         returned.chain(payment.refunded.iter().map(|(on, _)| *on))
     });
     let Some(last) = back.max() else { return BTreeSet::new() };

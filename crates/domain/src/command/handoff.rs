@@ -120,21 +120,28 @@ fn unfit(
             return Some(Suppression::TimeBarred);
         }
     }
-    (!still_meant(account, placement, rules, now)).then_some(Suppression::ConditionFalse)
+    unmeant(account, placement, rules, now)
 }
 
-/// Whether the step that made a placement due would still take all of its claims: a part was paid
-/// since, or the debtor turned out to need care.
-fn still_meant(account: &Account, placement: &Placement, rules: &Rules, now: Timestamp) -> bool {
-    let Some(debtor) = account.profile() else { return true };
+/// Why the step that made a placement due would not take all of its claims any more: a part was
+/// paid since, the debtor turned out to need care, or money went back that had paid a part.
+fn unmeant(
+    account: &Account,
+    placement: &Placement,
+    rules: &Rules,
+    now: Timestamp,
+) -> Option<Suppression> {
+    let debtor = account.profile()?;
     let today = day_in(now, &rules.creditor.zone);
-    placement.claims.iter().all(|invoice| {
-        let currency = account.claims.get(invoice).and_then(|claim| claim.currency());
-        let policy = currency.and_then(|currency| rules.policy(currency));
-        let Some((currency, policy)) = currency.zip(policy) else { return true };
+    placement.claims.iter().find_map(|invoice| {
+        let currency = account.claims.get(invoice)?.currency()?;
+        let policy = rules.policy(currency)?;
         let book = Book::of(account, currency);
         let case = Case::new(account, rules, policy, &book, debtor, (now, today));
-        case.meets(invoice, &placement.step)
+        if !case.meets(invoice, &placement.step) {
+            return Some(Suppression::ConditionFalse);
+        }
+        case.untold(invoice).then_some(Suppression::WentBack)
     })
 }
 
@@ -143,8 +150,7 @@ pub(super) fn withdraw_unmeant(raised: &mut Raised<'_>, rules: &Rules, now: Time
     if raised.account.awaits_release() {
         recall(raised, |account, placement| {
             let waits = placement.state == PlacementState::Due;
-            (waits && !still_meant(account, placement, rules, now))
-                .then_some(Suppression::ConditionFalse)
+            waits.then(|| unmeant(account, placement, rules, now)).flatten()
         });
     }
 }

@@ -247,7 +247,7 @@ fn fact_event(
             E::PaymentReceived { payment, booked_on, amount, method, invoice }
         }
         Fact::PaymentReturned { payment, on, amount, reason, fee } => {
-            E::PaymentReturned { payment, on, amount, reason, fee }
+            E::PaymentReturned { payment, on, amount, reason, fee, at: Some(at) }
         }
         Fact::PaymentRefunded { payment, on, amount } => E::PaymentRefunded { payment, on, amount },
         Fact::PaymentFailed { attempt, invoice, on, reason, .. } => {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     account::{Account, NoticeState, Standing},
-    book::{Book, ClaimBook},
+    book::{Book, ClaimBook, WentBack},
     calendar::day_in,
     contact::ContactWindow,
     event::{ChannelGap, NoticeClaim, NoticeDecided},
@@ -53,6 +53,8 @@ pub(crate) struct Case<'a> {
     oldest_due_on: Option<Date>,
     /// The contact window of one persona and the zone that it is meant in.
     window: OnceCell<(&'a Persona, ContactWindow, TimeZone)>,
+    /// Money that went back; looked for before a handoff alone.
+    went_back: OnceCell<Vec<WentBack<'a>>>,
 }
 
 impl<'a> Case<'a> {
@@ -84,6 +86,7 @@ impl<'a> Case<'a> {
             oldest_due_on,
             owed,
             window: OnceCell::new(),
+            went_back: OnceCell::new(),
         }
     }
 
@@ -163,6 +166,20 @@ impl<'a> Case<'a> {
         };
         let own = self.effective(persona, Some(invoice));
         ladder::holds_today(self, column, &own.persona, step)
+    }
+
+    /// Money that went back in this currency after it had paid something.
+    pub(crate) fn went_back(&self) -> &[WentBack<'a>] {
+        self.went_back.get_or_init(|| Book::went_back(self.account, self.book.currency))
+    }
+
+    /// Money of the claim went back, and the debtor was not told what is open since: no handoff.
+    pub(crate) fn untold(&self, invoice: &InvoiceId) -> bool {
+        let Some((column, persona)) = self.book.claim(invoice).zip(self.persona()) else {
+            return false;
+        };
+        let own = self.effective(persona, Some(invoice));
+        ladder::untold(self, column, &own.persona)
     }
 
     /// What stops one claim of which so much is open today, and until when.
@@ -397,6 +414,8 @@ impl<'a> Case<'a> {
         };
         let claims = due.iter().map(|due| self.notice_claim(due)).collect();
         let wanted = match step.action {
+            // What comes again because money went back costs nothing.
+            _ if lead.column.claim.took(&step.name) => Decimal::ZERO,
             StepAction::Mahnung | StepAction::Offer { .. } if lead.own.fees => step.fee,
             _ => Decimal::ZERO,
         };
@@ -465,7 +484,8 @@ impl<'a> Case<'a> {
         persona: &Persona,
     ) -> Option<Date> {
         let day = ladder::place(self, column, persona, rung).day?;
-        if day >= self.today {
+        // What comes again counts from no day of the ladder.
+        if day >= self.today || column.claim.took(&self.policy.steps[rung].name) {
             return None;
         }
         let zone = &self.rules.creditor.zone;

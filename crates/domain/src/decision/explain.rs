@@ -288,7 +288,10 @@ impl View<'_, '_> {
     ) -> StepState {
         let steps = &self.case.policy.steps;
         let name = &steps[at].name;
-        if let Some(taken) = column.claim.steps.iter().rev().find(|taken| taken.step == *name) {
+        let mut taken = column.claim.steps.iter().rev();
+        if looked.due != Some(at) // else it comes again
+            && let Some(taken) = taken.find(|taken| taken.step == *name)
+        {
             return StepState::Happened(self.happened(taken));
         }
         let placement = column.claim.placement.as_ref();
@@ -362,7 +365,7 @@ impl View<'_, '_> {
     /// What the step would charge on `day`, or today where that day has passed.
     fn fee(&self, column: &ClaimBook<'_>, step: &Step, day: Option<Date>) -> Option<FeeExplained> {
         let charges = matches!(step.action, StepAction::Mahnung | StepAction::Offer { .. });
-        if !charges || step.fee.is_zero() {
+        if !charges || step.fee.is_zero() || column.claim.took(&step.name) {
             return None;
         }
         let asked = step.fee;

@@ -173,6 +173,8 @@ pub enum Suppression {
     Braked,
     /// The condition of its step does not hold any more.
     ConditionFalse,
+    /// Money that had paid a part went back, and the debtor has not been told since what is open.
+    WentBack,
 }
 
 /// What a fee is for.

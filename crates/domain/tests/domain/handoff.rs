@@ -83,7 +83,7 @@ fn what_the_policy_would_not_hand_over_any_more_is_not_released() {
         let why = WaitReason::ConditionFalse("25 and not vulnerable".into());
         // Nothing but the condition stands in the way.
         let mut story =
-            story.waits(why).told(returned("P-1", "2026-05-07", None)).told(debtor(consumer()));
+            story.waits(why).told(adjusted("R-1", "2026-05-07", "159.90")).told(debtor(consumer()));
         story.decide();
         story.happened("HandoffDue", 2);
     }

@@ -26,4 +26,5 @@ mod upgrades;
 mod vectors;
 mod waits;
 mod walk;
+mod went_back;
 mod world;

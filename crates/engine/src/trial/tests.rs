@@ -154,6 +154,7 @@ fn money_that_went_back_was_not_recovered_and_what_is_taken_off_is_not_paid() {
         amount: None,
         reason: "AC04".into(),
         fee: None,
+        at: None,
     };
     let returned = vec![claim.clone(), paid("Z", "100.00", "2026-03-20", "R-1"), back];
     let cancelled =

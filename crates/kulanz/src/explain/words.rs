@@ -158,6 +158,9 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::ConditionFalse(when) => format!("its condition is false: {when}"),
         WaitReason::Expired => "it comes before the due date or not at all".to_owned(),
         WaitReason::StepMissing(step) => format!("it insists on `{step}`, which never happened"),
+        WaitReason::WentBack(payment) => format!(
+            "payment {payment} went back: the debtor first hears what is open, with a deadline"
+        ),
         WaitReason::NotInDefault => "the debtor is not in default yet".to_owned(),
         WaitReason::NoFurther(by) => format!("a person said no further, override {by}"),
         WaitReason::TopOfLadder => "all steps are done".to_owned(),

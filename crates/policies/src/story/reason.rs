@@ -27,6 +27,7 @@ pub(super) const fn name(reason: &WaitReason) -> &'static str {
         WaitReason::ConditionFalse(_) => "condition false",
         WaitReason::Expired => "too late for it",
         WaitReason::StepMissing(_) => "step missing",
+        WaitReason::WentBack(_) => "money went back",
         WaitReason::NotInDefault => "not in default",
         WaitReason::NoFurther(_) => "no further",
         WaitReason::TopOfLadder => "no step left",
@@ -39,7 +40,7 @@ pub(super) const fn name(reason: &WaitReason) -> &'static str {
 }
 
 /// All that a story can expect.
-pub(super) const NAMES: [&str; 27] = [
+pub(super) const NAMES: [&str; 28] = [
     "insolvent",
     "deceased",
     "on hold",
@@ -58,6 +59,7 @@ pub(super) const NAMES: [&str; 27] = [
     "condition false",
     "too late for it",
     "step missing",
+    "money went back",
     "not in default",
     "no step left",
     "no further",
@@ -76,6 +78,7 @@ pub(super) fn told(reason: &WaitReason) -> String {
         WaitReason::OnHold(hold) => format!("{name} ({hold})"),
         WaitReason::ConditionFalse(when) => format!("{name} ({when})"),
         WaitReason::StepMissing(step) => format!("{name} ({step})"),
+        WaitReason::WentBack(payment) => format!("{name} ({payment})"),
         WaitReason::TimeBarred(on) => format!("{name} since {on}"),
         WaitReason::NoPolicy(currency) => format!("{name} in {}", currency.code()),
         _ => name.to_owned(),

@@ -83,6 +83,7 @@ fn happen(story: &mut Story, number: usize, thing: &Thing) {
             amount: None,
             reason: "MD06".to_owned(),
             fee: fee.map(|fee| Decimal::new(fee, 0)),
+            at: None,
         },
         Thing::Fee(at, by) => E::FeeCharged {
             invoice: name(*at),

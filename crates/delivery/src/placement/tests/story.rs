@@ -216,6 +216,7 @@ impl Story {
                 amount: None,
                 reason: "AM04".to_owned(),
                 fee: Some(eur("3.50").amount),
+                at: None,
             },
             E::DisputeResolved {
                 dispute: id("D-1"),

@@ -315,6 +315,7 @@ fn next_step(claim: &ClaimExplained) -> Option<NextStep> {
                     WaitReason::Expired
                     | WaitReason::ConditionFalse(_)
                     | WaitReason::StepMissing(_)
+                    | WaitReason::WentBack(_)
                     | WaitReason::GivenBack(_),
                 ..
             } => return None,
