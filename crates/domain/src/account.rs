@@ -21,7 +21,7 @@ use crate::{
     event::*,
     fact::*,
     ids::*,
-    law::rates::BaseRates,
+    law::{self, rates::BaseRates},
     money::{Currency, Decimal, Money, cut},
     overrides::Override,
     policy::{PolicyRef, Release},
@@ -183,11 +183,21 @@ pub struct Returned {
     pub on: Date,
     /// `None`: all of the payment.
     pub amount: Option<Decimal>,
-    /// What the bank charged for it.
+    /// What the bank charged for it, whoever bears it.
     pub fee: Option<Decimal>,
+    /// ISO 20022 code or `other`; empty where a snapshot of before did not keep it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// When we learnt of it; absent where only the day is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_at: Option<Timestamp>,
+}
+
+impl Returned {
+    /// What of the bank's fee the debtor bears.
+    pub fn charged(&self) -> Option<Decimal> {
+        self.fee.filter(|_| law::debtor_bears_return(&self.reason))
+    }
 }
 
 /// The money of a payment.
@@ -236,12 +246,13 @@ impl Payment {
         self.assigned_claim.as_ref().or(told)
     }
 
-    /// Day and amount of what the bank charged for returns, in the payment's currency.
+    /// Day and amount of what the bank charged for returns and the debtor bears, in the payment's
+    /// currency.
     pub fn return_fees(&self, currency: Currency) -> impl Iterator<Item = (Date, Decimal)> + '_ {
         let same = self.assigned_to.is_none()
             && self.received.as_ref().is_some_and(|r| r.amount.currency == currency);
         let returned = self.returned.iter().filter(move |_| same);
-        returned.filter_map(move |one| Some((one.on, cut(one.fee?, currency))))
+        returned.filter_map(move |one| Some((one.on, cut(one.charged()?, currency))))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod grounds;
 pub mod interest;
 mod limitation;
 pub mod rates;
+mod returns;
 
 pub use self::{
     collection_cost::{
@@ -32,6 +33,7 @@ pub use self::{
         Limitation, LimitationCase, LimitationError, LimitationStep, Period, Suspension,
         SuspensionGround, limitation,
     },
+    returns::debtor_bears_return,
 };
 
 fn later(day: Date, days: i32) -> Date {

@@ -86,7 +86,7 @@ pub(crate) fn told(
         facts.push(assigned(claim.cloned()));
     }
     for row in beyond(&rows(entry), &rows(theirs)) {
-        facts.push(returned(payment, fact, row));
+        facts.push(returned(payment, fact, row, entry));
     }
     for (on, amount) in beyond(&entry.refunded, &theirs.refunded) {
         facts.push(Fact::PaymentRefunded { payment: payment.clone(), on, amount });
@@ -94,15 +94,19 @@ pub(crate) fn told(
     facts
 }
 
-/// The fact itself where the row is what it says; of others the reason is not kept.
-fn returned(payment: &PaymentId, fact: &Fact, row: Row) -> Fact {
+/// The fact itself where the row is what it says; of others the reason may not have been kept.
+fn returned(payment: &PaymentId, fact: &Fact, row: Row, entry: &Payment) -> Fact {
     match fact {
         Fact::PaymentReturned { on, amount, fee, .. } if (*on, *amount, *fee) == row => {
             fact.clone()
         }
         _ => {
             let ((on, amount, fee), payment) = (row, payment.clone());
-            Fact::PaymentReturned { payment, on, amount, reason: "other".to_owned(), fee }
+            let same = |one: &&Returned| (one.on, one.amount, one.fee) == row;
+            let kept = entry.returned.iter().find(same).map(|one| one.reason.clone());
+            let reason = kept.filter(|reason| !reason.is_empty());
+            let reason = reason.unwrap_or_else(|| "other".to_owned());
+            Fact::PaymentReturned { payment, on, amount, reason, fee }
         }
     }
 }
@@ -131,8 +135,8 @@ pub(crate) fn heard(theirs: &mut Payment, fact: &Fact, hearer: &AccountId) {
             theirs.assigned_to = (to != *hearer).then_some(to);
             theirs.assigned_claim = invoice;
         }
-        Fact::PaymentReturned { on, amount, fee, .. } => {
-            theirs.returned.push(Returned { on, amount, fee, told_at: None });
+        Fact::PaymentReturned { on, amount, reason, fee, .. } => {
+            theirs.returned.push(Returned { on, amount, fee, reason, told_at: None });
         }
         Fact::PaymentRefunded { on, amount, .. } => theirs.refunded.push((on, amount)),
         _ => {}

@@ -267,7 +267,7 @@ fn returned(from: &Handoff<'_>, invoice: &InvoiceId, currency: Currency) -> Vec<
             payment: id.clone(),
             on: one.on,
             amount: Amount::new(one.amount.unwrap_or(gross.amount), currency),
-            bank_fee: one.fee.map(|fee| Amount::new(fee, currency)),
+            bank_fee: one.charged().map(|fee| Amount::new(fee, currency)),
         }));
     }
     entries.sort_by_key(|entry| entry.on);

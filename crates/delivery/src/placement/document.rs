@@ -345,7 +345,7 @@ pub struct ReturnEntry {
     pub on: Date,
     /// What went back.
     pub amount: Amount,
-    /// What the bank charged; also among `costs`.
+    /// What the bank charged, where the debtor bears it; also among `costs`.
     pub bank_fee: Option<Amount>,
 }
 

@@ -265,10 +265,10 @@ impl Account {
                     invoice: invoice.clone(),
                 });
             }
-            E::PaymentReturned { payment, on, amount, fee, at, .. } => {
+            E::PaymentReturned { payment, on, amount, reason, fee, at } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
                 let (on, amount, fee, told_at) = (*on, *amount, *fee, *at);
-                entry.returned.push(Returned { on, amount, fee, told_at });
+                entry.returned.push(Returned { on, amount, fee, reason: reason.clone(), told_at });
                 entry.returned.sort_unstable();
             }
             E::PaymentRefunded { payment, on, amount } => {

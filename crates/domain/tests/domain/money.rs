@@ -146,6 +146,27 @@ fn a_return_opens_the_claim_again_and_costs_what_the_bank_took() {
 }
 
 #[test]
+fn the_banks_fee_is_the_debtors_only_where_the_reason_lies_with_the_debtor() {
+    let back = |reason: &str| {
+        let Fact::PaymentReturned { payment, on, amount, fee, .. } =
+            returned("P-1", "2026-02-04", Some("3.20"))
+        else {
+            panic!("a return")
+        };
+        given([issued("R-1", "100.00", "2026-02-01")])
+            .told(paid("P-1", "100.00", "2026-01-30", Some("R-1")))
+            .told(Fact::PaymentReturned { payment, on, amount, reason: reason.into(), fee })
+    };
+    for theirs in ["AM04", "AC04"] {
+        back(theirs).owes("R-1", "100.00", "3.20");
+    }
+    // No mandate, taken back, twice, refused, a wrong number, no reason, none that we know.
+    for not_theirs in ["MD01", "MD06", "AM05", "MS02", "AC01", "MS03", "other"] {
+        back(not_theirs).owes("R-1", "100.00", "0.00");
+    }
+}
+
+#[test]
 fn a_return_may_come_before_its_payment() {
     given([issued("R-1", "100.00", "2026-02-01")])
         .told(returned("P-1", "2026-02-04", Some("3.20")))

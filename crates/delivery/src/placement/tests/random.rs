@@ -81,7 +81,7 @@ fn happen(story: &mut Story, number: usize, thing: &Thing) {
             payment: id(&format!("Z-{at}")),
             on: id("2026-03-29"),
             amount: None,
-            reason: "MD06".to_owned(),
+            reason: "AM04".to_owned(),
             fee: fee.map(|fee| Decimal::new(fee, 0)),
             at: None,
         },
