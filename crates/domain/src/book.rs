@@ -13,6 +13,9 @@
 //! oldest, costs included: nobody is reminded of a debt while we hold the money for it. It counts
 //! from the day on which it could (§ 389 BGB): no interest runs on what it pays from then on.
 //!
+//! What a credit note takes off beyond its invoice is the debtor's, and pays the principal of other
+//! claims in the same way; it stands there as credited. What is left waits as credit.
+//!
 //! A waiver or write-off of all that is open does not grow: it takes at most what would have been
 //! open had no money gone back after its day, and no fee been charged after it. What goes back
 //! later is owed again.

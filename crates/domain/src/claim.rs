@@ -213,29 +213,76 @@ impl Claim {
         self.credits.values().map(|(_, money)| money).filter(in_currency).map(|m| m.amount).sum()
     }
 
-    /// What disputes decided for the debtor take off the principal.
-    pub fn remitted(&self) -> Decimal {
+    /// What credit notes took off beyond what was invoiced, in the order of their days: the note, its
+    /// day, and how much of it is the debtor's.
+    pub(crate) fn credited_beyond(&self) -> Vec<(&CreditId, Date, Decimal)> {
+        if self.cancelled_on.is_some() || self.credited() <= self.principal() {
+            return Vec::new();
+        }
+        let currency = self.currency();
+        let notes = self.credits.iter().filter(|(_, (_, money))| Some(money.currency) == currency);
+        let mut notes: Vec<_> = notes.map(|(id, (on, money))| (id, *on, money.amount)).collect();
+        notes.sort_by_key(|(id, on, _)| (*on, *id));
+        let mut left = self.principal();
+        for (_, _, amount) in &mut notes {
+            let met = left.min(*amount);
+            left -= met;
+            *amount -= met;
+        }
+        notes.retain(|(_, _, beyond)| *beyond > Decimal::ZERO);
+        notes
+    }
+
+    /// What disputes decided for the debtor take off the principal beyond the credit notes. A credit
+    /// note that was written since a dispute began may book what was decided: it is not taken off
+    /// twice. One from before it is another matter.
+    fn remitted(&self) -> Decimal {
         let Some(currency) = self.currency() else { return Decimal::ZERO };
         let principal = self.principal();
         let taken_off = |dispute: &Dispute| {
-            let (_, disputed) = dispute.opened?;
+            let (began_on, disputed) = dispute.opened?;
             let disputed = disputed.map_or(principal, |part| cut(part, currency)).min(principal);
-            Some(match dispute.decided()? {
+            let off = match dispute.decided()? {
                 (_, DisputeOutcome::Upheld, _) => disputed,
                 (_, DisputeOutcome::Partly, remains) => {
                     let remains = remains.map_or(disputed, |part| cut(part, currency));
                     (disputed - remains).max(Decimal::ZERO)
                 }
                 (_, DisputeOutcome::Rejected, _) => Decimal::ZERO,
-            })
+            };
+            Some((began_on, off))
         };
-        self.disputes.values().filter_map(taken_off).sum::<Decimal>().min(principal)
+        let mut decided: Vec<(Date, Decimal)> =
+            self.disputes.values().filter_map(taken_off).collect();
+        if decided.is_empty() {
+            return Decimal::ZERO;
+        }
+        decided.sort_unstable();
+        let mut credits: Vec<(Date, Decimal)> = match self.cancelled_on {
+            Some(_) => Vec::new(),
+            None => {
+                let credits = self.credits.values();
+                let credits = credits.filter(|(_, money)| money.currency == currency);
+                credits.map(|(on, money)| (*on, money.amount)).collect()
+            }
+        };
+        credits.sort_unstable();
+        let mut beyond = Decimal::ZERO;
+        for (began_on, off) in decided {
+            let mut rest = off;
+            for (_, credit) in credits.iter_mut().filter(|(on, _)| *on >= began_on) {
+                let booked = rest.min(*credit);
+                *credit -= booked;
+                rest -= booked;
+            }
+            beyond += rest;
+        }
+        beyond
     }
 
-    /// Principal that there is to pay at all: less credit notes and what disputes took off. A
-    /// credit note that follows an upheld dispute books the same money, so the greater counts.
+    /// Principal that there is to pay at all: less credit notes and what disputes took off.
     pub fn payable(&self) -> Decimal {
-        (self.principal() - self.credited().max(self.remitted())).max(Decimal::ZERO)
+        (self.principal() - self.credited() - self.remitted()).max(Decimal::ZERO)
     }
 
     /// Nothing of it was ever owed: cancelled, credited in full, or disputed rightly. Such a claim

@@ -241,11 +241,15 @@ fn principal(column: &ClaimBook<'_>, lines: &mut Vec<Line>) {
         (None, Some((_, on, _))) => put(*on, What::Adjusted, column.principal - first),
         (None, None) => {}
     }
-    let mut left = column.credited;
+    let from_others: Decimal = column.credited_from.iter().map(|(_, _, amount)| *amount).sum();
+    let mut left = column.credited - from_others;
     for (credit, (on, money)) in &column.claim.credits {
         let taken = left.min(money.amount);
         left -= taken;
         put(*on, What::Credited { credit: credit.clone() }, -taken);
+    }
+    for (credit, on, amount) in &column.credited_from {
+        put(*on, What::Credited { credit: credit.clone() }, -*amount);
     }
     let resolved = column.claim.disputes.values().filter_map(|one| Some(one.decided()?.0));
     put(resolved.max().unwrap_or(on), What::Remitted, -column.remitted);

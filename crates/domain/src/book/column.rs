@@ -10,7 +10,7 @@ use crate::{
     accrual::{Accrual, Accrued},
     claim::{Claim, GivenUp},
     fact::{Invoice, Part, Stamp},
-    ids::InvoiceId,
+    ids::{CreditId, InvoiceId},
     law::allocation::Debt,
     money::{Currency, Decimal, cut, decimals},
 };
@@ -22,8 +22,11 @@ pub struct Column {
     pub due_on: Date,
     /// With the latest adjustment, zero once cancelled.
     pub principal: Decimal,
-    /// Credit notes, as far as they meet principal.
+    /// Credit notes, as far as they meet principal; those for other claims in it that were larger
+    /// than these.
     pub credited: Decimal,
+    /// Of `credited`, what credit notes for other claims left over: which, its day, how much.
+    pub credited_from: Vec<(CreditId, Date, Decimal)>,
     /// Taken off by disputes beyond the credit notes.
     pub remitted: Decimal,
     /// Waived, all parts.
@@ -96,6 +99,7 @@ impl Column {
             due_on,
             principal,
             credited,
+            credited_from: Vec::new(),
             remitted: principal - credited - payable,
             waived: Decimal::ZERO,
             written_off: Decimal::ZERO,
@@ -229,6 +233,18 @@ impl Column {
                 self.fees_paid += amount;
             }
         }
+    }
+
+    /// Takes at most `amount` of what a credit note for another claim left over; how much it took.
+    pub(super) fn set_off_credit(&mut self, note: &CreditId, on: Date, amount: Decimal) -> Decimal {
+        let taken = amount.min(self.outstanding);
+        if taken > Decimal::ZERO {
+            self.outstanding -= taken;
+            self.credited += taken;
+            self.credited_from.push((note.clone(), on, taken));
+            self.principal_moved(on);
+        }
+        taken
     }
 
     /// Some of the principal went on `on`. Money set off is used after money that was booked

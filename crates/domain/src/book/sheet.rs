@@ -134,10 +134,6 @@ impl<'a> Draft<'a> {
             unallocated: Decimal::ZERO,
             relieved: Relief::new(),
         };
-        for claim in &mut draft.claims {
-            let surplus = claim.claim.credited() - claim.column.credited;
-            draft.unallocated += surplus.max(Decimal::ZERO);
-        }
         let mut payments: Vec<(&PaymentId, &Payment, Date, Decimal)> = account
             .payments
             .iter()
@@ -184,6 +180,7 @@ impl<'a> Draft<'a> {
                 draft.used.entry(id).or_default().extend(parts);
             }
         }
+        draft.set_off_credits();
         for parts in draft.used.values_mut() {
             merge(parts);
         }
@@ -224,16 +221,42 @@ impl<'a> Draft<'a> {
         allocated
     }
 
-    /// Uses what was left over for whatever is open, oldest first, costs included.
-    fn set_off(&mut self, money: Decimal, on: Date, parts: &mut Vec<Allocation>) -> Decimal {
+    /// Uses what credit notes left over beyond their invoices for the principal of other claims, as
+    /// money left over is; what then is left waits as credit. Costs are no matter of a credit note.
+    fn set_off_credits(&mut self) {
+        let notes = self.claims.iter().flat_map(|one| one.claim.credited_beyond());
+        let mut notes: Vec<(&'a CreditId, Date, Decimal)> = notes.collect();
+        notes.sort_by_key(|(note, on, _)| (*on, *note));
+        for (note, on, amount) in notes {
+            let mut rest = amount;
+            for at in self.in_order_of_set_off(on) {
+                let one = &mut self.claims[at];
+                let on = on.max(one.claim.invoice.as_ref().map_or(on, |i| i.issued_on));
+                let taken = one.column.set_off_credit(note, on, rest);
+                rest -= taken;
+                if taken > Decimal::ZERO {
+                    self.relieved.entry(one.invoice).or_default().push((on, taken));
+                }
+            }
+            self.unallocated += rest;
+        }
+    }
+
+    /// Open claims, undisputed ones first, then the oldest.
+    fn in_order_of_set_off(&self, on: Date) -> Vec<usize> {
         let mut order: Vec<usize> =
             (0..self.claims.len()).filter(|at| self.claims[*at].column.is_open()).collect();
         order.sort_by_key(|at| {
             let one = &self.claims[*at];
             (one.claim.disputed_on(on), one.column.due_on)
         });
+        order
+    }
+
+    /// Uses what was left over for whatever is open, oldest first, costs included.
+    fn set_off(&mut self, money: Decimal, on: Date, parts: &mut Vec<Allocation>) -> Decimal {
         let mut rest = money;
-        for at in order {
+        for at in self.in_order_of_set_off(on) {
             if rest.is_zero() {
                 break;
             }

@@ -44,7 +44,10 @@ fn own_up(account: &Account, book: &Book<'_>, zone: &TimeZone, events: &mut Vec<
         for part in &notice.decided.claims {
             let Some(column) = book.claim(&part.invoice) else { continue };
             let paid = paid.get_or_insert_with(|| Paid::of(account, book));
-            let owed = column.claim.payable_before(on) - paid.before(on, &part.invoice);
+            let from_others = column.credited_from.iter().filter(|(_, since, _)| *since < on);
+            let from_others: Decimal = from_others.map(|(_, _, amount)| *amount).sum();
+            let paid = paid.before(on, &part.invoice) + from_others;
+            let owed = column.claim.payable_before(on) - paid;
             let right = part.principal.min(owed.max(Decimal::ZERO));
             let known = notice.wrong.get(&part.invoice).map_or(part.principal, |(_, r)| *r);
             if right != known {

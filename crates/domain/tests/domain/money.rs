@@ -317,6 +317,68 @@ fn an_upheld_dispute_takes_off_and_its_credit_note_does_not_count_twice() {
 }
 
 #[test]
+fn credit_notes_add_up_and_one_from_before_a_dispute_is_another_matter() {
+    let begin = || given([issued("R-1", "100.00", "2026-02-01")]);
+    begin()
+        .told(credited("C-1", "R-1", "2026-02-03", "30.00"))
+        .told(credited("C-2", "R-1", "2026-02-04", "20.00"))
+        .owes("R-1", "50.00", "0.00");
+    let right = |story: Story, name, on, part| {
+        story.told(disputed(name, "R-1", on, Some(part))).told(resolved(
+            name,
+            "R-1",
+            on,
+            DisputeOutcome::Upheld,
+            None,
+        ))
+    };
+    // Two parts came back, one before the dispute about another part began.
+    let story = begin().told(credited("C-1", "R-1", "2026-02-03", "30.00"));
+    let story = right(story, "E-1", "2026-02-05", "20.00").owes("R-1", "50.00", "0.00");
+    let story = story.told(credited("C-2", "R-1", "2026-02-06", "20.00"));
+    let story = story.owes("R-1", "50.00", "0.00");
+    // Each dispute has its own credit note, in whichever order they are told.
+    let story = right(story, "E-2", "2026-03-05", "10.00").owes("R-1", "40.00", "0.00");
+    story.told(credited("C-3", "R-1", "2026-03-06", "10.00")).owes("R-1", "40.00", "0.00");
+    let late = right(begin(), "E-1", "2026-02-05", "20.00");
+    let late = late.told(credited("C-2", "R-1", "2026-02-06", "20.00"));
+    late.told(credited("C-1", "R-1", "2026-02-03", "30.00")).owes("R-1", "50.00", "0.00");
+}
+
+#[test]
+fn what_a_credit_note_takes_off_beyond_its_invoice_pays_other_claims() {
+    let two =
+        || given([issued("R-1", "100.00", "2026-02-01"), issued("R-2", "70.00", "2026-03-01")]);
+    two()
+        .told(credited("C-1", "R-1", "2026-02-03", "130.00"))
+        .owes("R-1", "0.00", "0.00")
+        .owes("R-2", "40.00", "0.00")
+        .keeps_as_credit("0.00")
+        .told(paid("P-1", "40.00", "2026-03-01", Some("R-2")))
+        .settled("R-2", Some("2026-03-01"));
+    two()
+        .told(credited("C-1", "R-1", "2026-02-03", "180.00"))
+        .owes("R-2", "0.00", "0.00")
+        .settled("R-2", Some("2026-02-15"))
+        .keeps_as_credit("10.00");
+    // Where the invoice was paid, the money itself is left over.
+    two()
+        .told(paid("P-1", "100.00", "2026-01-30", Some("R-1")))
+        .told(credited("C-1", "R-1", "2026-02-03", "30.00"))
+        .owes("R-2", "40.00", "0.00")
+        .told(credited("C-2", "R-1", "2026-02-04", "80.00"))
+        .owes("R-1", "0.00", "0.00")
+        .owes("R-2", "0.00", "0.00")
+        .keeps_as_credit("40.00");
+    // A message that was sent before asked for what was owed then.
+    let story = two().on("2026-03-05").takes("reminder", Email);
+    story.told(credited("C-1", "R-1", "2026-03-06", "130.00")).happened("NoticeWasWrong", 0);
+    let mut story = two().on("2026-03-05").takes("reminder", Email);
+    story.record(credited("C-1", "R-1", "2026-02-27", "130.00")).unwrap();
+    story.happened("NoticeWasWrong", 2);
+}
+
+#[test]
 fn a_dispute_may_be_partly_right_or_wrong_and_end_before_it_begins() {
     let end = |outcome, remains| {
         given([issued("R-1", "100.00", "2026-02-01")])
