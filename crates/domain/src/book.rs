@@ -76,6 +76,30 @@ pub(crate) struct WentBack<'a> {
     pub claims: BTreeSet<InvoiceId>,
 }
 
+impl<'a> WentBack<'a> {
+    const fn new(payment: &'a PaymentId, on: Date, told_at: Option<Timestamp>) -> Self {
+        Self { payment, on, told_at, claims: BTreeSet::new() }
+    }
+}
+
+/// Finds the claims that each had paid when its day began; what had paid none is left out.
+fn with_claims<'a>(
+    account: &Account,
+    currency: Currency,
+    mut found: Vec<WentBack<'a>>,
+) -> Vec<WentBack<'a>> {
+    let days: BTreeSet<Date> = found.iter().map(|one| one.on).collect();
+    for day in days {
+        let before = day.yesterday().unwrap_or(day);
+        let paid = sheet::paid_at(account, currency, before);
+        for one in found.iter_mut().filter(|one| one.on == day) {
+            one.claims = paid.get(one.payment).cloned().unwrap_or_default();
+        }
+    }
+    found.retain(|one| !one.claims.is_empty());
+    found
+}
+
 /// A claim with its column in the books, to which it points: figures are read from it directly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClaimBook<'a> {
@@ -126,23 +150,28 @@ impl<'a> Book<'a> {
 
     /// Money that went back, each time with the claims that it had paid until then.
     pub(crate) fn went_back(account: &'a Account, currency: Currency) -> Vec<WentBack<'a>> {
-        let mut found: Vec<WentBack<'a>> = Vec::new();
-        for (payment, entry) in &account.payments {
-            let told =
-                |on: Date, told_at| WentBack { payment, on, told_at, claims: BTreeSet::new() };
-            found.extend(entry.returned.iter().map(|one| told(one.on, one.told_at)));
-            found.extend(entry.refunded.iter().map(|(on, _)| told(*on, None)));
-        }
-        let days: BTreeSet<Date> = found.iter().map(|one| one.on).collect();
-        for day in days {
-            let before = day.yesterday().unwrap_or(day);
-            let paid = sheet::paid_at(account, currency, before);
-            for one in found.iter_mut().filter(|one| one.on == day) {
-                one.claims = paid.get(one.payment).cloned().unwrap_or_default();
-            }
-        }
-        found.retain(|one| !one.claims.is_empty());
-        found
+        let returned = account.payments.iter().flat_map(|(payment, entry)| {
+            let rows = entry.returned.iter();
+            rows.map(move |one| WentBack::new(payment, one.on, one.told_at))
+        });
+        let refunded = Self::refunds(account, Date::MIN);
+        with_claims(account, currency, returned.chain(refunded).collect())
+    }
+
+    /// Money that we gave back since `day`, each time with the claims that it had paid until then.
+    pub(crate) fn refunded_since(
+        account: &'a Account,
+        currency: Currency,
+        day: Date,
+    ) -> Vec<WentBack<'a>> {
+        with_claims(account, currency, Self::refunds(account, day).collect())
+    }
+
+    fn refunds(account: &'a Account, since: Date) -> impl Iterator<Item = WentBack<'a>> {
+        account.payments.iter().flat_map(move |(payment, entry)| {
+            let rows = entry.refunded.iter().filter(move |(on, _)| *on >= since);
+            rows.map(move |(on, _)| WentBack::new(payment, *on, None))
+        })
     }
 
     /// The column of a claim.

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::{
     account::PlacementState,
     book::ClaimBook,
-    calendar::day_in,
+    calendar::{Span, day_in},
     decision::{Case, WaitReason},
     ids::{AgencyId, PlacementId},
     money::Decimal,
@@ -31,6 +31,9 @@ use crate::{
 /// How far ahead a condition that depends on the day is looked at before it is given up until
 /// something happens.
 const CONDITION_HORIZON_DAYS: i32 = 400;
+
+/// How long after a refund its credit note is waited for.
+const CREDIT_NOTE_WITHIN: Span = Span::BusinessDays(10);
 
 /// Where a claim stands.
 pub(crate) enum Rung {
@@ -76,6 +79,8 @@ pub enum PutOff {
     Distance,
     /// A deadline that was told, and the time that a payment may be on its way.
     Deadline,
+    /// We gave money back: nobody gives back what is owed, so that a credit note is on its way.
+    Refund,
 }
 
 /// Looks for the lowest step above the claim's level that is due.
@@ -317,6 +322,12 @@ impl Ladder<'_, '_> {
         if let Some(deadline) = self.column.claim.told_deadline() {
             let patience = self.case.policy.in_flight.after(deadline, self.case.policy.region);
             later(patience, PutOff::Deadline, &mut due);
+        }
+        // Four weeks back are more than ten business days whatever the holidays.
+        let since = self.case.today.saturating_sub(28.days());
+        if let Some(on) = self.case.refunded_on(self.column.invoice, since) {
+            let noted = CREDIT_NOTE_WITHIN.after(on, self.case.policy.region);
+            later(noted, PutOff::Refund, &mut due);
         }
         Some((due, by))
     }

@@ -55,6 +55,8 @@ pub(crate) struct Case<'a> {
     window: OnceCell<(&'a Persona, ContactWindow, TimeZone)>,
     /// Money that went back; looked for before a handoff alone.
     went_back: OnceCell<Vec<WentBack<'a>>>,
+    /// Money that we gave back not long ago.
+    refunded: OnceCell<Vec<WentBack<'a>>>,
 }
 
 impl<'a> Case<'a> {
@@ -87,6 +89,7 @@ impl<'a> Case<'a> {
             owed,
             window: OnceCell::new(),
             went_back: OnceCell::new(),
+            refunded: OnceCell::new(),
         }
     }
 
@@ -171,6 +174,14 @@ impl<'a> Case<'a> {
     /// Money that went back in this currency after it had paid something.
     pub(crate) fn went_back(&self) -> &[WentBack<'a>] {
         self.went_back.get_or_init(|| Book::went_back(self.account, self.book.currency))
+    }
+
+    /// The last day since `since` on which we gave money back that had paid the claim. Each look at
+    /// a case asks with the same day.
+    pub(crate) fn refunded_on(&self, invoice: &InvoiceId, since: Date) -> Option<Date> {
+        let look = || Book::refunded_since(self.account, self.book.currency, since);
+        let refunded = self.refunded.get_or_init(look).iter();
+        refunded.filter(|one| one.claims.contains(invoice)).map(|one| one.on).max()
     }
 
     /// Money of the claim went back, and the debtor was not told what is open since: no handoff.

@@ -470,6 +470,30 @@ fn a_refund_takes_money_away_again() {
 }
 
 #[test]
+fn nobody_is_asked_for_what_we_gave_back_while_its_credit_note_is_on_its_way() {
+    let refund = |on| Fact::PaymentRefunded {
+        payment: PaymentId::new("P-1").unwrap(),
+        on: day(on),
+        amount: eur("30.00"),
+    };
+    let story = given([issued("R-1", "100.00", "2026-02-01")])
+        .told(paid("P-1", "100.00", "2026-02-02", Some("R-1")))
+        .on("2026-02-20")
+        .told(refund("2026-02-20"))
+        .owes("R-1", "30.00", "0.00")
+        .waits(kulanz_domain::decision::WaitReason::NotBefore)
+        .until("2026-03-06 09:00");
+    story
+        .clone()
+        .on("2026-02-24")
+        .told(credited("C-1", "R-1", "2026-02-20", "30.00"))
+        .settled("R-1", Some("2026-02-02"))
+        .waits(kulanz_domain::decision::WaitReason::NothingOwed);
+    // None comes: it was no return of goods.
+    story.on("2026-03-06").takes("reminder", Email);
+}
+
+#[test]
 fn currencies_keep_their_own_books() {
     let dollars = Fact::InvoiceIssued { invoice: invoice("R-2", usd("50.00"), "2026-03-15") };
     let story = given([issued("R-1", "100.00", "2026-02-01"), dollars])

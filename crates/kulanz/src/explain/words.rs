@@ -116,6 +116,7 @@ pub const fn put_off(by: PutOff) -> &'static str {
         PutOff::Entry => "old when the policy met it: accounts enter one after the other",
         PutOff::Distance => "keeps its distance from the step before",
         PutOff::Deadline => "the deadline that was told, and money on its way",
+        PutOff::Refund => "money was given back: its credit note may be on its way",
     }
 }
 
