@@ -121,18 +121,67 @@ pub struct Dispute {
     pub opened: Option<(Date, Option<Decimal>)>,
     /// Day, outcome, what remains owed.
     pub resolved: Option<(Date, DisputeOutcome, Option<Decimal>)>,
+    /// Moment of `opened`; absent where only the day is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// Moment of `resolved`; absent where only the day is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
 }
 
 impl Dispute {
-    /// It runs: nobody has decided it, or it was opened again on a later day than it was decided.
+    /// It runs: nobody has decided it, or it was opened again after it was decided.
     pub fn is_open(&self) -> bool {
         self.opened.is_some() && self.decided().is_none()
     }
 
-    /// Day, outcome, what remains owed, unless it was opened again on a later day.
+    /// Day, outcome, what remains owed, unless it was opened again later: on a later day, or later
+    /// on the same one.
     pub fn decided(&self) -> Option<(Date, DisputeOutcome, Option<Decimal>)> {
-        let again = |on: Date| self.opened.is_some_and(|(opened_on, _)| on < opened_on);
+        let moments = self.opened_at.zip(self.resolved_at);
+        let later = moments.is_some_and(|(opened, resolved)| resolved < opened);
+        let again = |on: Date| {
+            self.opened.is_some_and(|(opened_on, _)| on < opened_on || (on == opened_on && later))
+        };
         self.resolved.filter(|(on, ..)| !again(*on))
+    }
+
+    /// Takes word of its beginning. Of several the latest counts, then the larger; all of it is the
+    /// largest.
+    pub(crate) fn opens(&mut self, told: (Date, Option<Decimal>), at: Option<Timestamp>) {
+        let rank = |(on, amount): (Date, Option<Decimal>), at| (on, at, amount.is_none(), amount);
+        if self.opened.is_none_or(|known| rank(known, self.opened_at) < rank(told, at)) {
+            (self.opened, self.opened_at) = (Some(told), at);
+        }
+    }
+
+    /// Takes word of its end; of several the latest counts.
+    pub(crate) fn ends(
+        &mut self,
+        told: (Date, DisputeOutcome, Option<Decimal>),
+        at: Option<Timestamp>,
+    ) {
+        let rank = |(on, outcome, amount): (Date, DisputeOutcome, _), at| (on, at, outcome, amount);
+        if self.resolved.is_none_or(|known| rank(known, self.resolved_at) < rank(told, at)) {
+            (self.resolved, self.resolved_at) = (Some(told), at);
+        }
+    }
+
+    /// Whether the same beginning was told already, and this one is no new one on the day on which
+    /// it was decided.
+    pub(crate) fn knows_beginning(&self, told: (Date, Option<Decimal>), at: Timestamp) -> bool {
+        let ended_that_day = self.resolved.is_some_and(|(on, ..)| on == told.0);
+        self.opened == Some(told) && (!ended_that_day || self.opened_at >= Some(at))
+    }
+
+    /// Whether the same end was told already, and it was not opened again on that day since.
+    pub(crate) fn knows_end(
+        &self,
+        told: (Date, DisputeOutcome, Option<Decimal>),
+        at: Timestamp,
+    ) -> bool {
+        let begun_that_day = self.opened.is_some_and(|(on, _)| on == told.0);
+        self.resolved == Some(told) && (!begun_that_day || self.resolved_at >= Some(at))
     }
 }
 

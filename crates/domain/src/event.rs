@@ -181,6 +181,9 @@ pub enum AccountEvent {
         on: Date,
         /// `None`: all of it.
         amount: Option<Decimal>,
+        /// Moment: orders several of one day.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// The dispute ended; may come before its beginning.
     DisputeResolved {
@@ -194,6 +197,9 @@ pub enum AccountEvent {
         outcome: DisputeOutcome,
         /// What remains owed of the disputed amount, for `Partly`.
         amount: Option<Decimal>,
+        /// Moment: orders several of one day.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
 
     // ---- facts about money

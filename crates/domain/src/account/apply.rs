@@ -205,23 +205,15 @@ impl Account {
                     GivenUp { on: *on, amount: *amount, part: *part, written_off: *written_off };
                 self.claim(invoice).given_up.insert(stamp.clone(), given);
             }
-            E::DisputeOpened { dispute, invoice, on, amount } => {
+            E::DisputeOpened { dispute, invoice, on, amount, at } => {
                 let entry: &mut Dispute =
                     self.claim(invoice).disputes.entry(dispute.clone()).or_default();
-                // Of several the latest counts, then the larger; all of it is the largest.
-                let rank = |(on, amount): (Date, Option<Decimal>)| (on, amount.is_none(), amount);
-                let told = (*on, *amount);
-                if entry.opened.is_none_or(|known| rank(known) < rank(told)) {
-                    entry.opened = Some(told);
-                }
+                entry.opens((*on, *amount), *at);
             }
-            E::DisputeResolved { dispute, invoice, on, outcome, amount } => {
+            E::DisputeResolved { dispute, invoice, on, outcome, amount, at } => {
                 let entry: &mut Dispute =
                     self.claim(invoice).disputes.entry(dispute.clone()).or_default();
-                let told = (*on, *outcome, *amount);
-                if entry.resolved.is_none_or(|known| known < told) {
-                    entry.resolved = Some(told);
-                }
+                entry.ends((*on, *outcome, *amount), *at);
             }
             E::ClaimSettled { invoice, on } => self.claim(invoice).settled_on = Some(*on),
             E::ClaimReopened { invoice } => self.claim(invoice).settled_on = None,

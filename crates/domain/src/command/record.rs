@@ -222,19 +222,19 @@ fn fact_event(
         }
         Fact::DisputeOpened { dispute, invoice, on, amount } => {
             let claim = account.claims.get(&invoice);
-            let known = claim.and_then(|claim| claim.disputes.get(&dispute)?.opened);
-            if known == Some((on, amount)) {
+            let known = claim.and_then(|claim| claim.disputes.get(&dispute));
+            if known.is_some_and(|known| known.knows_beginning((on, amount), stamp.at)) {
                 return Ok(None);
             }
-            E::DisputeOpened { dispute, invoice, on, amount }
+            E::DisputeOpened { dispute, invoice, on, amount, at: Some(stamp.at) }
         }
         Fact::DisputeResolved { dispute, invoice, on, outcome, amount } => {
             let claim = account.claims.get(&invoice);
-            let known = claim.and_then(|claim| claim.disputes.get(&dispute)?.resolved);
-            if known == Some((on, outcome, amount)) {
+            let known = claim.and_then(|claim| claim.disputes.get(&dispute));
+            if known.is_some_and(|known| known.knows_end((on, outcome, amount), stamp.at)) {
                 return Ok(None);
             }
-            E::DisputeResolved { dispute, invoice, on, outcome, amount }
+            E::DisputeResolved { dispute, invoice, on, outcome, amount, at: Some(stamp.at) }
         }
         Fact::PaymentReceived { payment, booked_on, amount, method, invoice } => {
             let received = Received { booked_on, amount, method, invoice };

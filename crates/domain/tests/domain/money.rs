@@ -420,6 +420,40 @@ fn a_dispute_that_is_opened_again_runs_again_whichever_comes_first() {
 }
 
 #[test]
+fn a_dispute_that_is_opened_again_on_the_day_of_its_end_runs_whichever_comes_first() {
+    let told = [
+        (disputed("E-1", "R-1", "2026-02-05", None), "2026-02-05 10:00"),
+        (resolved("E-1", "R-1", "2026-02-10", DisputeOutcome::Rejected, None), "2026-02-10 10:00"),
+        (disputed("E-1", "R-1", "2026-02-10", None), "2026-02-10 11:00"),
+    ];
+    let right = resolved("E-1", "R-1", "2026-02-10", DisputeOutcome::Upheld, None);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut story = given([issued("R-1", "100.00", "2026-02-01")]).on("2026-02-12");
+        for at in order {
+            let (fact, when) = told[at].clone();
+            let stamp = Stamp { at: crate::world::at(when), id: format!("shop#{at}") };
+            story.record_as(fact, stamp).unwrap();
+        }
+        let mut story = story.waits(kulanz_domain::decision::WaitReason::Disputed);
+        // Once more decided on that day: it is over.
+        let stamp = Stamp { at: at("2026-02-10 12:00"), id: "shop#9".into() };
+        story.record_as(right.clone(), stamp).unwrap();
+        story.owes("R-1", "0.00", "0.00");
+    }
+}
+
+#[test]
+fn a_dispute_that_begins_and_ends_on_one_day_is_over() {
+    let rejected = resolved("E-1", "R-1", "2026-02-10", DisputeOutcome::Rejected, None);
+    let story = given([issued("R-1", "100.00", "2026-02-01")])
+        .on("2026-02-10 09:00")
+        .told(disputed("E-1", "R-1", "2026-02-10", None))
+        .on("2026-02-10 10:00")
+        .told(rejected);
+    assert!(!story.account.claims[&id("R-1")].disputed());
+}
+
+#[test]
 fn the_latest_adjustment_counts_whichever_comes_last() {
     let stamp = |at_day: &str| Stamp { at: at(at_day), id: format!("shop#{at_day}") };
     let mut story = given([issued("R-1", "100.00", "2026-02-01")]);

@@ -114,11 +114,18 @@ fn happen(story: &mut Story, number: usize, thing: &Thing) {
             on,
             outcome: *outcome,
             amount: Some(amount(*at, *left).amount),
+            at: None,
         },
     };
     if let Thing::Dispute(at, ..) = thing {
         let (dispute, invoice) = (id(&format!("D-{at}")), name(*at));
-        story.account.apply_event(&E::DisputeOpened { dispute, invoice, on, amount: None });
+        story.account.apply_event(&E::DisputeOpened {
+            dispute,
+            invoice,
+            on,
+            amount: None,
+            at: None,
+        });
     }
     story.account.apply_event(&event);
 }

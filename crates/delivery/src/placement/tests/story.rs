@@ -200,6 +200,7 @@ impl Story {
                 invoice: id("R-1"),
                 on: id("2026-01-22"),
                 amount: None,
+                at: None,
             },
             E::HoldPlaced {
                 hold: id("H-1"),
@@ -224,6 +225,7 @@ impl Story {
                 on: id("2026-02-01"),
                 outcome: DisputeOutcome::Rejected,
                 amount: None,
+                at: None,
             },
             E::PromiseMade {
                 promise: id("V-1"),
