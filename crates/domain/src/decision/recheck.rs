@@ -3,14 +3,14 @@
 use jiff::{Timestamp, civil::Date};
 
 use super::{
-    WaitReason, after, block, channel_gap,
+    Case, WaitReason, after, block, channel_gap,
     reach::{debtors_window, decent_window},
 };
 use crate::{
     account::{Account, NoticeState, Standing},
     book::Book,
     calendar::day_in,
-    event::{NoticeDecided, Suppression},
+    event::{NoticeClaim, NoticeDecided, Suppression},
     fact::DebtorProfile,
     ids::NoticeId,
     ladder,
@@ -52,6 +52,9 @@ pub fn recheck(account: &Account, rules: &Rules, notice: &NoticeId, now: Timesta
     if let Some(reason) = policy.and_then(|policy| account.overruled(policy, decided, today)) {
         return Recheck::Suppress(reason);
     }
+    if !meant(account, rules, decided, debtor, now) {
+        return Recheck::Suppress(Suppression::ConditionFalse);
+    }
     if channel_gap(account, debtor, &rules.creditor, decided.channel).is_some() {
         return Recheck::Suppress(Suppression::ChannelGone);
     }
@@ -88,8 +91,34 @@ pub fn overtaken(
     match look(account, rules, decided, day_in(now, &rules.creditor.zone)) {
         Err(reason) => Some(reason),
         Ok((_, Change::Principal)) => Some(Suppression::AmountsChanged),
-        Ok((_, Change::None | Change::Rest)) => None,
+        Ok((debtor, Change::None | Change::Rest)) => {
+            let meant = meant(account, rules, decided, debtor, now);
+            (!meant).then_some(Suppression::ConditionFalse)
+        }
     }
+}
+
+/// Whether the conditions of its steps still hold: the debtor may need care since, or a message
+/// that speaks of an agency be true no more. Steps without one cost nothing to ask.
+fn meant(
+    account: &Account,
+    rules: &Rules,
+    decided: &NoticeDecided,
+    debtor: &DebtorProfile,
+    now: Timestamp,
+) -> bool {
+    let Some(policy) = rules.policy(decided.currency) else { return true };
+    let conditional = |part: &NoticeClaim| {
+        let step = policy.steps.iter().find(|step| step.name == part.step);
+        step.is_some_and(|step| step.when.is_some())
+    };
+    if !decided.claims.iter().any(conditional) {
+        return true;
+    }
+    let book = Book::of(account, decided.currency);
+    let today = day_in(now, &rules.creditor.zone);
+    let case = Case::new(account, rules, policy, &book, debtor, (now, today));
+    decided.claims.iter().all(|part| case.meets(&part.invoice, &part.step))
 }
 
 /// What is no longer as a message says.

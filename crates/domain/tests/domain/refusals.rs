@@ -18,6 +18,29 @@ fn overdue() -> Story {
 }
 
 #[test]
+fn a_message_whose_condition_holds_no_more_is_not_sent() {
+    let story = given([issued("R-1", "89.90", "2026-03-15")])
+        .on("2026-03-19")
+        .takes("reminder", Channel::Email)
+        .on("2026-03-30")
+        .takes("mahnung", Channel::Email)
+        .on("2026-04-13")
+        .takes("instalments", Channel::Email)
+        .with(|rules| {
+            let mut policy = shop_b2c();
+            policy.steps[4].when = policy.steps[5].when.clone(); // as in the shipped policy
+            rules.policies.insert("EUR", std::sync::Arc::new(policy));
+        })
+        .on("2026-04-20")
+        .decides("last-call", Channel::Email);
+    // It speaks of an agency, to which those who need care are never given.
+    let care = debtor(DebtorProfile { vulnerable: true, ..consumer() });
+    let mut story = story.told(care).suppressed_because(Suppression::ConditionFalse);
+    story.decide();
+    story.happened("NoticeDecided", 4);
+}
+
+#[test]
 fn an_erased_account_takes_nothing_more() {
     overdue()
         .does(Command::Erase { at: at("2026-03-20") })
