@@ -81,6 +81,15 @@ pub enum AccountEvent {
         /// When Kulanz learnt of it.
         recorded_at: Timestamp,
     },
+    /// The same invoice was told again, with what an agency has to know of its contract (§ 13a RDG).
+    InvoiceCompleted {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Day of the contract.
+        contract_on: Option<Date>,
+        /// What the contract is about is known.
+        contract_object_known: bool,
+    },
     /// New principal.
     InvoiceAdjusted {
         /// Claim.

@@ -228,7 +228,8 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         }
         E::InvoiceAdjusted { invoice, amount, .. } => format!("{invoice} now {amount}"),
         E::InvoiceCredited { invoice, amount, .. } => format!("{invoice} less {amount}"),
-        E::InvoiceCancelled { invoice, .. }
+        E::InvoiceCompleted { invoice, .. }
+        | E::InvoiceCancelled { invoice, .. }
         | E::ClaimReopened { invoice }
         | E::ClaimAdmitted { invoice, .. } => invoice.to_string(),
         E::InvoiceRescheduled { invoice, due_on, .. } => format!("{invoice} due {due_on}"),

@@ -107,6 +107,7 @@ impl Account {
                     .or_insert_with(|| (*at, policy.clone()));
             }
             E::InvoiceIssued { .. }
+            | E::InvoiceCompleted { .. }
             | E::InvoiceAdjusted { .. }
             | E::InvoiceCredited { .. }
             | E::InvoiceCancelled { .. }
@@ -165,6 +166,13 @@ impl Account {
                 let claim = self.claim(&invoice.invoice);
                 claim.invoice = Some(invoice.clone());
                 claim.recorded_at = Some(*recorded_at);
+            }
+            E::InvoiceCompleted { invoice, contract_on, contract_object_known } => {
+                let claim = self.claims.get_mut(invoice);
+                if let Some(known) = claim.and_then(|claim| claim.invoice.as_mut()) {
+                    known.contract_on = *contract_on;
+                    known.contract_object_known = *contract_object_known;
+                }
             }
             E::InvoiceAdjusted { invoice, stamp, on, amount } => {
                 let claim = self.claim(invoice);

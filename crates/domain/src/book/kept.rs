@@ -72,6 +72,7 @@ fn touches(event: &AccountEvent) -> Touch {
     use AccountEvent as E;
     match event {
         E::InvoiceIssued { .. }
+        | E::InvoiceCompleted { .. }
         | E::InvoiceAdjusted { .. }
         | E::InvoiceCredited { .. }
         | E::InvoiceCancelled { .. }

@@ -144,6 +144,19 @@ fn check_decimals(account: &Account, fact: &Fact) -> Result<(), Refusal> {
     }
 }
 
+/// What `told` adds to an invoice that is known already. It has to say all that was said before:
+/// what it leaves out would be lost with the sealed text that it replaces.
+fn completed(earlier: &Invoice, told: &Invoice) -> Option<AccountEvent> {
+    let contract_on = earlier.contract_on.or(told.contract_on);
+    let contract_object_known = earlier.contract_object_known || told.contract_object_known;
+    let whole = Invoice { contract_on, contract_object_known, ..earlier.clone() };
+    (whole == *told && whole != *earlier).then(|| AccountEvent::InvoiceCompleted {
+        invoice: earlier.invoice.clone(),
+        contract_on,
+        contract_object_known,
+    })
+}
+
 /// The event of a fact; `None` where the account has it already.
 fn fact_event(
     account: &Account,
@@ -182,7 +195,11 @@ fn fact_event(
         Fact::InvoiceIssued { invoice } => {
             let earlier = account.claims.get(&invoice.invoice).and_then(|c| c.invoice.as_ref());
             if let Some(earlier) = earlier {
-                return known("invoice", invoice.invoice.to_string(), *earlier == invoice);
+                let completed = completed(earlier, &invoice);
+                return match completed {
+                    Some(event) => Ok(Some(event)),
+                    None => known("invoice", invoice.invoice.to_string(), *earlier == invoice),
+                };
             }
             E::InvoiceIssued { invoice, recorded_at: at }
         }

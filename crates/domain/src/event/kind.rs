@@ -26,6 +26,7 @@ kinds! {
     HoldReleased
     HelpUnanswered
     InvoiceIssued
+    InvoiceCompleted
     InvoiceAdjusted
     InvoiceCredited
     InvoiceCancelled

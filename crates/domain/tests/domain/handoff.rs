@@ -128,6 +128,27 @@ fn a_placement_lists_what_it_lacks() {
 }
 
 #[test]
+fn what_a_placement_lacks_can_be_told_with_the_invoice_again() {
+    let whole = invoice("R-1", eur("89.90"), "2026-03-15");
+    let mut bare = whole.clone();
+    (bare.contract_on, bare.contract_object_known) = (None, false);
+    let dated = Invoice { contract_on: whole.contract_on, ..bare.clone() };
+    let other = Invoice { amount: eur("79.90"), ..whole.clone() };
+    let contradicts = || Refusal::Contradicts { kind: "invoice", id: "R-1".into() };
+    let mut story = due_under(shop_b2c(), bare.clone())
+        .told(Fact::InvoiceIssued { invoice: dated.clone() })
+        .told_again(Fact::InvoiceIssued { invoice: dated })
+        .refuses(Fact::InvoiceIssued { invoice: other }, contradicts())
+        .told(Fact::InvoiceIssued { invoice: whole.clone() })
+        .told_again(Fact::InvoiceIssued { invoice: whole })
+        .happened("InvoiceCompleted", 2)
+        // What it leaves out is not forgotten.
+        .refuses(Fact::InvoiceIssued { invoice: bare }, contradicts());
+    story.decide();
+    story.released_by("ute").released_by("jan").placement_is(Released);
+}
+
+#[test]
 fn a_dispute_takes_a_waiting_placement_off_the_list_and_a_rejected_one_puts_it_back() {
     let mut story = due()
         .told(disputed("E-1", "R-1", "2026-05-06", None))

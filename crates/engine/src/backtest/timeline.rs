@@ -248,7 +248,8 @@ impl Rows<'_> {
                 claim = Some(invoice);
                 reason = word(why);
             }
-            E::InvoiceCancelled { invoice, .. }
+            E::InvoiceCompleted { invoice, .. }
+            | E::InvoiceCancelled { invoice, .. }
             | E::Acknowledged { invoice, .. }
             | E::Suspended { invoice, .. }
             | E::Titled { invoice, .. }

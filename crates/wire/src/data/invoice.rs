@@ -27,7 +27,8 @@ members! {
         currency: Code,
         /// What it is for, as the debtor would recognise it. Personal.
         description: Option<Prose>,
-        /// Day of the contract (§ 13a RDG).
+        /// Day of the contract (§ 13a RDG). Where it or `contract_object` was left out, the whole
+        /// invoice can be told again with it, by an event of its own.
         contract_on: Option<Day>,
         /// What the contract is about (§ 13a RDG). Personal.
         contract_object: Option<Prose>,
