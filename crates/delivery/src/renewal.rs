@@ -110,6 +110,7 @@ impl Renewal<'_> {
             interest_to: day_in(now, &rules.creditor.zone),
             bears_interest: false,
             searched_on: None,
+            went_back_on: None,
             help_asked_on: None,
             deadline: None,
             claims: Vec::new(),

@@ -299,6 +299,11 @@ fn context(
         interest_to: counted_to.unwrap_or(told_to),
         bears_interest,
         searched_on: account.searched_in_vain(today, &rules.creditor.zone),
+        went_back_on: account.went_back_unsaid(
+            currency,
+            decided.claims.iter().map(|part| &part.invoice),
+            &rules.creditor.zone,
+        ),
         help_asked_on: account.plea_to_own_up_to(&rules.creditor.zone),
         deadline,
         claims,

@@ -32,13 +32,14 @@ use std::{
     ops::Deref,
 };
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 pub use self::column::Column;
 pub(crate) use self::kept::Kept;
 use self::sheet::{Limits, Relief, Sheet};
 use crate::{
     account::Account,
+    calendar::day_in,
     claim::Claim,
     event::Allocation,
     ids::*,
@@ -79,6 +80,15 @@ pub(crate) struct WentBack<'a> {
 impl<'a> WentBack<'a> {
     const fn new(payment: &'a PaymentId, on: Date, told_at: Option<Timestamp>) -> Self {
         Self { payment, on, told_at, claims: BTreeSet::new() }
+    }
+
+    /// Whether what left at `at` left once it had gone back. Of the same moment, or where only the
+    /// day is known of the same day, it did.
+    pub fn is_before(&self, at: Timestamp, zone: &TimeZone) -> bool {
+        match self.told_at {
+            Some(told_at) => at >= told_at,
+            None => day_in(at, zone) >= self.on,
+        }
     }
 }
 
@@ -150,12 +160,20 @@ impl<'a> Book<'a> {
 
     /// Money that went back, each time with the claims that it had paid until then.
     pub(crate) fn went_back(account: &'a Account, currency: Currency) -> Vec<WentBack<'a>> {
-        let returned = account.payments.iter().flat_map(|(payment, entry)| {
+        let all = Self::returns(account).chain(Self::refunds(account, Date::MIN));
+        with_claims(account, currency, all.collect())
+    }
+
+    /// Of [`went_back`](Self::went_back) what banks sent back.
+    pub(crate) fn returned(account: &'a Account, currency: Currency) -> Vec<WentBack<'a>> {
+        with_claims(account, currency, Self::returns(account).collect())
+    }
+
+    fn returns(account: &'a Account) -> impl Iterator<Item = WentBack<'a>> {
+        account.payments.iter().flat_map(|(payment, entry)| {
             let rows = entry.returned.iter();
             rows.map(move |one| WentBack::new(payment, one.on, one.told_at))
-        });
-        let refunded = Self::refunds(account, Date::MIN);
-        with_claims(account, currency, returned.chain(refunded).collect())
+        })
     }
 
     /// Money that we gave back since `day`, each time with the claims that it had paid until then.

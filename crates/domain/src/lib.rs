@@ -30,6 +30,7 @@ mod schema;
 pub mod searches;
 pub mod statement;
 pub mod watch;
+pub mod went_back;
 
 pub use account::Account;
 pub use command::{Command, Executed, Refusal};

@@ -51,6 +51,8 @@ impl Scope {
                     "bears_interest",
                     "searched",
                     "searched_on",
+                    "went_back",
+                    "went_back_on",
                     "help_unanswered",
                     "help_asked_on",
                     "has_deadline",

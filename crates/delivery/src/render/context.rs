@@ -134,6 +134,9 @@ pub struct MessageContext {
     pub bears_interest: bool,
     /// The day on which the debtor said that it was paid, where a search has found nothing.
     pub searched_on: Option<Date>,
+    /// The day on which a bank sent money back that had paid one of the claims, where no message
+    /// has told since.
+    pub went_back_on: Option<Date>,
     /// The day on which the debtor asked for help, where the pause is over and nobody answered.
     pub help_asked_on: Option<Date>,
     /// Day by which to pay; a text that uses it unguarded does not render without.
@@ -190,6 +193,8 @@ pub(super) struct Variables {
     bears_interest: bool,
     searched: bool,
     searched_on: Option<String>,
+    went_back: bool,
+    went_back_on: Option<String>,
     help_unanswered: bool,
     help_asked_on: Option<String>,
     has_deadline: bool,
@@ -267,6 +272,8 @@ impl MessageContext {
             bears_interest: self.bears_interest,
             searched: self.searched_on.is_some(),
             searched_on: self.searched_on.map(|day| style.date(day)),
+            went_back: self.went_back_on.is_some(),
+            went_back_on: self.went_back_on.map(|day| style.date(day)),
             help_unanswered: self.help_asked_on.is_some(),
             help_asked_on: self.help_asked_on.map(|day| style.date(day)),
             has_deadline: self.deadline.is_some(),

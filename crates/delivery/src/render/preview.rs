@@ -241,6 +241,7 @@ impl Stage<'_> {
             interest_to: self.sent_on,
             bears_interest: bears,
             searched_on: None,
+            went_back_on: None,
             help_asked_on: None,
             deadline: deadline.map(|span| law::deadline(span, self.sent_on, seat, None)),
             ..message

@@ -65,6 +65,7 @@ impl Sample {
                 lump_sum: money(40),
                 interest: money(3),
                 searched_on: Some(date(2026, 8, 12)),
+                went_back_on: Some(date(2026, 8, 24)),
                 help_asked_on: Some(date(2026, 8, 3)),
                 ..base(
                     occasion,
@@ -94,6 +95,7 @@ fn longest(occasion: &Occasion<'_>) -> MessageContext {
     MessageContext {
         debtor_name: Some("Maximiliane-Charlotte von Oberhausen-Westfalen".to_owned()),
         searched_on: Some(date(2026, 8, 12)),
+        went_back_on: Some(date(2026, 8, 24)),
         help_asked_on: Some(date(2026, 8, 3)),
         principal: large,
         fees: large,
@@ -120,6 +122,7 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         interest_to: date(2026, 9, 18),
         bears_interest: true,
         searched_on: None,
+        went_back_on: None,
         help_asked_on: None,
         deadline: occasion.deadline.then_some(date(2026, 9, 30)),
         claims,

@@ -47,6 +47,7 @@ fn message() -> MessageContext {
         interest_to: date(2026, 3, 28),
         bears_interest: true,
         searched_on: None,
+        went_back_on: None,
         help_asked_on: None,
         deadline: Some(date(2026, 4, 12)),
         claims: vec![

@@ -7,7 +7,7 @@
 //! from the new day where it counts from that step. It costs nothing.
 
 use super::Ladder;
-use crate::{book::WentBack, calendar::day_in, claim::StepTaken, policy::*};
+use crate::{book::WentBack, claim::StepTaken, policy::*};
 
 impl<'a> Ladder<'_, 'a> {
     /// Money that had paid the claim and went back, where no message has told the rest since.
@@ -21,12 +21,8 @@ impl<'a> Ladder<'_, 'a> {
     /// a deadline, or by the days that the ladder leaves after the step that would come again.
     fn tells(&self, taken: &StepTaken, back: &WentBack<'_>) -> bool {
         let Some(notice) = &taken.notice else { return false };
-        // What left in the same moment, or where only the day is known on the same day, had been
-        // decided before if it names less than is open.
-        let since = match back.told_at {
-            Some(told_at) => taken.at >= told_at,
-            None => day_in(taken.at, &self.case.rules.creditor.zone) >= back.on,
-        };
+        // What left in the same moment had been decided before if it names less than is open.
+        let since = back.is_before(taken.at, &self.case.rules.creditor.zone);
         // What another sender's message named we do not know: it stands for the step.
         let ours = self.case.account.notices.get(notice);
         let named = ours.is_none_or(|ours| {

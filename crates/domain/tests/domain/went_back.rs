@@ -59,6 +59,24 @@ fn a_chargeback_after_the_last_call_is_told_with_a_deadline_before_anything_is_h
 }
 
 #[test]
+fn the_first_message_after_the_return_says_when_the_money_went_back() {
+    let unsaid = |story: &Story, of: &str| {
+        let zone = &story.rules.creditor.zone;
+        story.account.went_back_unsaid(kulanz_domain::money::Currency::EUR, [&id(of)], zone)
+    };
+    let story = called()
+        .told(issued("R-2", "20.00", "2026-07-30"))
+        .told(paid("P-1", "89.90", "2026-04-24", Some("R-1")))
+        .on("2026-05-12");
+    assert_eq!(unsaid(&story, "R-1"), None);
+    let story = story.told(returned("P-1", "2026-05-11", None)).decides("last-call", Email);
+    assert_eq!(unsaid(&story, "R-1"), Some(day("2026-05-11")));
+    assert_eq!(unsaid(&story, "R-2"), None);
+    let story = story.sends();
+    assert_eq!(unsaid(&story, "R-1"), None);
+}
+
+#[test]
 fn an_explanation_says_what_comes_again_and_why() {
     let story = called()
         .on("2026-04-24")
