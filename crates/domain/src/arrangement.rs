@@ -1,11 +1,15 @@
 //! Arrangements with a debtor: a promise (Zahlungszusage) and an instalment plan (Ratenplan).
 //!
 //! Both stop notices while they run. Whether they were kept is looked at when time has passed:
-//! after the promised day, or a rate's day, and the time that a payment may be on its way.
+//! after the promised day, or a rate's day, and the time that a payment may be on its way. Word of
+//! a payment that was booked in time may come later still: then it is looked at again.
+
+mod kept;
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use rust_decimal::RoundingStrategy;
 
+pub(crate) use self::kept::Before;
 use crate::{
     account::{Account, Plan, Promise, Standing},
     book::{Book, ClaimBook},
@@ -197,76 +201,25 @@ fn open_promises(account: &Account) -> Vec<PromiseId> {
 
 /// Ends promises and plans that have come to their end; the next moment to look again.
 pub(crate) fn review(raised: &mut Raised<'_>, rules: &Rules, today: Date) -> Option<Timestamp> {
-    let zone = &rules.creditor.zone;
-    let mut again: Option<Timestamp> = None;
-    let mut look = |day: Date| {
-        let at = start_of(day, zone);
-        again = Some(again.map_or(at, |earlier| earlier.min(at)));
-    };
-    for id in open_promises(raised.account) {
-        let Some(promise) = raised.account.promises.get(&id) else { continue };
-        let (until, open) = (promise.until, promise.open.clone());
-        let ends =
-            open.iter().map(|money| patience(rules, money.currency, until)).max().unwrap_or(until);
-        let paid = open.iter().all(|money| done(raised.account, money.currency, promise));
-        if paid {
-            raised.raise(AccountEvent::PromiseKept { promise: id, on: Some(today) });
-        } else if today >= ends {
-            raised.raise(AccountEvent::PromiseBroken { promise: id, on: Some(today) });
-        } else {
-            look(ends);
-        }
-    }
-    let plans = raised.account.plans.iter().filter(|(_, p)| p.standing == Standing::Open);
-    let plans: Vec<(PlanId, Plan)> = plans.map(|(id, p)| (id.clone(), p.clone())).collect();
-    for (id, plan) in plans {
-        let open = still_open(raised.account, &plan, today);
-        let agreed: Decimal = plan.rates.iter().map(|rate| rate.amount).sum();
-        if open.is_zero() {
-            raised.raise(AccountEvent::PlanCompleted { plan: id, on: Some(today) });
-            continue;
-        }
-        // What was charged since, a returned debit for instance, is due with the last rate.
-        let since = charged_since(raised.account, &plan);
-        let paid = agreed + since - open;
-        let mut owed_by_now = Decimal::ZERO;
-        let mut next = None;
-        for rate in &plan.rates {
-            let ends = patience(rules, plan.currency, rate.due_on);
-            if ends <= today {
-                owed_by_now += rate.amount;
-            } else if next.is_none() {
-                next = Some(ends);
-            }
-        }
-        if next.is_none() {
-            owed_by_now += since;
-        }
-        match next {
-            _ if owed_by_now > Decimal::ZERO && paid < owed_by_now => {
-                raised.raise(AccountEvent::PlanBroken { plan: id, on: Some(today) })
-            }
-            Some(day) => look(day),
-            None => {}
-        }
-    }
-    again
+    kept::review(raised, rules, today).map(|day| start_of(day, &rules.creditor.zone))
 }
 
-/// Whether what a promise was about is paid: claims of then that were due by the promised day, or
-/// all of then where none was. What was ordered since is not part of the promise.
-fn done(account: &Account, currency: Currency, promise: &Promise) -> bool {
+/// The day by which what a promise was about was paid: claims of then that were due by the promised
+/// day, or all of then where none was. What was ordered since is not part of the promise.
+fn done(account: &Account, currency: Currency, promise: &Promise) -> Option<Date> {
     let book = Book::of(account, currency);
     let of_then = |column: &&ClaimBook<'_>| {
         column.claim.invoice.as_ref().is_some_and(|invoice| invoice.issued_on <= promise.on)
     };
-    let then: Vec<&ClaimBook<'_>> = book.claims.iter().filter(of_then).collect();
-    let due = |column: &&&ClaimBook<'_>| column.due_on <= promise.until;
-    if then.iter().any(|column| due(&column)) {
-        then.iter().filter(due).all(|column| !column.is_open())
-    } else {
-        then.iter().all(|column| !column.is_open())
+    let mut then: Vec<&ClaimBook<'_>> = book.claims.iter().filter(of_then).collect();
+    let due = |column: &&ClaimBook<'_>| column.due_on <= promise.until;
+    if then.iter().any(due) {
+        then.retain(due);
     }
+    then.iter().try_fold(promise.on, |latest, column| {
+        let on = column.settled_on()?;
+        Some(if column.claim.never_owed() { latest } else { latest.max(on) })
+    })
 }
 
 /// What is open of a plan's claims, with interest up to `today`.

@@ -48,6 +48,9 @@ pub struct Claim {
     /// Steps that happened, in time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepTaken>,
+    /// Latest deadline that was told with a step that does not count any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_of_undone: Option<Date>,
     /// Decided, neither sent nor given up yet.
     pub pending: Option<NoticeId>,
     /// Was old already when a policy met it, and no person has let it in yet.
@@ -411,9 +414,24 @@ impl Claim {
         });
     }
 
+    /// Takes back the steps from `since` on and before `until`, with the default that their messages
+    /// began. A deadline that was told stays: nothing follows before it.
+    pub(crate) fn undo_steps(&mut self, since: Timestamp, until: Timestamp) {
+        let meanwhile = |step: &&StepTaken| since <= step.at && step.at < until;
+        for step in self.steps.iter().filter(meanwhile) {
+            self.deadline_of_undone = self.deadline_of_undone.max(step.deadline);
+            if let Some(notice) = &step.notice {
+                self.defaults.remove(notice);
+            }
+        }
+        self.steps.retain(|step| !meanwhile(&step));
+        self.pick_default();
+    }
+
     /// The last day that the debtor was told to pay by, in whichever notice.
     pub fn told_deadline(&self) -> Option<Date> {
-        self.steps.iter().filter_map(|taken| taken.deadline).max()
+        let told = self.steps.iter().filter_map(|taken| taken.deadline).max();
+        told.max(self.deadline_of_undone)
     }
 
     /// Whether `step` has happened.

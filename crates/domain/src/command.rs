@@ -16,7 +16,7 @@ use jiff::{Timestamp, civil::Date};
 use thiserror::Error;
 
 pub use self::handoff::missing_fields;
-pub(crate) use self::settlement::owed;
+pub(crate) use self::settlement::{owed, reverse_fees};
 use self::{
     delivery::review_delivery,
     handoff::{complete_automatic, go_out, recall, refresh_handoffs, release, withdraw_unmeant},
@@ -460,6 +460,9 @@ pub(crate) fn as_found(
     (found, again)
 }
 
+/// More than there are arrangements of which one ends by what followed from another.
+const ROUNDS: usize = 6;
+
 /// What the passing of days changes beside steps: arrangements end, terms of interest and base
 /// rates begin, small rests are waived. The next moment to look at arrangements again.
 fn review(
@@ -468,13 +471,21 @@ fn review(
     now: Timestamp,
     today: Date,
 ) -> Option<Timestamp> {
-    let again = arrangement::review(raised, rules, today);
     let interest = rules.policies.values().any(|one| one.interest.claimed != InterestClaimed::None);
-    if interest || !raised.account.interest.is_empty() {
-        follow_up(raised, rules, today);
-    }
-    if waive_rests(raised, rules, now) {
-        follow_up(raised, rules, today);
+    let mut again = None;
+    // What follows from the end of an arrangement, or was waived, may end another one.
+    for _ in 0..ROUNDS {
+        let so_far = raised.events.len();
+        again = arrangement::review(raised, rules, today);
+        if interest || !raised.account.interest.is_empty() {
+            follow_up(raised, rules, today);
+        }
+        if waive_rests(raised, rules, now) {
+            follow_up(raised, rules, today);
+        }
+        if raised.events.len() == so_far {
+            break;
+        }
     }
     let rates = look_for_rates(raised.account, rules, now, today);
     let barred = watch_limitation(raised, rules, today);

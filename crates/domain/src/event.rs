@@ -511,21 +511,29 @@ pub enum AccountEvent {
         /// Day of the promise.
         on: Date,
     },
-    /// It was paid by then.
+    /// It was paid by then; after [`PromiseBroken`](Self::PromiseBroken) where word of it came late.
     PromiseKept {
         /// Id.
         promise: PromiseId,
-        /// Day on which that was seen.
+        /// Day by which that was so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
     },
-    /// It was not.
+    /// It was not; after [`PromiseKept`](Self::PromiseKept) where the money went back in time.
     PromiseBroken {
         /// Id.
         promise: PromiseId,
-        /// Day on which that was seen.
+        /// First day on which no payment for it could be on its way any more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
+    },
+    /// It had been kept, and runs on: the money went back before it was over. Another end may
+    /// follow at once.
+    PromiseResumed {
+        /// Id.
+        promise: PromiseId,
+        /// Day by which it had been kept.
+        on: Date,
     },
     /// Ratenplan.
     PlanAgreed {
@@ -545,17 +553,32 @@ pub enum AccountEvent {
     PlanCompleted {
         /// Id.
         plan: PlanId,
-        /// Day on which that was seen.
+        /// Day by which that was so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
     },
-    /// A rate stayed away for longer than the grace.
+    /// A rate stayed away for longer than the grace, or another plan took its place after that.
     PlanBroken {
         /// Id.
         plan: PlanId,
-        /// Day on which that was seen.
+        /// First day on which no payment for that rate could be on its way any more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         on: Option<Date>,
+    },
+
+    /// It had ended, and runs on: by word that came late, rates were paid in time, or what had
+    /// completed it went back before a rate was due. Another end may follow at once.
+    PlanResumed {
+        /// Id.
+        plan: PlanId,
+        /// Day on which it had ended.
+        on: Date,
+        /// From here on it had wrongly counted as broken: steps of its claims do not count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+        /// Up to here, where it was broken then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
 
     // ---- handoff

@@ -372,6 +372,8 @@ fn takes_effect_on(event: &AccountEvent) -> Option<Date> {
         | E::FeeCharged { on, .. }
         | E::PromiseMade { on, .. }
         | E::PlanAgreed { on, .. }
+        | E::PromiseResumed { on, .. }
+        | E::PlanResumed { on, .. }
         | E::InsolvencyOpened { on }
         | E::DebtorDeceased { on } => Some(*on),
         E::InvoiceRescheduled { on, .. }

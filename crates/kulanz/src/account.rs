@@ -314,9 +314,13 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         E::HoldReleased { hold, .. } => hold.to_string(),
         E::HelpUnanswered { hold, on } => format!("{hold} was over before {on}, nobody answered"),
         E::PromiseMade { promise, until, .. } => format!("{promise} until {until}"),
-        E::PromiseKept { promise, .. } | E::PromiseBroken { promise, .. } => promise.to_string(),
+        E::PromiseKept { promise, .. }
+        | E::PromiseBroken { promise, .. }
+        | E::PromiseResumed { promise, .. } => promise.to_string(),
         E::PlanAgreed { plan, rates, .. } => format!("{plan}, {} rates", rates.len()),
-        E::PlanCompleted { plan, .. } | E::PlanBroken { plan, .. } => plan.to_string(),
+        E::PlanCompleted { plan, .. }
+        | E::PlanBroken { plan, .. }
+        | E::PlanResumed { plan, .. } => plan.to_string(),
         E::HandoffDue { placement, agency, missing, .. } => match missing.is_empty() {
             true => format!("{placement} to {agency}"),
             false => format!("{placement} to {agency} lacks {}", missing.join(", ")),

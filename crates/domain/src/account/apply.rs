@@ -146,9 +146,11 @@ impl Account {
             E::PromiseMade { .. }
             | E::PromiseKept { .. }
             | E::PromiseBroken { .. }
+            | E::PromiseResumed { .. }
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
-            | E::PlanBroken { .. } => self.apply_arrangement(event),
+            | E::PlanBroken { .. }
+            | E::PlanResumed { .. } => self.apply_arrangement(event),
             E::HandoffDue { .. }
             | E::HandoffFieldsChanged { .. }
             | E::PlacementApproved { .. }
@@ -425,6 +427,7 @@ impl Account {
             }
             E::PromiseKept { promise, on } => self.end_promise(promise, Standing::Kept, *on),
             E::PromiseBroken { promise, on } => self.end_promise(promise, Standing::Broken, *on),
+            E::PromiseResumed { promise, .. } => self.end_promise(promise, Standing::Open, None),
             E::PlanAgreed { plan, claims, currency, rates, on } => {
                 let agreed = Plan {
                     claims: claims.clone(),
@@ -438,6 +441,16 @@ impl Account {
             }
             E::PlanCompleted { plan, on } => self.end_plan(plan, Standing::Kept, *on),
             E::PlanBroken { plan, on } => self.end_plan(plan, Standing::Broken, *on),
+            E::PlanResumed { plan, since, until, .. } => {
+                self.end_plan(plan, Standing::Open, None);
+                if let Some(since) = since {
+                    let until = until.unwrap_or(Timestamp::MAX);
+                    let claims = self.plans.get(plan).map(|one| one.claims.clone());
+                    for invoice in claims.iter().flatten() {
+                        self.claim(invoice).undo_steps(*since, until);
+                    }
+                }
+            }
             _ => {}
         }
     }

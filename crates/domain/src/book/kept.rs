@@ -97,9 +97,11 @@ fn touches(event: &AccountEvent) -> Touch {
         | E::PromiseMade { .. }
         | E::PromiseKept { .. }
         | E::PromiseBroken { .. }
+        | E::PromiseResumed { .. }
         | E::PlanAgreed { .. }
         | E::PlanCompleted { .. }
         | E::PlanBroken { .. }
+        | E::PlanResumed { .. }
         | E::OverrideSet(_)
         | E::OverrideLifted { .. } => Touch::Interest,
         E::HoldPlaced { .. }

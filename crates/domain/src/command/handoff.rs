@@ -220,7 +220,8 @@ pub(super) fn complete_automatic(
     }
 }
 
-/// A dispute, insolvency or death takes a waiting placement off the list, and one that is out back.
+/// A dispute, a plan, insolvency or death takes a waiting placement off the list, and one that is
+/// out back.
 fn withdrawn_by_fact(account: &Account, placement: &Placement) -> Option<Suppression> {
     if account.insolvent_on.is_some() {
         return Some(Suppression::Insolvent);
@@ -229,7 +230,13 @@ fn withdrawn_by_fact(account: &Account, placement: &Placement) -> Option<Suppres
         return Some(Suppression::Deceased);
     }
     let disputed = |invoice: &InvoiceId| account.claims.get(invoice).is_some_and(|c| c.disputed());
-    placement.claims.iter().any(disputed).then_some(Suppression::Disputed)
+    if placement.claims.iter().any(disputed) {
+        return Some(Suppression::Disputed);
+    }
+    // Nothing placed gets a plan, but one that seemed broken may turn out to run.
+    let mut plans = account.plans.values().filter(|plan| plan.standing == Standing::Open);
+    let planned = plans.any(|plan| plan.claims.iter().any(|id| placement.claims.contains(id)));
+    planned.then_some(Suppression::Planned)
 }
 
 /// Fields of § 13a RDG that the placement of `claims` lacks, in words with the invoice's id.

@@ -3,12 +3,13 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    Raised, Refusal,
+    ROUNDS, Raised, Refusal,
     settlement::{follow_up, reverse_fees},
     took_place,
 };
 use crate::{
     account::*,
+    arrangement,
     calendar::day_in,
     event::*,
     fact::*,
@@ -51,9 +52,11 @@ pub(super) fn record(
         }
         _ => None,
     };
+    let today = day_in(at, zone);
+    let arrangements = arrangement::Before::fact(raised.account, fact, rules, today);
     raised.raise(event);
     if let Some(notice) = bounced {
-        reverse_fees(raised, |fee| (fee.notice == notice).then_some(FeeReversal::NotDelivered));
+        reverse_fees(raised, |_, fee| (fee.notice == notice).then_some(FeeReversal::NotDelivered));
     }
     if let Fact::ReminderReported { notice, channel, at, invoices, starts_default: true, .. } = fact
     {
@@ -72,7 +75,13 @@ pub(super) fn record(
         let Received { booked_on, amount, method, invoice } = told;
         raised.raise(AccountEvent::PaymentReceived { payment, booked_on, amount, method, invoice });
     }
-    follow_up(raised, rules, day_in(at, zone));
+    follow_up(raised, rules, today);
+    for _ in 0..ROUNDS {
+        if !arrangements.look_again(raised, rules, today) {
+            break;
+        }
+        follow_up(raised, rules, today);
+    }
     Ok(())
 }
 

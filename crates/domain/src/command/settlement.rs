@@ -179,15 +179,21 @@ fn spare_consumers(raised: &mut Raised<'_>, rules: &Rules) {
         .map(|fee| fee.notice.clone())
         .collect();
     if !too_much.is_empty() {
-        reverse_fees(raised, |fee| too_much.contains(&fee.notice).then_some(FeeReversal::Consumer));
+        reverse_fees(raised, |_, fee| {
+            too_much.contains(&fee.notice).then_some(FeeReversal::Consumer)
+        });
     }
 }
 
-pub(super) fn reverse_fees(raised: &mut Raised<'_>, why: impl Fn(&Fee) -> Option<FeeReversal>) {
+/// Takes fees back where `why` gives a reason.
+pub(crate) fn reverse_fees(
+    raised: &mut Raised<'_>,
+    why: impl Fn(&InvoiceId, &Fee) -> Option<FeeReversal>,
+) {
     let mut found = Vec::new();
     for (invoice, claim) in &raised.account.claims {
         for fee in claim.fees.iter().filter(|fee| !fee.reversed) {
-            if let Some(reason) = why(fee) {
+            if let Some(reason) = why(invoice, fee) {
                 found.push((invoice.clone(), fee.notice.clone(), reason));
             }
         }

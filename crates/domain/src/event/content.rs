@@ -211,4 +211,6 @@ pub enum FeeReversal {
     NeverOwed,
     /// It was charged to a business that turned out to be a consumer, who does not owe so much.
     Consumer,
+    /// A plan of the claim ran when it was charged, by what became known later.
+    Planned,
 }

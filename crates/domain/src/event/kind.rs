@@ -72,9 +72,11 @@ kinds! {
     PromiseMade
     PromiseKept
     PromiseBroken
+    PromiseResumed
     PlanAgreed
     PlanCompleted
     PlanBroken
+    PlanResumed
     HandoffDue
     HandoffFieldsChanged
     PlacementApproved

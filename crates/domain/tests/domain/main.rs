@@ -10,6 +10,7 @@ mod explain;
 mod guards;
 mod handoff;
 mod interest;
+mod kept;
 mod kit;
 mod limitation;
 mod money;

@@ -192,6 +192,8 @@ fn line(event: &AccountEvent, now: Timestamp, story: &Story) -> Option<String> {
         }
         AccountEvent::PlanCompleted { .. } => format!("{at} plan completed"),
         AccountEvent::PlanBroken { .. } => format!("{at} plan broken"),
+        AccountEvent::PromiseResumed { .. } => format!("{at} promise runs on"),
+        AccountEvent::PlanResumed { .. } => format!("{at} plan runs on"),
         AccountEvent::HandoffDue { claims, missing, .. } => {
             let claims: Vec<&str> = claims.iter().map(InvoiceId::as_str).collect();
             let missing = if missing.is_empty() { "" } else { ", incomplete" };

@@ -308,9 +308,11 @@ impl Rows<'_> {
             | E::HelpUnanswered { .. }
             | E::PromiseKept { .. }
             | E::PromiseBroken { .. }
+            | E::PromiseResumed { .. }
             | E::PlanAgreed { .. }
             | E::PlanCompleted { .. }
             | E::PlanBroken { .. }
+            | E::PlanResumed { .. }
             | E::DeliveryResumed { .. }
             | E::AccountErased { .. } => {}
         }
