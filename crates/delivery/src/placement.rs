@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use kulanz_domain::{
     account::{Account, Placement, PlacementState},
     book::{Book, ClaimBook},
@@ -26,6 +26,7 @@ use kulanz_domain::{
     event::Suppression,
     ids::*,
     money::{Currency, Decimal, Money},
+    placed::PlacementNow,
     policy::Creditor,
 };
 use serde_json::Value;
@@ -295,31 +296,43 @@ impl Handoff<'_> {
 }
 
 impl Update {
-    /// What is open of `placement` of account `id` at `at`, by its books.
+    /// What is open of `placement` of account `id` at `at`, by its books; days are meant in `zone`.
     pub fn new(
         id: &AccountId,
         placement: &PlacementId,
         placed: &Placement,
         account: &Account,
-        at: Timestamp,
+        (at, zone): (Timestamp, &TimeZone),
     ) -> Self {
-        let mut claims = Vec::with_capacity(placed.claims.len());
-        for book in Book::all(account) {
-            let columns = placed.claims.iter().filter_map(|invoice| book.claim(invoice));
-            claims.extend(columns.map(|column| OpenClaim {
-                invoice: column.invoice.clone(),
-                currency: book.currency,
-                open_principal: Amount::new(column.outstanding, book.currency),
-                open_fees: Amount::new(column.fees, book.currency),
-            }));
-        }
+        let today = day_in(at, zone);
+        let books: Vec<Book<'_>> = Book::all(account).collect();
+        let claims = PlacementNow::of(account, placed).claims.into_iter().filter_map(|now| {
+            let book = books.iter().find(|book| book.currency == now.currency)?;
+            let column = book.claim(&now.invoice)?;
+            let amount = |value: Decimal| Amount::new(value, now.currency);
+            Some(OpenClaim {
+                currency: now.currency,
+                principal: amount(now.principal),
+                credited: amount(now.credited),
+                remitted: amount(now.remitted),
+                waived: amount(now.waived),
+                written_off: amount(now.written_off),
+                fees_charged: amount(now.fees_charged),
+                open_principal: amount(now.open_principal),
+                open_fees: amount(now.open_fees),
+                open_interest: amount(column.interest_on(today)),
+                interest_until: column.interest_to(today),
+                payments: claim::payments(account, book, &now.invoice),
+                invoice: now.invoice,
+            })
+        });
         Self {
             format: FORMAT,
             placement: placement.clone(),
             agency: placed.agency.clone(),
             creditor: id.creditor.clone(),
             at,
-            claims,
+            claims: claims.collect(),
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     law::{self, rates::BaseRates},
     money::{Currency, Decimal, Money, cut},
     overrides::Override,
+    placed::PlacementNow,
     policy::{PolicyRef, Release},
 };
 
@@ -380,6 +381,9 @@ pub struct Placement {
     /// Interest that went out with it, and the day up to which it was counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interest: Vec<(InvoiceId, Decimal, Date)>,
+    /// By the books of the moment at which it went out; snapshots of before may lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub went_out: Option<Box<PlacementNow>>,
     /// The agency's last word.
     pub agency_state: Option<String>,
 }

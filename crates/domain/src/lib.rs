@@ -22,6 +22,7 @@ mod ladder;
 pub mod law;
 pub mod money;
 pub mod overrides;
+pub mod placed;
 pub mod pleas;
 pub mod policy;
 pub mod reference;

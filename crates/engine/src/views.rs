@@ -12,7 +12,8 @@ use kulanz_domain::{
     account::{Notice, NoticeState, Placement, PlacementState, Standing},
     book::{Book, ClaimBook},
     ids::*,
-    money::{Currency, Decimal, decimals, plain},
+    money::{Currency, Decimal, decimals},
+    placed::PlacementNow,
     pleas::HARDSHIP,
     searches::PAYMENT_SEARCH,
 };
@@ -167,25 +168,23 @@ fn notice_row(notice: &Notice) -> NoticeRow {
     }
 }
 
-/// What is open of the claims of a placement by now, where that is not what went out.
+/// What the agency has to hear of a placement, where that is not what went out.
 fn moved(account: &Account, placement: &Placement) -> String {
-    let mut said = String::new();
-    for book in Book::all(account) {
-        for column in placement.claims.iter().filter_map(|invoice| book.claim(invoice)) {
-            let now = (column.outstanding, column.fees);
-            let mut out = placement.amounts.iter().filter(|(id, ..)| id == column.invoice);
-            if out.any(|(_, principal, fees)| (*principal, *fees) != now) {
-                let open = plain(now.0 + now.1, book.currency);
-                let fees = plain(now.1, book.currency);
-                said.push_str(match said.is_empty() {
-                    true => "; open by now: ",
-                    false => ", ",
-                });
-                said.push_str(&format!("{} {open}, {fees} of it fees", column.invoice));
-            }
+    let now = PlacementNow::of(account, placement);
+    let before = placement.went_out.as_deref().cloned();
+    let said = now.changes_since(&before.unwrap_or_else(|| as_told(now.clone(), placement)));
+    if said.is_empty() { said } else { format!("; {said}") }
+}
+
+/// What went out of a placement, by a snapshot that knows no more of it than principal and fees.
+fn as_told(mut now: PlacementNow, placement: &Placement) -> PlacementNow {
+    for claim in &mut now.claims {
+        let told = placement.amounts.iter().find(|(invoice, ..)| *invoice == claim.invoice);
+        if let Some((_, principal, fees)) = told {
+            (claim.open_principal, claim.open_fees) = (*principal, *fees);
         }
     }
-    said
+    now
 }
 
 /// What of the account waits for a person.
@@ -416,7 +415,10 @@ mod tests {
             on: "2026-06-03".parse().unwrap(),
             amount: Money::parse("50.00", Currency::EUR).unwrap(),
         });
-        assert_eq!(told(&account), "with nord; open by now: R-1 39.90, 0.00 of it fees");
+        assert_eq!(
+            told(&account),
+            "with nord; open by now: R-1 39.90, 0.00 of it fees (credited 50.00)"
+        );
     }
 
     #[test]

@@ -219,7 +219,9 @@ async fn update(house: &House, id: &AccountId, placement: &PlacementId, told: &s
     if entry.state != PlacementState::Released {
         return Ok(()); // it was called back meanwhile
     }
-    let update = Update::new(id, placement, entry, &account, at);
+    let file = house.loaded.creditors.get(&id.creditor).context("the creditor's file is gone")?;
+    let zone = &file.creditor.zone;
+    let update = Update::new(id, placement, entry, &account, (at, zone));
     let root = root(house, &entry.agency, &id.creditor)?;
     beside(move || write_update(&root, &update, version)).await??;
     mark(house, id, placement, entry.agency.to_string(), told).await?;

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use kulanz_domain::{
+    Account,
     account::{Notice, NoticeState, Payment},
     book::{Book, ClaimBook},
     claim::Dispute,
@@ -67,7 +68,7 @@ pub(super) fn entry(
         notices: notices(from, column),
         disputed: claim.disputed(),
         disputes: disputes(from, column, currency),
-        payments: payments(from, book, id),
+        payments: payments(from.account, book, id),
         returned_payments: returned(from, id, currency),
         credit_bureau_notice_given: false,
     })
@@ -229,12 +230,15 @@ fn disputes(from: &Handoff<'_>, column: &ClaimBook<'_>, currency: Currency) -> V
 }
 
 /// Payments in the order in which they were used: booking day, then id.
-fn payments(from: &Handoff<'_>, book: &Book<'_>, invoice: &InvoiceId) -> Vec<PaymentEntry> {
+pub(super) fn payments(
+    account: &Account,
+    book: &Book<'_>,
+    invoice: &InvoiceId,
+) -> Vec<PaymentEntry> {
     let mut entries: Vec<PaymentEntry> = Vec::new();
     for (id, parts) in book.used {
-        let Some(received) = from.account.payments.get(id).and_then(|p| p.received.as_ref()) else {
-            continue;
-        };
+        let received = account.payments.get(id).and_then(|one| one.received.as_ref());
+        let Some(received) = received else { continue };
         let used = |part: Part| {
             let ours = |one: &&Allocation| one.invoice == *invoice && one.part == part;
             parts.iter().filter(ours).map(|one| one.amount).sum::<Decimal>()

@@ -491,8 +491,8 @@ pub struct DocumentEntry {
 }
 
 /// What is open of a placement by the creditor's books, where that is no more what went out: money
-/// came to the creditor or went back, or a credit note was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+/// came or went back, a credit note was written, something was waived, corrected or charged.
+#[derive(Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Update {
     /// Form of the file: `kulanz.placement.v1`.
     pub format: &'static str,
@@ -511,8 +511,9 @@ pub struct Update {
     pub claims: Vec<OpenClaim>,
 }
 
-/// What is open of a claim; interest runs on its principal as the placement says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+/// What is open of a claim, and what made it so: totals since it was issued, as in `claims.json`.
+/// Interest runs on its principal as the placement says.
+#[derive(Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OpenClaim {
     /// Claim.
     #[schemars(with = "Id")]
@@ -520,10 +521,29 @@ pub struct OpenClaim {
     /// Currency of the amounts.
     #[schemars(with = "Code")]
     pub currency: Currency,
+    /// Invoiced, with the latest adjustment.
+    pub principal: Amount,
+    /// Credit notes, as far as they meet principal.
+    pub credited: Amount,
+    /// Taken off by disputes beyond the credit notes.
+    pub remitted: Amount,
+    /// Waived.
+    pub waived: Amount,
+    /// Written off.
+    pub written_off: Amount,
+    /// Fees charged.
+    pub fees_charged: Amount,
     /// Principal.
     pub open_principal: Amount,
     /// Fees.
     pub open_fees: Amount,
+    /// Interest up to the end of `interest_until`.
+    pub open_interest: Amount,
+    /// Last day of `open_interest`; null: it bears none.
+    pub interest_until: Option<Date>,
+    /// Payments that count, as far as they were used for this claim, those that the agency told of
+    /// included. One that is not here any more went back.
+    pub payments: Vec<PaymentEntry>,
 }
 
 /// A placement has to stop.

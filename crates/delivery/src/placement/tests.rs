@@ -221,7 +221,7 @@ fn what_is_written_fits_its_schema() {
     let read = read(&story.build().unwrap());
     let recall = serde_json::to_value(story.recall()).unwrap();
     let placed = &story.account.placements[&story.placement];
-    let update = Update::new(&story.id, &story.placement, placed, &story.account, story.at);
+    let update = Update::new(&story.id, &story.placement, placed, &story.account, story.moment());
     let update = serde_json::to_value(update).unwrap();
     let erased = serde_json::to_value(story.erased()).unwrap();
     let files = [&read.claims, &read.manifest, &recall, &update, &erased];

@@ -484,6 +484,7 @@ impl Account {
                 state: PlacementState::Due,
                 amounts: Vec::new(),
                 interest: Vec::new(),
+                went_out: None,
                 agency_state: None,
             };
             self.placements.insert(placement.clone(), due);
@@ -510,6 +511,11 @@ impl Account {
                 entry.state = PlacementState::Released;
                 entry.amounts = amounts.clone();
                 entry.interest = interest.clone();
+                let went_out = PlacementNow::of(self, &self.placements[placement]);
+                if let Some(entry) = self.placements.get_mut(placement) {
+                    entry.went_out = Some(Box::new(went_out));
+                }
+                return;
             }
             E::HandoffWithdrawn { .. } => {
                 entry.state = PlacementState::Withdrawn;

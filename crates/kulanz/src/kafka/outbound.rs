@@ -5,13 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry};
 
 use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
+use kulanz_delivery::placement::Update;
 use kulanz_domain::{
     Account, AccountEvent,
     account::PlacementState,
     event::Allocation,
     fact::PlacementReport,
-    ids::{AccountId, InvoiceId, PlacementId},
+    ids::{AccountId, CreditorId, InvoiceId, PaymentId, PlacementId},
     money::Decimal,
+    placed::PlacementNow,
 };
 use kulanz_store::{Store, StoredEvent};
 use serde_json::{Map, Value, json};
@@ -69,11 +72,17 @@ impl Orders {
         Ok(Self { placed: store.placed().await?.into_iter().collect() })
     }
 
-    /// What these events mean for agencies: placed, recalled, paid to us meanwhile. They are those
-    /// of the log that follow the last ones that were asked about.
-    pub async fn of(&mut self, store: &dyn Store, events: &[StoredEvent]) -> Result<Vec<Record>> {
-        let (mut streams, mut found) = (HashMap::new(), Vec::new());
-        for event in events.iter().filter(|event| concerns(&event.kind)) {
+    /// What these events mean for agencies: placed, recalled, changed meanwhile. They are those of
+    /// the log that follow the last ones that were asked about. `zone_of`: where a creditor's days
+    /// are meant.
+    pub async fn of(
+        &mut self,
+        store: &dyn Store,
+        events: &[StoredEvent],
+        zone_of: impl Fn(&CreditorId) -> TimeZone,
+    ) -> Result<Vec<Record>> {
+        let (mut courses, mut found) = (HashMap::new(), Vec::new());
+        for event in events {
             let account = &event.account;
             if event.kind == "PlacementReleased" {
                 self.placed.insert(account.clone());
@@ -81,73 +90,130 @@ impl Orders {
             if !self.placed.contains(account) {
                 continue;
             }
-            let stream = match streams.entry(account) {
+            let course = match courses.entry(account) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(store.stream(account.clone(), 0).await?),
+                Entry::Vacant(new) => {
+                    let stream = store.stream(account.clone(), 0).await?;
+                    new.insert(Course::of(stream, zone_of(&account.creditor)))
+                }
             };
-            found.extend(of(event, stream)?);
+            found.extend(course.at(event)?);
         }
         Ok(found)
     }
 }
 
-fn concerns(kind: &str) -> bool {
-    matches!(kind, "PlacementReleased" | "PlacementRecalled" | "PaymentAllocated" | "Reallocated")
+/// An account that is with an agency, event by event.
+struct Course {
+    stream: std::vec::IntoIter<StoredEvent>,
+    zone: TimeZone,
+    account: Account,
+    told_by_agency: BTreeSet<PaymentId>,
 }
 
-/// What one event means for agencies, by the stream up to it.
-fn of(event: &StoredEvent, stream: &[StoredEvent]) -> Result<Vec<Record>> {
-    let mut account = Account::default();
-    let mut told_by_agency = BTreeSet::new();
-    for past in stream.iter().filter(|past| past.version < event.version) {
-        let past: AccountEvent = serde_json::from_str(&past.payload)?;
-        account.apply_event(&past);
-        if let AccountEvent::PlacementReported { report, .. } = past
+impl Course {
+    fn of(stream: Vec<StoredEvent>, zone: TimeZone) -> Self {
+        let (account, told_by_agency) = (Account::default(), BTreeSet::new());
+        Self { stream: stream.into_iter(), zone, account, told_by_agency }
+    }
+
+    /// What one event means for agencies. Those that are asked about come in their order.
+    fn at(&mut self, event: &StoredEvent) -> Result<Vec<Record>> {
+        let earlier = |past: &StoredEvent| past.version < event.version;
+        while self.stream.as_slice().first().is_some_and(earlier) {
+            if let Some(past) = self.stream.next() {
+                self.go_on(&serde_json::from_str(&past.payload)?);
+            }
+        }
+        self.stream.next();
+        let happened: AccountEvent = serde_json::from_str(&event.payload)?;
+        let before = self.with_agency();
+        self.go_on(&happened);
+        let mut orders = self.told(event, &happened)?;
+        let id = &event.account;
+        for (placement, now) in self.with_agency() {
+            // All that changes what is open, or whom the agency may ask, is told the same way: an
+            // event that is new one day needs no place in a list here.
+            if before.get(&placement).is_none_or(|known| *known == now) {
+                continue;
+            }
+            let Some(placed) = self.account.placements.get(&placement) else { continue };
+            let moment = (event.recorded_at, &self.zone);
+            let update = Update::new(id, &placement, placed, &self.account, moment);
+            let data = serde_json::to_value(update)?;
+            orders.push(order(event, "updated", &placement, data));
+        }
+        Ok(orders)
+    }
+
+    fn go_on(&mut self, event: &AccountEvent) {
+        self.account.apply_event(event);
+        if let AccountEvent::PlacementReported { report, .. } = event
             && let PlacementReport::PaymentReceived { payment, .. } = report
         {
-            told_by_agency.insert(payment);
+            self.told_by_agency.insert(payment.clone());
         }
     }
-    let agency = |placement: &PlacementId| {
-        let known = account.placements.get(placement);
-        known.map(|placement| placement.agency.clone()).context("a placement without its agency")
-    };
-    let id = event.position;
-    let placed = |kind: &str, id: String, data: Value| {
-        record(PLACEMENT_ORDERS, event, &format!("kulanz.placement.{kind}.v1"), id, data)
-    };
-    Ok(match serde_json::from_str(&event.payload)? {
-        AccountEvent::PlacementReleased { placement, at, amounts, interest, .. } => {
-            let claims = amounts.iter().map(|(invoice, principal, fees)| {
-                let interest = interest.iter().find(|(of, ..)| of == invoice);
-                json!({ "invoice": invoice, "principal": principal, "fees": fees,
-                        "interest": interest.map_or(Decimal::ZERO, |(_, amount, _)| *amount) })
-            });
-            let data = json!({ "placement": placement, "agency": agency(&placement)?,
-                               "at": at.to_string(), "claims": claims.collect::<Vec<_>>() });
-            vec![placed("placed", id.to_string(), data)]
-        }
-        AccountEvent::PlacementRecalled { placement, reason } => {
-            let data = json!({ "placement": placement, "agency": agency(&placement)?,
-                               "reason": reason });
-            vec![placed("recalled", id.to_string(), data)]
-        }
-        AccountEvent::PaymentAllocated { payment, parts, .. }
-        | AccountEvent::Reallocated { payment, parts, .. } => {
-            let mut orders = Vec::new();
-            let out = account.placements.iter();
-            let out = out.filter(|(_, one)| one.state == PlacementState::Released);
-            for (placement, one) in out.filter(|_| !told_by_agency.contains(&payment)) {
-                let Some(paid) = paid(&one.claims, &parts) else { continue };
-                let mut data = json!({ "placement": placement, "agency": one.agency });
-                data["payment"] = json!(payment);
-                data["claims"] = paid;
-                orders.push(placed("paid_directly", format!("{id}/{placement}"), data));
+
+    /// What the agencies that have placements have to know of them.
+    fn with_agency(&self) -> BTreeMap<PlacementId, PlacementNow> {
+        let out = self.account.placements.iter();
+        let out = out.filter(|(_, one)| one.state == PlacementState::Released);
+        out.map(|(id, one)| (id.clone(), PlacementNow::of(&self.account, one))).collect()
+    }
+
+    /// What an event itself says, once it is part of the account.
+    fn told(&self, event: &StoredEvent, happened: &AccountEvent) -> Result<Vec<Record>> {
+        let account = &self.account;
+        let agency = |placement: &PlacementId| {
+            let known = account.placements.get(placement);
+            known
+                .map(|placement| placement.agency.clone())
+                .context("a placement without its agency")
+        };
+        Ok(match happened {
+            AccountEvent::PlacementReleased { placement, at, amounts, interest, .. } => {
+                let claims = amounts.iter().map(|(invoice, principal, fees)| {
+                    let interest = interest.iter().find(|(of, ..)| of == invoice);
+                    json!({ "invoice": invoice, "principal": principal, "fees": fees,
+                            "interest": interest.map_or(Decimal::ZERO, |(_, amount, _)| *amount) })
+                });
+                let data = json!({ "placement": placement, "agency": agency(placement)?,
+                                   "at": at.to_string(), "claims": claims.collect::<Vec<_>>() });
+                vec![placed("placed", event, event.position.to_string(), data)]
             }
-            orders
-        }
-        _ => Vec::new(),
-    })
+            AccountEvent::PlacementRecalled { placement, reason } => {
+                let data = json!({ "placement": placement, "agency": agency(placement)?,
+                                   "reason": reason });
+                vec![placed("recalled", event, event.position.to_string(), data)]
+            }
+            AccountEvent::PaymentAllocated { payment, parts, .. }
+            | AccountEvent::Reallocated { payment, parts, .. } => {
+                let mut orders = Vec::new();
+                let out = account.placements.iter();
+                let out = out.filter(|(_, one)| one.state == PlacementState::Released);
+                for (placement, one) in out.filter(|_| !self.told_by_agency.contains(payment)) {
+                    let Some(paid) = paid(&one.claims, parts) else { continue };
+                    let mut data = json!({ "placement": placement, "agency": one.agency });
+                    data["payment"] = json!(payment);
+                    data["claims"] = paid;
+                    orders.push(order(event, "paid_directly", placement, data));
+                }
+                orders
+            }
+            _ => Vec::new(),
+        })
+    }
+}
+
+fn placed(kind: &str, event: &StoredEvent, id: String, data: Value) -> Record {
+    record(PLACEMENT_ORDERS, event, &format!("kulanz.placement.{kind}.v1"), id, data)
+}
+
+/// An event that may concern several placements: each is told under an id of its own.
+fn order(event: &StoredEvent, kind: &str, placement: &PlacementId, data: Value) -> Record {
+    let word = if kind == "updated" { "/updated" } else { "" };
+    placed(kind, event, format!("{}/{placement}{word}", event.position), data)
 }
 
 /// What a payment settles of these claims, each in total; `None` where nothing.
@@ -182,8 +248,8 @@ mod tests {
 
     /// What each event of the stream means for agencies: type and data.
     fn told(stream: &[StoredEvent]) -> Vec<(String, Value)> {
-        let all = stream.iter().filter(|event| concerns(&event.kind));
-        let all = all.flat_map(|event| of(event, stream).unwrap());
+        let mut course = Course::of(stream.to_vec(), TimeZone::UTC);
+        let all = stream.iter().flat_map(|event| course.at(event).unwrap());
         all.map(|record| {
             let mut event: Value = serde_json::from_str(&record.value).unwrap();
             (event["type"].as_str().unwrap().to_owned(), event["data"].take())
@@ -258,5 +324,128 @@ mod tests {
             of("recalled", json!({ "reason": "disputed" })),
         ];
         assert_eq!(told(&stream), expected);
+    }
+
+    /// `R-1` of 89.90, with an agency, and what came after.
+    fn placed_stream(after: &[(&str, Value)]) -> Vec<StoredEvent> {
+        let policy = json!({ "name": "p", "version": 1, "hash": "0" });
+        let invoice = json!({ "invoice": "R-1", "issued_on": "2026-01-05", "due_on": "2026-01-19",
+                              "amount": { "amount": "89.90", "currency": "EUR" } });
+        let mut all = vec![
+            ("InvoiceIssued", json!({ "invoice": invoice, "recorded_at": "2026-01-05T08:00:00Z" })),
+            (
+                "HandoffDue",
+                json!({ "placement": "PL-1", "agency": "nord", "claims": ["R-1"], "step": "last",
+                        "release": "one_person", "policy": policy, "missing": [] }),
+            ),
+            (
+                "PlacementReleased",
+                json!({ "placement": "PL-1", "by": "ada", "at": "2026-03-01T08:00:00Z",
+                        "amounts": [["R-1", "89.90", "0.00"]] }),
+            ),
+        ];
+        all.extend(after.iter().cloned());
+        let stored =
+            |(version, (kind, content)): (u64, (&str, Value))| stored(version, kind, content);
+        (1..).zip(all).map(stored).collect()
+    }
+
+    /// Each word of what is open by now: principal, fees, and the part that is asked for.
+    fn updates(after: &[(&str, Value)], part: &str) -> Vec<[String; 3]> {
+        let told = told(&placed_stream(after)).into_iter();
+        let told = told.filter(|(kind, _)| kind == "kulanz.placement.updated.v1");
+        told.map(|(_, data)| {
+            assert_eq!((&data["placement"], &data["agency"]), (&json!("PL-1"), &json!("nord")));
+            let claim = &data["claims"][0];
+            let text = |member: &str| claim[member].as_str().unwrap_or_default().to_owned();
+            [text("open_principal"), text("open_fees"), text(part)]
+        })
+        .collect()
+    }
+
+    #[test]
+    fn an_agency_hears_of_all_that_changes_what_is_open_after_the_handoff() {
+        let eur = |amount: &str| json!({ "amount": amount, "currency": "EUR" });
+        let stamp = json!({ "at": "2026-03-02T08:00:00Z", "id": "/shop#1" });
+        let (r, on) = ("R-1", "2026-03-02");
+        let money = (
+            "PaymentReceived",
+            json!({ "payment": "P-1", "booked_on": on,
+            "amount": eur("20.00"), "method": "transfer", "invoice": r }),
+        );
+        let cases: [(&str, &[(&str, Value)], &[[&str; 3]]); 6] = [
+            (
+                "credited",
+                &[(
+                    "InvoiceCredited",
+                    json!({ "invoice": r, "credit": "C-1", "on": on,
+                                              "amount": eur("50.00") }),
+                )],
+                &[["39.90", "0.00", "50.00"]],
+            ),
+            (
+                "waived",
+                &[(
+                    "GivenUp",
+                    json!({ "invoice": r, "stamp": stamp, "on": on, "amount": "9.90",
+                                      "part": null, "written_off": false }),
+                )],
+                &[["80.00", "0.00", "9.90"]],
+            ),
+            (
+                "written_off",
+                &[(
+                    "GivenUp",
+                    json!({ "invoice": r, "stamp": stamp, "on": on, "amount": "1.90",
+                                      "part": "principal", "written_off": true }),
+                )],
+                &[["88.00", "0.00", "1.90"]],
+            ),
+            (
+                "principal",
+                &[(
+                    "InvoiceAdjusted",
+                    json!({ "invoice": r, "stamp": stamp, "on": on,
+                                              "amount": eur("70.00") }),
+                )],
+                &[["70.00", "0.00", "70.00"]],
+            ),
+            (
+                // It comes, a part is given back, the bank takes the rest: the claim rises.
+                "fees_charged",
+                &[
+                    money.clone(),
+                    (
+                        "PaymentRefunded",
+                        json!({ "payment": "P-1", "on": on,
+                                                "amount": eur("5.00") }),
+                    ),
+                    (
+                        "PaymentReturned",
+                        json!({ "payment": "P-1", "on": on, "amount": "15.00",
+                                                "reason": "AC04", "fee": "3.50" }),
+                    ),
+                ],
+                &[["69.90", "0.00", "0.00"], ["74.90", "0.00", "0.00"], ["89.90", "3.50", "3.50"]],
+            ),
+            // What changes nothing is not told.
+            (
+                "principal",
+                &[(
+                    "InvoiceRescheduled",
+                    json!({ "invoice": r, "stamp": stamp,
+                                                           "due_on": "2026-01-20" }),
+                )],
+                &[],
+            ),
+        ];
+        for (part, after, expected) in cases {
+            assert_eq!(updates(after, part), expected, "{part}");
+        }
+        let told = told(&placed_stream(&[money]));
+        let payments = &told[1].1["claims"][0]["payments"];
+        let expected = json!([{ "payment": "P-1", "booked_on": on, "method": "transfer",
+                                "fees": "0.00", "interest": "0.00", "principal": "20.00" }]);
+        assert_eq!(*payments, expected);
     }
 }

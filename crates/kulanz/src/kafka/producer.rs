@@ -9,6 +9,8 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
+use jiff::tz::TimeZone;
+use kulanz_domain::ids::CreditorId;
 use kulanz_engine::panics;
 use kulanz_store::{DeadLetter, Store};
 use rdkafka::{
@@ -275,7 +277,11 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
             engine.changed(LOOK).await;
             continue;
         };
-        let orders = agencies.of(store, &events).await?;
+        let zone_of = |creditor: &CreditorId| {
+            let file = house.loaded.creditors.get(creditor);
+            file.map_or(TimeZone::UTC, |file| file.creditor.zone.clone())
+        };
+        let orders = agencies.of(store, &events, zone_of).await?;
         let mut deliveries = Vec::with_capacity(events.len());
         for event in &events {
             let record = outbound::account_event(event)?;

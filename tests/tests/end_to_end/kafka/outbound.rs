@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        events::{debtor, invoice, payment},
+        events::{debtor, event, invoice, payment},
         world::{Installation, copy, eventually, repository},
     },
     Topics,
@@ -220,6 +220,29 @@ fn a_history_of_before_goes_out_from_its_first_event_with_the_orders_to_agencies
     for account in &released {
         assert!(placed.contains(&account), "{account} in {placed:?}");
     }
+    // Of a credit note that comes afterwards it hears too.
+    let out = house.run(&["handoff", "list", "--json"]).well().json();
+    let mut out = out.as_array().unwrap().iter().filter(|row| row["state"] == "with_agency");
+    let (account, placement) = out
+        .find_map(|row| Some((row["account"].as_str()?.to_owned(), row["placement"].clone())))
+        .expect("something is still with an agency");
+    let claim = orders.iter().map(super::Record::json).find(|order| {
+        order["type"] == "kulanz.placement.placed.v1" && order["data"]["placement"] == placement
+    });
+    let claim = claim.unwrap()["data"]["claims"][0]["invoice"].clone();
+    let credit = json!({ "invoice": claim, "credit": "C-late", "on": "2026-11-01",
+                         "amount": "0.50", "currency": "EUR", "reason": "too late" });
+    served.accept(&[event("invoice.credited", "C-late", &account, "2026-11-01T09:00:00Z", credit)]);
+    let orders = eventually("the agency hears of the credit note", || {
+        let orders = topics.read("kulanz.placement-orders");
+        let told = |order: &super::Record| {
+            let order = order.json();
+            order["type"] == "kulanz.placement.updated.v1"
+                && order["data"]["placement"] == placement
+                && order["data"]["claims"][0]["credited"] == "0.50"
+        };
+        orders.iter().any(told).then_some(orders)
+    });
     for order in &orders {
         keeps_to(&ORDER, &order.json());
     }

@@ -129,7 +129,7 @@ fn what_is_open_by_now_is_told_in_files_of_its_own() {
     let mut story = Story::full();
     let update = |story: &Story| {
         let placed = &story.account.placements[&story.placement];
-        Update::new(&story.id, &story.placement, placed, &story.account, story.at)
+        Update::new(&story.id, &story.placement, placed, &story.account, story.moment())
     };
     let out = story.build().unwrap();
     let (principal, fees) = (out.claims[0].open_principal, out.claims[0].open_fees);

@@ -103,6 +103,10 @@ impl Story {
         }
     }
 
+    pub(super) fn moment(&self) -> (Timestamp, &jiff::tz::TimeZone) {
+        (self.at, &self.creditor.zone)
+    }
+
     pub(super) fn invoice(&mut self, invoice: &str, amount: Money) {
         self.account.apply_event(&E::InvoiceIssued {
             invoice: Invoice {
