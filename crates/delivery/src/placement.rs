@@ -306,7 +306,8 @@ impl Update {
     ) -> Self {
         let today = day_in(at, zone);
         let books: Vec<Book<'_>> = Book::all(account).collect();
-        let claims = PlacementNow::of(account, placed).claims.into_iter().filter_map(|now| {
+        let PlacementNow { claims, holds, represented } = PlacementNow::of(account, placed);
+        let claims = claims.into_iter().filter_map(|now| {
             let book = books.iter().find(|book| book.currency == now.currency)?;
             let column = book.claim(&now.invoice)?;
             let amount = |value: Decimal| Amount::new(value, now.currency);
@@ -326,6 +327,13 @@ impl Update {
                 invoice: now.invoice,
             })
         });
+        let holds = holds.into_iter().map(|hold| HoldEntry {
+            hold: hold.hold,
+            invoice: hold.invoice,
+            placed_on: hold.placed_on,
+            until: hold.until,
+            released: false,
+        });
         Self {
             format: FORMAT,
             placement: placement.clone(),
@@ -333,6 +341,8 @@ impl Update {
             creditor: id.creditor.clone(),
             at,
             claims: claims.collect(),
+            holds: holds.collect(),
+            represented,
         }
     }
 }

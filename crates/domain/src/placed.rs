@@ -1,8 +1,10 @@
 //! What an agency has to know of a placement that it has: what is open of its claims by now, of
-//! what kind the changes were.
+//! what kind the changes were, and whether it may write to the debtor.
 //!
 //! One answer for every way in which agencies are told, so that none is silent on what another
-//! one tells. It has no day: interest that only grows is no news.
+//! one tells. It has no day: interest that only grows is no news, and neither is the end of a hold
+//! whose last day was told. Why the debtor is to be left alone, and who asked for it, stays in the
+//! house.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     account::{Account, Placement},
     book::{Book, ClaimBook},
-    ids::InvoiceId,
+    ids::{HoldId, InvoiceId},
     money::{Currency, Decimal, plain},
 };
 
@@ -19,6 +21,25 @@ use crate::{
 pub struct PlacementNow {
     /// Its claims in the order of their ids, also those of which nothing is open any more.
     pub claims: Vec<ClaimNow>,
+    /// Holds over the account or over one of the claims that nobody released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldNow>,
+    /// A lawyer or guardian acts for the debtor: whoever writes, writes to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub represented: bool,
+}
+
+/// A hold over it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldNow {
+    /// Hold.
+    pub hold: HoldId,
+    /// Only this claim; `None`: all of them.
+    pub invoice: Option<InvoiceId>,
+    /// First day.
+    pub placed_on: Date,
+    /// Last day; `None`: until it is released.
+    pub until: Option<Date>,
 }
 
 /// A claim of it. All amounts are totals since it was issued.
@@ -62,7 +83,18 @@ impl PlacementNow {
         }
         claims.sort_by(|one, other| one.invoice.cmp(&other.invoice));
         claims.dedup_by(|one, other| one.invoice == other.invoice);
-        Self { claims }
+        let holds = account.holds.iter().filter_map(|(id, hold)| {
+            let placed = hold.placed.as_ref().filter(|_| !hold.released)?;
+            let about_us = placed.invoice.as_ref().is_none_or(|one| placement.claims.contains(one));
+            about_us.then(|| HoldNow {
+                hold: id.clone(),
+                invoice: placed.invoice.clone(),
+                placed_on: placed.on,
+                until: placed.until,
+            })
+        });
+        let represented = account.profile().is_some_and(|debtor| debtor.represented);
+        Self { claims, holds: holds.collect(), represented }
     }
 
     /// What is not as in `before` any more, for people; empty where nothing changed. Two different
@@ -75,7 +107,25 @@ impl PlacementNow {
         if !claims.is_empty() {
             said.push(format!("open by now: {}", claims.join(", ")));
         }
+        let held = self.holds.iter().filter(|one| !before.holds.contains(one));
+        said.extend(held.map(|hold| format!("on hold{}", hold.words())));
+        let gone = before.holds.iter().filter(|one| !self.holds.contains(one));
+        said.extend(gone.map(|hold| format!("no longer on hold{}", hold.words())));
+        match (before.represented, self.represented) {
+            (false, true) => said.push("a lawyer or guardian acts".to_owned()),
+            (true, false) => said.push("nobody acts for the debtor any more".to_owned()),
+            _ => {}
+        }
         said.join("; ")
+    }
+}
+
+impl HoldNow {
+    fn words(&self) -> String {
+        let Self { hold, invoice, placed_on, until } = self;
+        let of = invoice.as_ref().map_or_else(String::new, |invoice| format!(" for {invoice}"));
+        let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+        format!("{of} from {placed_on}{until} ({hold})")
     }
 }
 

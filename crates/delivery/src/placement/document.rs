@@ -490,8 +490,9 @@ pub struct DocumentEntry {
     pub url: String,
 }
 
-/// What is open of a placement by the creditor's books, where that is no more what went out: money
-/// came or went back, a credit note was written, something was waived, corrected or charged.
+/// What is open of a placement by the creditor's books, and whom to leave alone, where that is no
+/// more what went out: money came or went back, a credit note was written, something was waived,
+/// corrected or charged, a hold began or ended, a lawyer or guardian took over.
 #[derive(Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Update {
     /// Form of the file: `kulanz.placement.v1`.
@@ -509,6 +510,10 @@ pub struct Update {
     pub at: Timestamp,
     /// All of its claims, also those of which nothing is open any more.
     pub claims: Vec<OpenClaim>,
+    /// Times in which nobody is to write to the debtor, or about one claim; none that was released.
+    pub holds: Vec<HoldEntry>,
+    /// A lawyer or guardian acts for the debtor, who must not be written to: the creditor says who.
+    pub represented: bool,
 }
 
 /// What is open of a claim, and what made it so: totals since it was issued, as in `claims.json`.

@@ -8,7 +8,11 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
+use kulanz_delivery::placement::{
+    Update,
+    document::{HoldEntry, OpenClaim},
+};
 use kulanz_domain::{
     Account, AccountEvent,
     account::{Placement, PlacementState},
@@ -59,6 +63,23 @@ pub struct Placed {
     pub ended: Option<Ended>,
     /// What the agency told, oldest first.
     pub reports: Vec<Report>,
+    /// While it is out: times in which nobody is to write to the debtor; none that was released.
+    pub holds: Vec<PlacedHold>,
+    /// While it is out: a lawyer or guardian acts for the debtor, who must not be written to.
+    pub represented: bool,
+}
+
+/// A hold over a placement that is out.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PlacedHold {
+    /// Which.
+    pub hold: Id,
+    /// Only this claim; absent: all of them.
+    pub invoice: Option<Id>,
+    /// First day.
+    pub placed_on: Day,
+    /// Last day; absent: until it is released.
+    pub until: Option<Day>,
 }
 
 /// A claim with what was owed when it went out.
@@ -70,6 +91,8 @@ pub struct PlacedClaim {
     pub currency: Option<CurrencyCode>,
     /// What went out; absent until it does.
     pub released: Option<Parts>,
+    /// What is open by now, while it is out: what the agency was told last.
+    pub open: Option<Parts>,
 }
 
 /// What was owed, in its parts.
@@ -135,7 +158,16 @@ pub async fn show(
     let course = Course::of(&placement, &engine.store().stream(id.clone(), 0).await?)
         .map_err(|error| Refused::fault(&error.into()))?;
     let due_at = course.due_at.ok_or_else(none)?;
-    let claims = entry.claims.iter().map(|claim| placed_claim(&loaded.account, entry, claim));
+    let file = server.house.loaded.creditors.get(&id.creditor);
+    let zone = file.map_or(TimeZone::UTC, |file| file.creditor.zone.clone());
+    let moment = (engine.clock().now(), &zone);
+    let now = (entry.state == PlacementState::Released)
+        .then(|| Update::new(&id, &placement, entry, &loaded.account, moment));
+    let claims = entry.claims.iter().map(|claim| {
+        let placed = placed_claim(&loaded.account, entry, claim);
+        let mut open = now.iter().flat_map(|now| &now.claims);
+        PlacedClaim { open: open.find(|one| one.invoice == *claim).map(Parts::open), ..placed }
+    });
     Ok(Json(Placed {
         placement: Id::of(&placement),
         account: AccountName(id.to_string()),
@@ -150,7 +182,31 @@ pub async fn show(
         claims: claims.collect(),
         ended: course.ended.map(|(at, reason)| Ended { at: Moment::of(at), reason: word(&reason) }),
         reports: course.reports,
+        holds: now.iter().flat_map(|now| &now.holds).map(PlacedHold::of).collect(),
+        represented: now.is_some_and(|now| now.represented),
     }))
+}
+
+impl Parts {
+    fn open(claim: &OpenClaim) -> Self {
+        Self {
+            principal: Amount(claim.open_principal.to_string()),
+            fees: Amount(claim.open_fees.to_string()),
+            interest: Amount(claim.open_interest.to_string()),
+            interest_to: claim.interest_until.map(Day::of),
+        }
+    }
+}
+
+impl PlacedHold {
+    fn of(hold: &HoldEntry) -> Self {
+        Self {
+            hold: Id::of(&hold.hold),
+            invoice: hold.invoice.as_ref().map(Id::of),
+            placed_on: Day::of(hold.placed_on),
+            until: hold.until.map(Day::of),
+        }
+    }
 }
 
 /// When what happened to a placement, from the log.
@@ -232,7 +288,7 @@ fn placed_claim(account: &Account, entry: &Placement, claim: &InvoiceId) -> Plac
         interest_to: interest.map(|(_, _, to)| Day::of(*to)),
     });
     let currency = currency.map(|currency| CurrencyCode(currency.code().to_owned()));
-    PlacedClaim { invoice: Id::of(claim), currency, released }
+    PlacedClaim { invoice: Id::of(claim), currency, released, open: None }
 }
 
 /// Where a placement stands, as HTTP names it.

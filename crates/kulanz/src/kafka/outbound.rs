@@ -448,4 +448,49 @@ mod tests {
                                 "fees": "0.00", "interest": "0.00", "principal": "20.00" }]);
         assert_eq!(*payments, expected);
     }
+
+    #[test]
+    fn an_agency_hears_whom_to_leave_alone_and_not_why() {
+        let (on, owner) = ("2026-03-02", "hardship");
+        let hold = |hold: &str, invoice: Value, until: Value| {
+            (
+                "HoldPlaced",
+                json!({ "hold": hold, "invoice": invoice, "owner": owner,
+                                   "until": until, "on": on }),
+            )
+        };
+        let debtor = |second: u32, represented: bool| {
+            let stamp = json!({ "at": format!("2026-03-02T08:00:{second:02}Z"), "id": "/shop#2" });
+            let profile = json!({ "kind": "consumer", "language": "de", "country": "DE",
+                                  "represented": represented });
+            ("DebtorUpdated", json!({ "stamp": stamp, "profile": profile }))
+        };
+        let after = [
+            hold("H-1", Value::Null, json!("2026-03-31")),
+            hold("H-2", json!("R-2"), Value::Null), // not the agency's
+            ("HoldReleased", json!({ "hold": "H-1" })),
+            debtor(1, false),
+            debtor(2, true),
+            debtor(3, true),
+            debtor(4, false),
+        ];
+        let told = told(&placed_stream(&after)).into_iter();
+        let told = told.filter(|(kind, _)| kind == "kulanz.placement.updated.v1");
+        let told: Vec<(Value, Value)> = told
+            .map(|(_, mut data)| {
+                assert!(!data.to_string().contains(owner), "{data}");
+                (data["holds"].take(), data["represented"].take())
+            })
+            .collect();
+        let held = json!([{ "hold": "H-1", "invoice": null, "placed_on": on,
+                            "until": "2026-03-31", "released": false }]);
+        let nothing = json!([]);
+        let expected = [
+            (held, json!(false)),
+            (nothing.clone(), json!(false)),
+            (nothing.clone(), json!(true)),
+            (nothing, json!(false)),
+        ];
+        assert_eq!(told, expected);
+    }
 }
