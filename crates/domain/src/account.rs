@@ -11,12 +11,13 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     accrual::InterestTerms,
     book::Kept,
+    calendar::day_in,
     claim::Claim,
     event::*,
     fact::*,
@@ -153,8 +154,15 @@ pub struct DeliveryStop {
 /// A payment with what became of it, in either order of arrival.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Payment {
-    /// The money, once it came.
+    /// The money, once it came: what counts of it. See [`by_agency`](Self::by_agency).
     pub received: Option<Received>,
+    /// What an agency told of it. Where the agency holds the money its word counts, else that of
+    /// the bank, whichever comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_agency: Option<ByAgency>,
+    /// What the bank or the shop told of money that counts as the agency says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booked: Option<Box<Received>>,
     /// What went back by way of the bank, in time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Returned>,
@@ -201,6 +209,20 @@ impl Returned {
     }
 }
 
+/// An agency's word of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByAgency {
+    /// Its day.
+    pub on: Date,
+    /// Gross.
+    pub amount: Money,
+    /// `false`: the agency holds the money.
+    pub paid_to_creditor: bool,
+}
+
+/// How money came that an agency told of.
+pub const AGENCY: &str = "agency";
+
 /// The money of a payment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Received {
@@ -239,6 +261,32 @@ impl Payment {
             .sum();
         let net = gross - returned - refunded;
         (net > Decimal::ZERO).then_some((received.booked_on, net))
+    }
+
+    /// Whether `word` of it is the agency's.
+    pub(crate) fn is_agencys(&self, word: &Received) -> bool {
+        let told = self.by_agency.as_ref();
+        word.method == AGENCY
+            && told.is_some_and(|told| (told.on, told.amount) == (word.booked_on, word.amount))
+    }
+
+    /// What the bank or the shop told of it.
+    pub fn by_bank(&self) -> Option<&Received> {
+        self.booked.as_deref().or(self.received.as_ref().filter(|word| !self.is_agencys(word)))
+    }
+
+    /// What an agency and the bank say where that differs: nobody knows yet what is right. Over once
+    /// it was said later where the payment belongs, or as much went back as one of them says less.
+    pub fn disagreement(&self) -> Option<(Money, Money)> {
+        let told = (self.by_agency?, self.by_bank()?);
+        let (agency, bank) = (told.0.amount, told.1.amount);
+        let both_by = told.0.on.max(told.1.booked_on);
+        let assigned = self.assigned.as_ref().map(|stamp| day_in(stamp.at, &TimeZone::UTC));
+        let looked_at = assigned.is_some_and(|day| day >= both_by);
+        let other = if self.booked.is_some() { bank } else { agency };
+        let net = self.net(other.currency).map(|(_, net)| net);
+        let open = agency != bank && !looked_at && net != Some(other.amount);
+        open.then_some((agency, bank))
     }
 
     /// The claim that the debtor, or a person in their stead, meant.

@@ -212,7 +212,8 @@ pub enum AccountEvent {
     },
 
     // ---- facts about money
-    /// Money came in.
+    /// Money came in; again under the same id where both an agency and the bank told of it: the last
+    /// one counts.
     PaymentReceived {
         /// Id.
         payment: PaymentId,

@@ -72,7 +72,8 @@ pub(crate) fn told(
     let Some(received) = entry.received.clone() else { return Vec::new() };
     let mut facts = Vec::new();
     let claim = entry.assigned_claim.as_ref();
-    if theirs.received.is_none() {
+    // An agency's word of it is not the bank's.
+    if theirs.by_bank().is_none() {
         facts.push(Fact::PaymentReceived {
             payment: payment.clone(),
             booked_on: received.booked_on,
@@ -80,7 +81,9 @@ pub(crate) fn told(
             method: received.method,
             invoice: claim.or(received.invoice.as_ref()).cloned(),
         });
-    } else if matches!(fact, Fact::PaymentAssigned { .. })
+    }
+    if theirs.received.is_some()
+        && matches!(fact, Fact::PaymentAssigned { .. })
         && (theirs.assigned_to.is_some() || claim.is_some_and(|_| theirs.designation() != claim))
     {
         facts.push(assigned(claim.cloned()));

@@ -297,6 +297,16 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
             row("dispute", dispute.as_str(), day(on), format!("of invoice {invoice}"));
         }
     }
+    for (payment, entry) in &account.payments {
+        let Some((agency, bank)) = entry.disagreement() else { continue };
+        let counts = if entry.booked.is_some() { agency } else { bank };
+        let since = entry.received.as_ref().map_or(Timestamp::UNIX_EPOCH, |one| day(one.booked_on));
+        let detail = format!(
+            "the agency tells of {agency}, the bank of {bank}; {counts} counts. Once it is clear, \
+             tell what went back, or by `payment.assigned` that it is right"
+        );
+        row("payment_differs", payment.as_str(), since, detail);
+    }
     if id.debtor.as_str() == UNMATCHED {
         for (payment, entry) in &account.payments {
             let Some(received) = entry.received.as_ref() else { continue };

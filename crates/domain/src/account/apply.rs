@@ -8,10 +8,7 @@ use std::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::*;
-use crate::{
-    calendar::day_in,
-    claim::{Dispute, Fee, GivenUp, LimitationFact, Rescheduled, StepTaken},
-};
+use crate::claim::{Dispute, Fee, GivenUp, LimitationFact, Rescheduled, StepTaken};
 
 /// How many contacts are remembered: more than any legal cap counts.
 const CONTACTS_KEPT: usize = 32;
@@ -260,12 +257,17 @@ impl Account {
         use AccountEvent as E;
         match event {
             E::PaymentReceived { payment, booked_on, amount, method, invoice } => {
-                self.payments.entry(payment.clone()).or_default().received = Some(Received {
+                let entry = self.payments.entry(payment.clone()).or_default();
+                let told = Received {
                     booked_on: *booked_on,
                     amount: *amount,
                     method: method.clone(),
                     invoice: invoice.clone(),
-                });
+                };
+                if entry.is_agencys(&told) {
+                    entry.booked = entry.by_bank().cloned().map(Box::new);
+                }
+                entry.received = Some(told);
             }
             E::PaymentReturned { payment, on, amount, reason, fee, at } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
@@ -499,6 +501,14 @@ impl Account {
         else {
             return;
         };
+        if let E::PlacementReported { on, report, .. } = event
+            && let PlacementReport::PaymentReceived { payment, amount, paid_to_creditor, .. } =
+                report
+        {
+            let entry = self.payments.entry(payment.clone()).or_default();
+            let told = ByAgency { on: *on, amount: *amount, paid_to_creditor: *paid_to_creditor };
+            entry.by_agency.get_or_insert(told);
+        }
         let Some(entry) = self.placements.get_mut(placement) else { return };
         let mut freed = false;
         match event {

@@ -31,13 +31,8 @@ pub(super) fn record(
     let account = &*raised.account;
     check_currency(account, fact)?;
     check_decimals(account, fact)?;
-    if let Some((payment, told)) = agency_payment(fact)
-        && let Some(known) = account.payments.get(&payment).and_then(|one| one.received.as_ref())
-        && known.method == AGENCY
-        && *known != told
-    {
-        return Err(Refusal::Contradicts { kind: "payment", id: payment.to_string() });
-    }
+    contradicts_itself(account, fact)?;
+    let agencys = agencys_word(account, fact);
     let zone = &rules.creditor.zone;
     let Some(event) = fact_event(account, fact, stamp, at, own, zone)? else { return Ok(()) };
     if let Fact::NoticeReceipt { notice, at, receipt: Receipt::Delivered, .. } = fact
@@ -69,8 +64,9 @@ pub(super) fn record(
             raised.raise(AccountEvent::DefaultBegins { invoice, notice, from });
         }
     }
-    if let Some((payment, told)) = agency_payment(fact)
-        && raised.account.payments.get(&payment).is_none_or(|known| known.received.is_none())
+    // The bank's own word stands in the log; what counts is said after it.
+    if let Some((payment, told)) = agencys
+        && raised.account.payments.get(&payment).is_none_or(|one| agencys_counts(one, &told))
     {
         let Received { booked_on, amount, method, invoice } = told;
         raised.raise(AccountEvent::PaymentReceived { payment, booked_on, amount, method, invoice });
@@ -85,10 +81,6 @@ pub(super) fn record(
     Ok(())
 }
 
-/// How money came that an agency reports. Where we had it already by another way, its word changes
-/// nothing.
-const AGENCY: &str = "agency";
-
 /// Money that an agency reports: a payment of the account.
 fn agency_payment(fact: &Fact) -> Option<(PaymentId, Received)> {
     let Fact::PlacementReported { report, on, invoice, .. } = fact else { return None };
@@ -96,6 +88,42 @@ fn agency_payment(fact: &Fact) -> Option<(PaymentId, Received)> {
     let (booked_on, invoice) = (*on, invoice.clone());
     let told = Received { booked_on, amount: *amount, method: AGENCY.to_owned(), invoice };
     Some((payment.clone(), told))
+}
+
+/// An agency that tells of money a second time tells the same. Where its word does not count, the
+/// day and the claim are not asked for.
+fn contradicts_itself(account: &Account, fact: &Fact) -> Result<(), Refusal> {
+    let Fact::PlacementReported { report, .. } = fact else { return Ok(()) };
+    let PlacementReport::PaymentReceived { payment, amount, paid_to_creditor, .. } = report else {
+        return Ok(());
+    };
+    let Some(known) = account.payments.get(payment) else { return Ok(()) };
+    let before = known.by_agency.as_ref();
+    let word = before.map(|told| (told.amount, told.paid_to_creditor));
+    let counts = known.received.as_ref().filter(|word| known.is_agencys(word));
+    let other = counts.zip(agency_payment(fact)).is_some_and(|(known, (_, told))| *known != told);
+    if other || word.is_some_and(|word| word != (*amount, *paid_to_creditor)) {
+        return Err(Refusal::Contradicts { kind: "payment", id: payment.to_string() });
+    }
+    Ok(())
+}
+
+/// The agency's word of the money that `fact` is about: of an agency now, or before.
+fn agencys_word(account: &Account, fact: &Fact) -> Option<(PaymentId, Received)> {
+    let Fact::PaymentReceived { payment, .. } = fact else { return agency_payment(fact) };
+    let known = account.payments.get(payment)?;
+    let word = known.received.as_ref().filter(|word| known.is_agencys(word))?;
+    Some((payment.clone(), word.clone()))
+}
+
+/// Whether the agency's word has to be said, so that it counts: it has the money, or nobody else
+/// told of it yet.
+fn agencys_counts(known: &Payment, word: &Received) -> bool {
+    let holds = known.by_agency.as_ref().is_some_and(|told| !told.paid_to_creditor);
+    match &known.received {
+        None => true,
+        Some(counts) => holds && counts != word,
+    }
 }
 
 fn check_currency(account: &Account, fact: &Fact) -> Result<(), Refusal> {
@@ -264,9 +292,7 @@ fn fact_event(
         }
         Fact::PaymentReceived { payment, booked_on, amount, method, invoice } => {
             let received = Received { booked_on, amount, method, invoice };
-            if let Some(earlier) =
-                account.payments.get(&payment).and_then(|known| known.received.as_ref())
-            {
+            if let Some(earlier) = account.payments.get(&payment).and_then(|one| one.by_bank()) {
                 return known("payment", payment.to_string(), *earlier == received);
             }
             let Received { booked_on, amount, method, invoice } = received;

@@ -1,6 +1,7 @@
 //! The rules of an account, as sentences, as timelines and as properties.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod agency_money;
 mod arrangements;
 mod catching_up;
 mod delivery;

@@ -169,6 +169,21 @@ fn about_money() -> BoxedStrategy<Fact> {
             method: "card".into(),
             reason: "AM04".into(),
         }),
+        // Of these an agency tells as well, of one with another amount and day than the bank.
+        1 => select(vec![("P-1", true), ("P-2", false)]).prop_map(|(payment, paid_to_creditor)| {
+            Fact::PlacementReported {
+                placement: PlacementId::new("P-x").unwrap(),
+                agency: AgencyId::new("nordinkasso").unwrap(),
+                invoice: Some(id("R-1")),
+                on: day("2026-03-03"),
+                report: PlacementReport::PaymentReceived {
+                    payment: PaymentId::new(payment).unwrap(),
+                    amount: eur("25.00"),
+                    paid_to_creditor,
+                    split: None,
+                },
+            }
+        }),
         1 => (days(), cents(), maybe(invoices())).prop_map(|(on, amount, invoice)| {
             // The content is in the id: one payment is never told in two ways.
             let meant = if invoice.is_some() { "R-1" } else { "nothing" };

@@ -179,3 +179,44 @@ async fn an_older_word_on_where_a_payment_belongs_moves_nothing() {
     shop.engine.record(vec![older]).await.unwrap();
     shop.owe(["50.00", "0.00"]).await;
 }
+
+#[tokio::test]
+async fn money_of_which_an_agency_told_first_is_the_same_money_where_the_bank_knew_no_debtor() {
+    let agency = Fact::PlacementReported {
+        placement: "PL".parse().unwrap(),
+        agency: "nord".parse().unwrap(),
+        invoice: None,
+        on: "2026-02-27".parse().unwrap(),
+        report: kulanz_domain::fact::PlacementReport::PaymentReceived {
+            payment: "P".parse().unwrap(),
+            amount: eur("40.00"),
+            paid_to_creditor: true,
+            split: None,
+        },
+    };
+    for agency_first in [true, false] {
+        let mut shop = Shop::open().await;
+        if agency_first {
+            shop.tells("A", agency.clone()).await;
+            shop.owe(["10.00", "50.00"]).await;
+        }
+        shop.tells(UNMATCHED, received()).await;
+        shop.tells(UNMATCHED, belongs_to("A")).await;
+        if !agency_first {
+            shop.tells("A", agency.clone()).await;
+        }
+        shop.owe(["0.00", "50.00"]).await;
+        let loaded = shop.engine.load(&account("A")).await.unwrap().unwrap();
+        let known = &loaded.account.payments[&"P".parse::<PaymentId>().unwrap()];
+        assert_eq!(known.disagreement(), Some((eur("40.00"), eur("50.00"))));
+        let work = shop.engine.store().work(Some("payment_differs".to_owned()), 9).await.unwrap();
+        assert_eq!(work.len(), 1);
+        let said = "the agency tells of 40.00 EUR, the bank of 50.00 EUR; 50.00 EUR counts";
+        assert!(work[0].1.detail.starts_with(said), "{}", work[0].1.detail);
+        // A person looked: the bank is right.
+        shop.tells("A", belongs_to("A")).await;
+        let work = shop.engine.store().work(Some("payment_differs".to_owned()), 9).await.unwrap();
+        assert_eq!(work, []);
+        shop.owe(["0.00", "50.00"]).await;
+    }
+}
