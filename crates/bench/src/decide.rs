@@ -157,6 +157,7 @@ fn profile(dice: &mut Dice) -> Result<DebtorProfile> {
         vulnerable: dice.roll(20) == 0,
         address_researched: false,
         represented: false,
+        minor_until: None,
         attributes: Default::default(),
     })
 }

@@ -123,6 +123,7 @@ fn shopper(dice: &mut Dice, number: u32, events: &mut Vec<Incoming>) -> Result<(
         vulnerable: dice.roll(50) == 0,
         address_researched: false,
         represented: false,
+        minor_until: None,
         attributes: Default::default(),
     };
     tell(events, date(2026, 5, 1), Fact::DebtorUpdated { profile })?;

@@ -227,6 +227,7 @@ fn overdue(run: &str, number: u32, facts: &mut Vec<Incoming>) -> Result<()> {
         vulnerable: false,
         address_researched: false,
         represented: false,
+        minor_until: None,
         attributes: Default::default(),
     };
     let person = json!({

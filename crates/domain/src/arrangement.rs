@@ -124,11 +124,13 @@ pub fn offers(policy: &Policy, open: Decimal, first_on: Date) -> Vec<(PlanTerms,
     offered
 }
 
-/// Claims that a plan of `currency` agreed on `today` covers: all that are open and not disputed;
-/// and what is open of them, with interest up to that day. None runs while the plan is kept.
+/// Claims that a plan of `currency` agreed on `today` covers: all that are open and not disputed,
+/// and that no minor made; and what is open of them, with interest up to that day. None runs while the plan is kept.
 pub fn plannable(account: &Account, currency: Currency, today: Date) -> (Vec<InvoiceId>, Decimal) {
     let book = Book::of(account, currency);
-    let open = |claim: &Claim| !claim.disputed() && claim.placement.is_none();
+    // Instalments are a contract as well: a minor cannot make them alone.
+    let minors = |claim: &Claim| claim.made_by_minor(account.profile()).is_some();
+    let open = |claim: &Claim| !claim.disputed() && claim.placement.is_none() && !minors(claim);
     let columns = book.claims.iter().filter(|c| c.open_on(today) > Decimal::ZERO && open(c.claim));
     columns.fold((Vec::new(), Decimal::ZERO), |(mut claims, sum), column| {
         claims.push(column.invoice.clone());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::FeeKind,
-    fact::{DisputeOutcome, Invoice, Part, Stamp},
+    fact::{DebtorProfile, DisputeOutcome, Invoice, Part, Stamp},
     ids::*,
     money::{Currency, Decimal, Money, cut},
 };
@@ -58,6 +58,9 @@ pub struct Claim {
     pub held_back: bool,
     /// A person let it enter the ladder although it was old.
     pub admitted: bool,
+    /// A person saw that it binds the debtor, who was a minor when it was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approved: bool,
     /// Settled in truth on this day.
     pub settled_on: Option<Date>,
     /// On its way to, or at, an agency.
@@ -230,6 +233,15 @@ pub enum LimitationFact {
 }
 
 impl Claim {
+    /// The day before which the contract was made, where the debtor was a minor until then and no
+    /// person has seen that it binds them: by itself it does not (§ 108 (1) BGB), and growing up
+    /// changes nothing of that (§ 108 (3) BGB). Without the contract's day, that of the invoice.
+    pub fn made_by_minor(&self, debtor: Option<&DebtorProfile>) -> Option<Date> {
+        let (invoice, until) = (self.invoice.as_ref()?, debtor?.minor_until?);
+        let made_on = invoice.contract_on.unwrap_or(invoice.issued_on);
+        (!self.approved && made_on < until).then_some(until)
+    }
+
     /// Currency, once issued.
     pub fn currency(&self) -> Option<Currency> {
         self.invoice.as_ref().map(|invoice| invoice.amount.currency)

@@ -98,7 +98,7 @@ pub enum Command {
         /// Who.
         by: String,
     },
-    /// A person lets an old claim enter the ladder.
+    /// A person lets a claim enter the ladder that was old, or that a minor made.
     Admit {
         /// Claim.
         invoice: InvoiceId,
@@ -308,8 +308,15 @@ impl Account {
             Command::Admit { invoice, by } => {
                 let claim = raised.account.claims.get(invoice);
                 let claim = claim.ok_or(Refusal::UnknownClaim(invoice.clone()))?;
-                if !claim.admitted {
+                // A claim may wait for both; who lets it in was shown what it waits for.
+                let minor = claim.made_by_minor(raised.account.profile()).is_some();
+                let old = !claim.admitted && (claim.held_back || !minor);
+                let (invoice, by) = (invoice.clone(), by.clone());
+                if minor {
                     let (invoice, by) = (invoice.clone(), by.clone());
+                    raised.raise(AccountEvent::ContractApproved { invoice, by });
+                }
+                if old {
                     raised.raise(AccountEvent::ClaimAdmitted { invoice, by });
                 }
             }

@@ -125,6 +125,9 @@ pub enum WaitReason {
     Disputed,
     /// Barred since this day: the debtor may refuse to pay (§ 214 BGB).
     TimeBarred(Date),
+    /// The debtor was a minor until this day and the contract is from before: a person sees whether
+    /// it binds them (§§ 106 to 108 BGB).
+    MadeByMinor(Date),
     /// Below the policy's minimum: shown, not dunned.
     BelowMinimum,
     /// Was old already when the policy met it: a person admits it.

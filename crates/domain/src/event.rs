@@ -384,6 +384,15 @@ pub enum AccountEvent {
         by: String,
     },
 
+    /// A person saw that a contract binds the debtor, who was a minor when it was made: the parents
+    /// agreed to it, or the debtor did once of age (§§ 107, 108 BGB).
+    ContractApproved {
+        /// Claim.
+        invoice: InvoiceId,
+        /// Who.
+        by: String,
+    },
+
     // ---- messages
     /// A message was decided; it goes out through the outbox.
     NoticeDecided(Box<NoticeDecided>),

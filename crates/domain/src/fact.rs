@@ -118,6 +118,11 @@ pub struct DebtorProfile {
     /// A lawyer or guardian acts: notices go there alone; the channels above are theirs.
     #[serde(default, skip_serializing_if = "is_false")]
     pub represented: bool,
+    /// Contracts of before this day were made by a minor, or may have been (§ 106 BGB): the first of
+    /// a month, on or after the 18th birthday. The day of birth is sealed; absent where it was not
+    /// told, or is so long ago that no such claim is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minor_until: Option<Date>,
     /// Attributes that the creditor's file lists as harmless.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,

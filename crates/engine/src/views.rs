@@ -286,6 +286,15 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
             );
             row("old_claim", invoice.as_str(), since, detail);
         }
+        let minors = claim.made_by_minor(account.profile()).filter(|_| claim.settled_on.is_none());
+        if let Some(until) = minors {
+            let since = claim.recorded_at.unwrap_or(Timestamp::UNIX_EPOCH);
+            let detail = format!(
+                "made by a minor, who is of age by {until}: see whether it binds them (§§ 107, 108 \
+                 BGB), then `kulanz account release {id} --claim {invoice}`"
+            );
+            row("minor", invoice.as_str(), since, detail);
+        }
         if let Some(act_by) = claim.barred_after.filter(|_| claim.settled_on.is_none()) {
             let detail = format!(
                 "the last day to act is {act_by} (§§ 195, 214 BGB); after it nobody is dunned"

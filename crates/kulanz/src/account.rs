@@ -231,7 +231,8 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
         E::InvoiceCompleted { invoice, .. }
         | E::InvoiceCancelled { invoice, .. }
         | E::ClaimReopened { invoice }
-        | E::ClaimAdmitted { invoice, .. } => invoice.to_string(),
+        | E::ClaimAdmitted { invoice, .. }
+        | E::ContractApproved { invoice, .. } => invoice.to_string(),
         E::InvoiceRescheduled { invoice, due_on, .. } => format!("{invoice} due {due_on}"),
         E::PaymentReceived { payment, amount, booked_on, method, .. } => {
             format!("{payment} of {amount} by {method}, booked {booked_on}")

@@ -273,7 +273,7 @@ enum Accounts {
         #[command(flatten)]
         by: By,
     },
-    /// End a hold, or let an old claim enter the ladder
+    /// End a hold, or let a claim enter the ladder that was old or that a minor made
     #[command(after_help = "Examples:\n  kulanz account release lindenmoor/K-1 --hold \
                             H-mfy4jsnj8t --as ada\n  kulanz account release lindenmoor/K-1 \
                             --claim R-1 --as ada\n\n`kulanz account show` names holds, `kulanz \
@@ -284,7 +284,7 @@ enum Accounts {
         /// The hold
         #[arg(long)]
         hold: Option<HoldId>,
-        /// The old claim
+        /// The claim that was old, or that a minor made
         #[arg(long)]
         claim: Option<InvoiceId>,
         #[command(flatten)]

@@ -46,7 +46,7 @@ pub enum Order {
         /// Why; sealed.
         reason: String,
     },
-    /// End a hold, or with `claim` let an old claim enter the ladder.
+    /// End a hold, or with `claim` let a claim enter the ladder that was old or that a minor made.
     Release {
         /// Account.
         #[schemars(with = "schema::AccountName")]
@@ -54,7 +54,7 @@ pub enum Order {
         /// The hold.
         #[schemars(with = "Option<schema::Id>")]
         hold: Option<HoldId>,
-        /// The old claim.
+        /// The claim that was old, or that a minor made.
         #[schemars(with = "Option<schema::Id>")]
         claim: Option<InvoiceId>,
     },
@@ -349,7 +349,9 @@ pub async fn execute(
             let said = format!("claim {invoice} enters the ladder");
             hand.run(&account, command, said).await
         }
-        Order::Release { .. } => bail!("name either a hold or, with --claim, an old claim"),
+        Order::Release { .. } => {
+            bail!("name either a hold or, with --claim, an old claim or one that a minor made")
+        }
         Order::GiveUp { account, invoice, amount, part, reason, write_off } => {
             let loaded = engine.load(&account).await?.context("no such account")?;
             if !loaded.account.claims.contains_key(&invoice) {

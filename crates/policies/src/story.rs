@@ -460,6 +460,7 @@ fn debtor(
         vulnerable: doc.vulnerable,
         address_researched: false,
         represented: doc.represented,
+        minor_until: None,
         attributes: attributes.map(|(name, value)| (name.clone(), value.value.clone())).collect(),
     }
 }

@@ -193,6 +193,7 @@ fn translate<T: Data>(
     let mut translation = data::Translation {
         kind: envelope.kind,
         account: &envelope.account,
+        time: envelope.time,
         is_harmless: options.harmless_attributes,
         secrets: Vec::new(),
     };

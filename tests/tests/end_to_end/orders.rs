@@ -277,7 +277,7 @@ fn a_placement_needs_two_persons_and_its_folder_adds_up() {
     assert_eq!((&shown["state"], &shown["approvals"]), (&json!("due"), &json!(1)));
     assert_eq!((&shown["account"], &shown["missing"]), (&json!("atelier/K-1"), &json!([])));
     assert_eq!((&shown["released_at"], &shown["ended"]), (&Value::Null, &Value::Null));
-    let without = json!({ "invoice": "R-1", "currency": "EUR", "released": null });
+    let without = json!({ "invoice": "R-1", "currency": "EUR", "released": null, "open": null });
     assert_eq!(shown["claims"][0], without);
     // Another creditor's is like one that is not there; a shop's events are another matter.
     show(&server, &otto, placement).problem(404);

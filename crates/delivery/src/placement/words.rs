@@ -277,6 +277,8 @@ pub enum RecallReason {
     Insolvent,
     /// The debtor died.
     Deceased,
+    /// A minor made the contract: whether it binds them is not known.
+    MadeByMinor,
     /// The debtor's data was erased: erase it too.
     Erased,
     /// The creditor wants it back.
@@ -293,6 +295,7 @@ impl From<Suppression> for RecallReason {
             Suppression::Promised | Suppression::Planned => Self::Arranged,
             Suppression::Insolvent => Self::Insolvent,
             Suppression::Deceased => Self::Deceased,
+            Suppression::MadeByMinor => Self::MadeByMinor,
             Suppression::Erased => Self::Erased,
             Suppression::ChannelGone
             | Suppression::Placed

@@ -257,6 +257,7 @@ impl House {
                 vulnerable: false,
                 address_researched: false,
                 represented: false,
+                minor_until: None,
                 attributes: BTreeMap::new(),
             };
             let person = br#"{"name":"Kim","email":"kim@example.org"}"#.to_vec();

@@ -275,6 +275,7 @@ pub fn reachable_by(channel: Channel) -> Fact {
             vulnerable: false,
             address_researched: false,
             represented: false,
+            minor_until: None,
             attributes: Default::default(),
         },
     }

@@ -123,7 +123,8 @@ impl Account {
             | E::FeeReversed { .. }
             | E::LimitationNear { .. }
             | E::ClaimHeldBack { .. }
-            | E::ClaimAdmitted { .. } => self.apply_claim(event),
+            | E::ClaimAdmitted { .. }
+            | E::ContractApproved { .. } => self.apply_claim(event),
             E::PaymentReceived { .. }
             | E::PaymentReturned { .. }
             | E::PaymentRefunded { .. }
@@ -249,6 +250,7 @@ impl Account {
                 let claim = self.claim(invoice);
                 (claim.admitted, claim.held_back) = (true, false);
             }
+            E::ContractApproved { invoice, .. } => self.claim(invoice).approved = true,
             _ => {}
         }
     }

@@ -387,7 +387,7 @@ fn by(account: &Account, day: Date) -> Account {
     then.let_go_of_books();
     then.payments.retain(|_, one| one.received.as_ref().is_none_or(|r| r.booked_on < day));
     for payment in then.payments.values_mut() {
-        payment.returned.retain(|(on, ..)| *on < day);
+        payment.returned.retain(|one| one.on < day);
         payment.refunded.retain(|(on, _)| *on < day);
     }
     for claim in then.claims.values_mut() {

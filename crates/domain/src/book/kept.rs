@@ -119,6 +119,7 @@ fn touches(event: &AccountEvent) -> Touch {
         | E::PolicyMet { .. }
         | E::ClaimHeldBack { .. }
         | E::ClaimAdmitted { .. }
+        | E::ContractApproved { .. }
         | E::NoticeDecided(_)
         | E::NoticeSent { .. }
         | E::NoticeSuppressed { .. }

@@ -98,6 +98,9 @@ fn unfit(
         if claim.disputed() {
             return Some(Suppression::Disputed);
         }
+        if claim.made_by_minor(account.profile()).is_some() {
+            return Some(Suppression::MadeByMinor);
+        }
         let policy = claim.currency().and_then(|currency| rules.policy(currency));
         if policy.is_some_and(|one| stopped(account, one, invoice, &placement.step, today)) {
             return Some(Suppression::Person);
@@ -220,8 +223,8 @@ pub(super) fn complete_automatic(
     }
 }
 
-/// A dispute, a plan, insolvency or death takes a waiting placement off the list, and one that is
-/// out back.
+/// A dispute, a plan, insolvency or death, or that a minor made the contract, takes a waiting placement
+/// off the list, and one that is out back.
 fn withdrawn_by_fact(account: &Account, placement: &Placement) -> Option<Suppression> {
     if account.insolvent_on.is_some() {
         return Some(Suppression::Insolvent);
@@ -236,7 +239,14 @@ fn withdrawn_by_fact(account: &Account, placement: &Placement) -> Option<Suppres
     // Nothing placed gets a plan, but one that seemed broken may turn out to run.
     let mut plans = account.plans.values().filter(|plan| plan.standing == Standing::Open);
     let planned = plans.any(|plan| plan.claims.iter().any(|id| placement.claims.contains(id)));
-    planned.then_some(Suppression::Planned)
+    if planned {
+        return Some(Suppression::Planned);
+    }
+    let minors = |invoice: &InvoiceId| {
+        let claim = account.claims.get(invoice);
+        claim.is_some_and(|claim| claim.made_by_minor(account.profile()).is_some())
+    };
+    placement.claims.iter().any(minors).then_some(Suppression::MadeByMinor)
 }
 
 /// Fields of § 13a RDG that the placement of `claims` lacks, in words with the invoice's id.

@@ -214,6 +214,9 @@ impl<'a> Case<'a> {
         if let Some(placement) = &claim.placement {
             return Some((WaitReason::Placed(placement.clone()), None));
         }
+        if let Some(until) = claim.made_by_minor(Some(self.debtor)) {
+            return Some((WaitReason::MadeByMinor(until), None));
+        }
         if claim.disputed() {
             return Some((WaitReason::Disputed, None));
         }

@@ -171,6 +171,9 @@ fn look<'a>(
         if column.claim.disputed() {
             return Err(Suppression::Disputed);
         }
+        if column.claim.made_by_minor(Some(debtor)).is_some() {
+            return Err(Suppression::MadeByMinor);
+        }
         if account.hold_on(Some(&part.invoice), today).is_some() {
             return Err(Suppression::OnHold);
         }

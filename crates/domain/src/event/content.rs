@@ -175,6 +175,8 @@ pub enum Suppression {
     ConditionFalse,
     /// Money that had paid a part went back, and the debtor has not been told since what is open.
     WentBack,
+    /// A minor made the contract, and nobody has seen that it binds them (§ 108 BGB).
+    MadeByMinor,
 }
 
 /// What a fee is for.

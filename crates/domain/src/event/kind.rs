@@ -56,6 +56,7 @@ kinds! {
     PolicyMet
     ClaimHeldBack
     ClaimAdmitted
+    ContractApproved
     NoticeDecided
     NoticeSent
     NoticeSuppressed

@@ -14,6 +14,7 @@ mod interest;
 mod kept;
 mod kit;
 mod limitation;
+mod minors;
 mod money;
 mod notices;
 mod order;

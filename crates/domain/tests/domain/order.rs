@@ -210,9 +210,10 @@ fn about_debtor() -> BoxedStrategy<Fact> {
     let holds = || select(vec!["H-1", "H-2", "H-3"]);
     let notices = || select(vec!["S-1", "S-2", "S-3"]);
     let receipts = select(vec![Receipt::Delivered, Receipt::Failed, Receipt::Answered]);
-    let profile = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(shop, vip, mail)| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let profile = (flags, maybe(days())).prop_map(|((shop, vip, mail), minor_until)| {
         let mut profile = if shop { business() } else { consumer() };
-        profile.vulnerable = vip;
+        (profile.vulnerable, profile.minor_until) = (vip, minor_until);
         if !mail {
             profile.reachable = vec![Channel::Sms];
         }

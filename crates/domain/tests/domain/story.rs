@@ -381,6 +381,7 @@ fn decided_for_those_who_owe(
         assert!(column.is_open(), "{} is settled", part.invoice);
         assert!(column.claim.pending.is_none() && column.claim.placement.is_none());
         assert!(!column.claim.disputed(), "{} is disputed", part.invoice);
+        assert_eq!(column.claim.made_by_minor(account.profile()), None, "{}", part.invoice);
         assert!(account.hold_on(Some(&part.invoice), today).is_none(), "on hold");
         let planned = |plan: &kulanz_domain::account::Plan| {
             plan.standing == Standing::Open && plan.claims.contains(&part.invoice)

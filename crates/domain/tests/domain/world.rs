@@ -223,6 +223,7 @@ pub fn consumer() -> DebtorProfile {
         vulnerable: false,
         address_researched: false,
         represented: false,
+        minor_until: None,
         attributes: BTreeMap::new(),
     }
 }

@@ -115,6 +115,7 @@ fn debtor() -> Fact {
             vulnerable: false,
             address_researched: false,
             represented: false,
+            minor_until: None,
             attributes: Default::default(),
         },
     }

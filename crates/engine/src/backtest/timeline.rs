@@ -255,7 +255,8 @@ impl Rows<'_> {
             | E::Titled { invoice, .. }
             | E::ClaimReopened { invoice }
             | E::ClaimHeldBack { invoice }
-            | E::ClaimAdmitted { invoice, .. } => claim = Some(invoice),
+            | E::ClaimAdmitted { invoice, .. }
+            | E::ContractApproved { invoice, .. } => claim = Some(invoice),
             E::PaymentReceived { amount: received, method, invoice, .. } => {
                 (claim, amount) = (invoice.as_ref(), Some(*received));
                 reason.clone_from(method);

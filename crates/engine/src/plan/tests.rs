@@ -175,6 +175,7 @@ pub(crate) fn profile() -> Fact {
             vulnerable: false,
             address_researched: false,
             represented: false,
+            minor_until: None,
             attributes: Default::default(),
         },
     }

@@ -144,6 +144,13 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::TimeBarred(on) => {
             format!("it is barred: the last day to act was {on} (§ 214 BGB)")
         }
+        WaitReason::MadeByMinor(until) => {
+            format!(
+                "the debtor was a minor when it was made (of age by {until}); a person sees whether \
+                 it binds them (§§ 107, 108 BGB) and lets it in (`kulanz account release … \
+                 --claim`)"
+            )
+        }
         WaitReason::BelowMinimum => "it is below the minimum".to_owned(),
         WaitReason::OldClaim => {
             "it was long overdue when the policy first met it; a person lets it in \

@@ -284,6 +284,7 @@ impl House {
             vulnerable: false,
             address_researched: false,
             represented,
+            minor_until: None,
             attributes: BTreeMap::new(),
         };
         self.tell(Fact::DebtorUpdated { profile }).await;

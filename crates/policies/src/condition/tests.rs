@@ -30,6 +30,7 @@ fn debtor() -> DebtorProfile {
         vulnerable: false,
         address_researched: false,
         represented: false,
+        minor_until: None,
         attributes: [("segment".to_owned(), "gold-Ü".to_owned())].into(),
     }
 }

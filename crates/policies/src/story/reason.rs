@@ -18,6 +18,7 @@ pub(super) const fn name(reason: &WaitReason) -> &'static str {
         WaitReason::NoticeParked(_) => "message parked",
         WaitReason::Disputed => "disputed",
         WaitReason::TimeBarred(_) => "time-barred",
+        WaitReason::MadeByMinor(_) => "made by a minor",
         WaitReason::BelowMinimum => "below the minimum",
         WaitReason::OldClaim => "too old",
         WaitReason::CreditCovers => "covered by credit",

@@ -17,6 +17,7 @@ pub(crate) use payment::*;
 pub(crate) use placement::*;
 pub(crate) use reminder::*;
 
+use jiff::Timestamp;
 use kulanz_domain::{
     fact::Fact,
     ids::{AccountId, CreditorId, DebtorId},
@@ -30,6 +31,8 @@ pub(crate) struct Translation<'a> {
     pub kind: EventType,
     /// Account that the subject names; `data` says the same.
     pub account: &'a AccountId,
+    /// When it happened.
+    pub time: Timestamp,
     /// Whether the creditor's file lists an attribute as harmless.
     pub is_harmless: &'a dyn Fn(&CreditorId, &str) -> bool,
     /// Personal members by slot.

@@ -67,6 +67,7 @@ impl Story {
                 vulnerable: false,
                 address_researched: true,
                 represented: false,
+                minor_until: None,
                 attributes: BTreeMap::new(),
             },
         });

@@ -1,0 +1,92 @@
+//! Claims against people who were minors when the contract was made: a person looks first, also
+//! after they have come of age (§§ 106 to 108 BGB).
+
+use kulanz_domain::{
+    Command,
+    account::PlacementState::*,
+    arrangement::plannable,
+    decision::WaitReason::MadeByMinor,
+    event::Suppression,
+    fact::{Channel::Email, *},
+    money::Currency,
+};
+
+use crate::{
+    handoff::due,
+    story::{Story, given},
+    world::*,
+};
+
+fn minor_until(until: &str) -> Fact {
+    debtor(DebtorProfile { minor_until: Some(day(until)), ..consumer() })
+}
+
+/// R-1 of 89.90, made on 2026-03-01.
+fn claim() -> Story {
+    given([issued("R-1", "89.90", "2026-03-15")])
+}
+
+fn admitted(story: Story, invoice: &str) -> Story {
+    story.does(Command::Admit { invoice: id(invoice), by: "ute".into() })
+}
+
+#[test]
+fn a_minor_is_not_dunned_and_can_pay() {
+    let minor = claim().told(minor_until("2027-05-01"));
+    let reason = || MadeByMinor(day("2027-05-01"));
+    let minor = minor.on("2026-03-19").waits(reason()).until_something_happens();
+    let minor = minor.on("2026-08-01").waits(reason());
+    assert_eq!(plannable(&minor.account, Currency::EUR, day("2026-08-01")).0, []);
+    minor.told(paid("P-1", "89.90", "2026-08-02", Some("R-1"))).settled("R-1", Some("2026-08-02"));
+}
+
+#[test]
+fn growing_up_changes_nothing_for_what_was_bought_before() {
+    let story = claim().told(minor_until("2026-04-01")).on("2026-04-02");
+    let story = story.waits(MadeByMinor(day("2026-04-01")));
+    // Made on the first day of full age: nobody has to look.
+    let invoice = Invoice {
+        issued_on: day("2026-04-01"),
+        contract_on: Some(day("2026-04-01")),
+        ..invoice("R-2", eur("50.00"), "2026-04-15")
+    };
+    let story = story.told(Fact::InvoiceIssued { invoice });
+    let story = story.on("2026-04-19 10:00").waits(MadeByMinor(day("2026-04-01")));
+    let story = story.on("2026-04-20 10:00").takes("reminder", Email);
+    let claims: Vec<_> = story.last_notice().claims.iter().map(|one| &one.invoice).collect();
+    assert_eq!(claims, [&id("R-2")]);
+}
+
+#[test]
+fn without_the_day_of_the_contract_that_of_the_invoice_counts() {
+    let invoice = Invoice { contract_on: None, ..invoice("R-1", eur("89.90"), "2026-03-15") };
+    let story = given([Fact::InvoiceIssued { invoice }]).told(minor_until("2026-03-02"));
+    story.on("2026-03-19").waits(MadeByMinor(day("2026-03-02")));
+}
+
+#[test]
+fn a_person_who_saw_the_approval_lets_it_in_and_it_stays_in() {
+    let story = claim().told(minor_until("2027-05-01")).on("2026-03-19");
+    let story = admitted(story.waits(MadeByMinor(day("2027-05-01"))), "R-1");
+    let story = story.happened("ContractApproved", 1).happened("ClaimAdmitted", 0);
+    let story = story.takes("reminder", Email).told(minor_until("2027-05-01"));
+    // The next one is another contract.
+    let story = story.told(issued("R-2", "10.00", "2026-03-20"));
+    let story = story.on("2026-03-30").decides("mahnung", Email);
+    story.waits(MadeByMinor(day("2027-05-01")));
+}
+
+#[test]
+fn what_is_learnt_late_stops_what_is_on_its_way_and_takes_back_what_is_out() {
+    let story = claim().on("2026-03-19").decides("reminder", Email);
+    let story = story.told(minor_until("2027-05-01"));
+    story.suppressed_because(Suppression::MadeByMinor).waits(MadeByMinor(day("2027-05-01")));
+
+    let waits = due().told(minor_until("2027-05-01")).placement_is(Withdrawn);
+    waits.waits(MadeByMinor(day("2027-05-01")));
+    let out = due().released_by("ute").released_by("jan").told(minor_until("2027-05-01"));
+    let out = out.placement_is(Recalled).waits(MadeByMinor(day("2027-05-01")));
+    // Once a person has seen that it binds, it can go again.
+    let mut again = admitted(out, "R-1");
+    assert!(again.decide().iter().any(|event| event.kind() == "HandoffDue"));
+}
