@@ -125,7 +125,8 @@ pub fn offers(policy: &Policy, open: Decimal, first_on: Date) -> Vec<(PlanTerms,
 }
 
 /// Claims that a plan of `currency` agreed on `today` covers: all that are open and not disputed,
-/// and that no minor made; and what is open of them, with interest up to that day. None runs while the plan is kept.
+/// and that no minor made; and what is open of them, with interest up to that day. None runs while
+/// the plan is kept.
 pub fn plannable(account: &Account, currency: Currency, today: Date) -> (Vec<InvoiceId>, Decimal) {
     let book = Book::of(account, currency);
     // Instalments are a contract as well: a minor cannot make them alone.

@@ -92,7 +92,7 @@ fn money_of_which_an_agency_tells_before_the_bank_is_no_dead_letter() {
     });
     assert_eq!(update["claims"][0]["payments"][1]["method"], "transfer");
     let listed = house.run(&["work"]).well().out;
-    assert!(listed.contains("payment_differs"), "{listed}");
+    assert!(listed.contains("payment differs"), "{listed}");
     server.stop();
 }
 
@@ -107,7 +107,7 @@ fn a_claim_against_a_minor_waits_until_a_person_lets_it_in() {
     eventually("the claim waits for a person", || {
         house.run(&["work"]).well().out.contains("made by a minor").then_some(())
     });
-    let explained = house.run(&["explain", "atelier/K-2"]).well().out;
+    let explained = house.run(&["policy", "explain", "atelier/K-2"]).well().out;
     assert!(explained.contains("the debtor was a minor when it was made"), "{explained}");
     assert!(!house.kinds("atelier/K-2").contains(&"NoticeDecided".to_owned()));
     let let_in = ["account", "release", "atelier/K-2", "--claim", "M-1", "--as", "ada", "--json"];
