@@ -29,6 +29,9 @@ pub struct PlacementNow {
     pub represented: bool,
 }
 
+/// A figure of a claim.
+type Part = fn(&ClaimNow) -> Decimal;
+
 /// A hold over it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldNow {
@@ -155,7 +158,7 @@ impl ClaimNow {
         let amount = |value: Decimal| plain(value, self.currency);
         let open = amount(self.open_principal + self.open_fees);
         let mut said = format!("{} {open}, {} of it fees", self.invoice, amount(self.open_fees));
-        let parts: [(&str, fn(&Self) -> Decimal); 8] = [
+        let parts: [(&str, Part); 8] = [
             ("invoiced", |one| one.principal),
             ("credited", |one| one.credited),
             ("taken off by disputes", |one| one.remitted),
