@@ -373,7 +373,8 @@ mod tests {
             json!({ "payment": "P-1", "booked_on": on,
             "amount": eur("20.00"), "method": "transfer", "invoice": r }),
         );
-        let cases: [(&str, &[(&str, Value)], &[[&str; 3]]); 6] = [
+        type Case<'c> = (&'c str, &'c [(&'c str, Value)], &'c [[&'c str; 3]]);
+        let cases: [Case<'_>; 6] = [
             (
                 "credited",
                 &[(
