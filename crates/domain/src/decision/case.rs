@@ -555,7 +555,9 @@ impl<'a> Case<'a> {
             let claim = due.column.claim;
             let supply = claim.invoice.as_ref()?.supply;
             let (fees, before) = claim.costs_charged();
-            if !self.policy.steps[due.rung].lump_sum || before || !due.own.fees {
+            let step = &self.policy.steps[due.rung];
+            // What comes again costs nothing.
+            if !step.lump_sum || before || claim.took(&step.name) || !due.own.fees {
                 return None;
             }
             let amount = law::lump_sum(

@@ -5,7 +5,7 @@ use kulanz_domain::{
     account::{Account, PlacementState::*, Returned},
     decision::{StepState, WaitReason, explain},
     event::Suppression,
-    fact::{Channel::Email, Fact},
+    fact::{Channel::Email, DebtorProfile, Fact},
     ids::*,
 };
 
@@ -56,6 +56,28 @@ fn a_chargeback_after_the_last_call_is_told_with_a_deadline_before_anything_is_h
     let mut story = story.on("2026-05-27");
     story.decide();
     story.happened("HandoffDue", 1).happened("NoticeDecided", 5);
+}
+
+#[test]
+fn what_comes_again_brings_no_lump_sum_either() {
+    let mut policy = with_interest();
+    policy.steps[4].lump_sum = true;
+    let mut story = Story::new(rules([policy]));
+    story.now = at("2026-03-01");
+    let who = |one: DebtorProfile| debtor(DebtorProfile { reachable: vec![Email], ..one });
+    let story = story.told(who(consumer())).told(issued("R-1", "100.00", "2026-03-15"));
+    let story = story.on("2026-03-19").takes("reminder", Email).on("2026-03-30");
+    let story = story.takes("mahnung", Email).on("2026-04-14").takes("instalments", Email);
+    let story = story.on("2026-04-21").takes("last-call", Email);
+    // A business by now, and in default; the last call was before that.
+    story
+        .told(who(business()))
+        .on("2026-04-24")
+        .told(paid("P-1", "100.00", "2026-04-24", Some("R-1")))
+        .on("2026-05-12")
+        .told(returned("P-1", "2026-05-12", None))
+        .takes("last-call", Email)
+        .owes("R-1", "100.00", "0.00");
 }
 
 #[test]
