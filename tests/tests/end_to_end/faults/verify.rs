@@ -118,14 +118,18 @@ fn at_rest(
     events: &[Value],
     by_account: &BTreeMap<String, Decimal>,
 ) -> u64 {
-    let known: BTreeSet<&str> = events
-        .iter()
-        .filter(|event| event["type"] == "kulanz.debtor.updated.v1")
-        .map(|event| event["subject"].as_str().unwrap())
-        .collect();
+    let with = |kind: &str| -> BTreeSet<&str> {
+        let of_kind = events.iter().filter(|event| event["type"] == kind);
+        of_kind.map(|event| event["subject"].as_str().unwrap()).collect()
+    };
+    let known = with("kulanz.debtor.updated.v1");
+    // A credit note may be on its way: nobody asks for the money yet.
+    let refunded = with("kulanz.payment.refunded.v1");
     // The policy has a minimum of five euros, and there are three claims at most.
     let enough = Decimal::new(2_000, 2);
-    let due = by_account.iter().filter(|(name, owed)| known.contains(&***name) && **owed > enough);
+    let due = by_account.iter().filter(|(name, owed)| {
+        known.contains(&***name) && !refunded.contains(&***name) && **owed > enough
+    });
     let due: BTreeSet<&String> = due.map(|(name, _)| name).collect();
     let open = "SELECT count(*) FROM kulanz.outbox WHERE state IN ('queued', 'sending')";
     let told = "SELECT DISTINCT creditor || '/' || debtor FROM kulanz.outbox
