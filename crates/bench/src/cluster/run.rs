@@ -69,6 +69,8 @@ pub fn ingest(place: &mut Place) -> Result<(Vec<Figure>, f64)> {
     let rows = ran.rows as f64 / ran.took.as_secs_f64();
     let peer = place.database()?;
     let peer = peers::postgres_es(&peer, own, COMMANDS)?;
+    // As the first one found the server.
+    place.settle()?;
     let twice = book(place, "twice", own * 2)?;
     let growth = twice.took.as_secs_f64() / ran.took.as_secs_f64();
     let hot = ran.peak_bytes as f64 / 1e6;
