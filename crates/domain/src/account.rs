@@ -159,7 +159,7 @@ pub struct Payment {
     /// What an agency told of it. Where the agency holds the money its word counts, else that of
     /// the bank, whichever comes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_agency: Option<ByAgency>,
+    pub by_agency: Option<Box<ByAgency>>,
     /// What the bank or the shop told of money that counts as the agency says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub booked: Option<Box<Received>>,
@@ -278,7 +278,7 @@ impl Payment {
     /// What an agency and the bank say where that differs: nobody knows yet what is right. Over once
     /// it was said later where the payment belongs, or as much went back as one of them says less.
     pub fn disagreement(&self) -> Option<(Money, Money)> {
-        let told = (self.by_agency?, self.by_bank()?);
+        let told = (self.by_agency.as_deref()?, self.by_bank()?);
         let (agency, bank) = (told.0.amount, told.1.amount);
         let both_by = told.0.on.max(told.1.booked_on);
         let assigned = self.assigned.as_ref().map(|stamp| day_in(stamp.at, &TimeZone::UTC));

@@ -509,7 +509,7 @@ impl Account {
         {
             let entry = self.payments.entry(payment.clone()).or_default();
             let told = ByAgency { on: *on, amount: *amount, paid_to_creditor: *paid_to_creditor };
-            entry.by_agency.get_or_insert(told);
+            entry.by_agency.get_or_insert_with(|| Box::new(told));
         }
         let Some(entry) = self.placements.get_mut(placement) else { return };
         let mut freed = false;
