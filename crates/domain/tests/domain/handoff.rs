@@ -25,14 +25,7 @@ pub fn due() -> Story {
 fn due_under(policy: kulanz_domain::policy::Policy, invoice: Invoice) -> Story {
     let mut story = given([Fact::InvoiceIssued { invoice }])
         .under(policy)
-        .on("2026-03-19")
-        .takes("reminder", Email)
-        .on("2026-03-30")
-        .takes("mahnung", Email)
-        .on("2026-04-13")
-        .takes("instalments", Email)
-        .on("2026-04-20")
-        .takes("last-call", Email)
+        .takes_all_to_the_last_call()
         .on("2026-05-05");
     let events = story.decide();
     assert!(events.iter().any(|event| event.kind() == "HandoffDue"), "{events:?}");
@@ -103,14 +96,7 @@ fn an_automatic_release_waits_for_what_is_missing() {
     let policy = with_release(Release::Automatic);
     let mut story = given([Fact::InvoiceIssued { invoice: whole }, debtor(nowhere)])
         .under(policy)
-        .on("2026-03-19")
-        .takes("reminder", Email)
-        .on("2026-03-30")
-        .takes("mahnung", Email)
-        .on("2026-04-13")
-        .takes("instalments", Email)
-        .on("2026-04-20")
-        .takes("last-call", Email)
+        .takes_all_to_the_last_call()
         .on("2026-05-05");
     story.decide();
     story = story.placement_is(Due).told(debtor(consumer()));

@@ -133,16 +133,8 @@ fn nobody_who_was_not_heard_goes_to_an_agency_without_a_person() {
     let mut policy = shop_b2c();
     let agency = AgencyId::new("nordinkasso").unwrap();
     policy.steps[5].action = StepAction::HandOff { agency, release: Release::Automatic };
-    let called = given([issued("R-1", "89.90", "2026-03-15")])
-        .under(policy)
-        .on("2026-03-19")
-        .takes("reminder", Email)
-        .on("2026-03-30")
-        .takes("mahnung", Email)
-        .on("2026-04-13")
-        .takes("instalments", Email)
-        .on("2026-04-20")
-        .takes("last-call", Email);
+    let called =
+        given([issued("R-1", "89.90", "2026-03-15")]).under(policy).takes_all_to_the_last_call();
     let mut unasked = called.clone().on("2026-06-01");
     unasked.decide();
     unasked.placement_is(Released);

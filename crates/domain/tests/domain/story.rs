@@ -248,6 +248,17 @@ impl Story {
         self.decides(step, channel).sends()
     }
 
+    /// Takes all steps of `shop-b2c` up to the last call, for a claim due on 15 March.
+    pub fn takes_all_to_the_last_call(self) -> Self {
+        let steps = [
+            ("2026-03-19", "reminder"),
+            ("2026-03-30", "mahnung"),
+            ("2026-04-13", "instalments"),
+            ("2026-04-20", "last-call"),
+        ];
+        steps.into_iter().fold(self, |story, (day, step)| story.on(day).takes(step, Channel::Email))
+    }
+
     /// The gateway takes the message that waits.
     pub fn sends(mut self) -> Self {
         let notice = self.pending();

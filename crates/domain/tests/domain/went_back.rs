@@ -17,15 +17,7 @@ use crate::{
 
 /// R-1 of 89.90 after its last call, whose deadline is 30 April.
 fn called() -> Story {
-    given([issued("R-1", "89.90", "2026-03-15")])
-        .on("2026-03-19")
-        .takes("reminder", Email)
-        .on("2026-03-30")
-        .takes("mahnung", Email)
-        .on("2026-04-13")
-        .takes("instalments", Email)
-        .on("2026-04-20")
-        .takes("last-call", Email)
+    given([issued("R-1", "89.90", "2026-03-15")]).takes_all_to_the_last_call()
 }
 
 fn refunded(name: &str, on: &str, money: &str) -> Fact {
