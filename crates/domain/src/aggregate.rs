@@ -1,6 +1,7 @@
 //! The thin adapter between [`Account`] and cqrs-es.
 
 use cqrs_es::{Aggregate, event_sink::EventSink};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     account::Account,
@@ -8,7 +9,22 @@ use crate::{
     event::AccountEvent,
 };
 
-impl Aggregate for Account {
+/// The account that the framework handles a command for.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Subject {
+    /// It.
+    Account(Box<Account>),
+    /// Nobody: what the framework applies to it was applied already.
+    Nobody,
+}
+
+impl Default for Subject {
+    fn default() -> Self {
+        Self::Account(Box::default())
+    }
+}
+
+impl Aggregate for Subject {
     const TYPE: &'static str = "account";
     type Command = Command;
     type Event = AccountEvent;
@@ -21,18 +37,20 @@ impl Aggregate for Account {
         _services: &(),
         sink: &EventSink<Self>,
     ) -> Result<(), Refusal> {
+        let Self::Account(account) = self else { return Ok(()) };
         // `execute` applies what it raises, since each rule sees the ones before it. The sink would
-        // apply a second time, so it is given an account that nobody looks at.
-        let executed = self.execute(&command)?;
-        self.wake = executed.wake;
-        let mut unused = Self::default();
+        // do so a second time.
+        let executed = account.execute(&command)?;
+        account.wake = executed.wake;
         for event in executed.events {
-            sink.write(event, &mut unused).await;
+            sink.write(event, &mut Self::Nobody).await;
         }
         Ok(())
     }
 
     fn apply(&mut self, event: AccountEvent) {
-        self.apply_event(&event);
+        if let Self::Account(account) = self {
+            account.apply_event(&event);
+        }
     }
 }

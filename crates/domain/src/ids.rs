@@ -151,7 +151,9 @@ impl AccountId {
 
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.creditor, self.debtor)
+        f.write_str(self.creditor.as_str())?;
+        f.write_str("/")?;
+        f.write_str(self.debtor.as_str())
     }
 }
 

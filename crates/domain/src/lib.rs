@@ -34,5 +34,6 @@ pub mod watch;
 pub mod went_back;
 
 pub use account::Account;
+pub use aggregate::Subject;
 pub use command::{Command, Executed, Refusal};
 pub use event::AccountEvent;

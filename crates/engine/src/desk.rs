@@ -13,7 +13,7 @@ use std::{
 
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use jiff::Timestamp;
-use kulanz_domain::{Account, AccountEvent, Refusal, ids::*};
+use kulanz_domain::{Account, AccountEvent, Refusal, Subject, ids::*};
 use kulanz_store::*;
 use sha2::{Digest, Sha256};
 use tracing::error;
@@ -41,7 +41,8 @@ pub(crate) struct Inner {
     batch: BTreeMap<AccountId, Open>,
     /// Accounts of which nobody knows what memory has of them: nothing of this batch is written.
     spoilt: HashSet<AccountId>,
-    /// Time and cause of the command that is being handled.
+    /// Account, time and cause of the command that is being handled.
+    pub subject: Option<AccountId>,
     pub now: Timestamp,
     pub cause: String,
     /// Kinds of the events that it led to.
@@ -66,7 +67,8 @@ pub(crate) struct Closed {
 
 /// An account in memory.
 struct Hot {
-    account: Account,
+    /// `None` while it is lent.
+    account: Option<Box<Account>>,
     version: u64,
     key: Option<AccountKey>,
     bytes_since_snapshot: usize,
@@ -93,20 +95,21 @@ struct Open {
 pub(crate) struct Loan {
     desk: Desk,
     id: AccountId,
-    account: Account,
+    subject: Subject,
 }
 
-impl AggregateContext<Account> for Loan {
-    fn aggregate(&mut self) -> &mut Account {
-        &mut self.account
+impl AggregateContext<Subject> for Loan {
+    fn aggregate(&mut self) -> &mut Subject {
+        &mut self.subject
     }
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        let account = mem::take(&mut self.account);
-        if let Some(hot) = self.desk.lock().hot.get_mut(&self.id) {
-            hot.account = account;
+        if let Subject::Account(account) = mem::replace(&mut self.subject, Subject::Nobody)
+            && let Some(hot) = self.desk.lock().hot.get_mut(&self.id)
+        {
+            hot.account = Some(account);
         }
     }
 }
@@ -118,6 +121,7 @@ impl Desk {
             hot: HashMap::new(),
             batch: BTreeMap::new(),
             spoilt: HashSet::new(),
+            subject: None,
             now: Timestamp::UNIX_EPOCH,
             cause: String::new(),
             kinds: Vec::new(),
@@ -131,56 +135,41 @@ impl Desk {
     }
 }
 
-impl EventStore<Account> for Desk {
+impl EventStore<Subject> for Desk {
     type AC = Loan;
 
-    /// The account must be hot: the ledger brings it there beforehand, many with one query.
-    async fn load_aggregate(&self, id: &str) -> Result<Loan, AggregateError<Refusal>> {
-        let id: AccountId = id.parse().map_err(unexpected)?;
+    /// The account must be hot: the ledger brings it there beforehand, many with one query. It is the
+    /// one that the ledger has named; the framework knows its debtor alone.
+    async fn load_aggregate(&self, debtor: &str) -> Result<Loan, AggregateError<Refusal>> {
         let mut inner = self.lock();
-        let hot = inner.hot.get_mut(&id).ok_or_else(|| unexpected(Fault::NotLoaded(id.clone())))?;
-        let account = mem::take(&mut hot.account);
+        let named = inner.subject.clone().filter(|id| id.debtor.as_str() == debtor);
+        let id = named.ok_or_else(|| unexpected(Fault::Other(format!("{debtor} was not named"))))?;
+        let account = inner.hot.get_mut(&id).and_then(|hot| hot.account.take());
+        let account = account.ok_or_else(|| unexpected(Fault::NotLoaded(id.clone())))?;
         drop(inner);
-        Ok(Loan { desk: self.clone(), id, account })
+        Ok(Loan { desk: self.clone(), id, subject: Subject::Account(account) })
     }
 
+    /// None: those that are stored are read by the ledger, and memory has those of the batch.
     async fn load_events(
         &self,
-        id: &str,
-    ) -> Result<Vec<EventEnvelope<Account>>, AggregateError<Refusal>> {
-        // Events of an account that is not hot yet are read by the ledger; here are those of the
-        // batch alone.
-        let id: AccountId = id.parse().map_err(unexpected)?;
-        let inner = self.lock();
-        let Some(open) = inner.batch.get(&id) else { return Ok(Vec::new()) };
-        let mut events = Vec::with_capacity(open.events.len());
-        for (number, event) in open.events.iter().enumerate() {
-            let payload = serde_json::from_str(&event.payload).map_err(unexpected)?;
-            let sequence = open.expected_version as usize + number + 1;
-            let aggregate_id = id.to_string();
-            let metadata = HashMap::new();
-            events.push(EventEnvelope { aggregate_id, sequence, payload, metadata });
-        }
-        Ok(events)
+        _: &str,
+    ) -> Result<Vec<EventEnvelope<Subject>>, AggregateError<Refusal>> {
+        Ok(Vec::new())
     }
 
+    /// Adds the events to the batch. The envelopes that come back are for queries of the framework, of
+    /// which there are none.
     async fn commit(
         &self,
         events: Vec<AccountEvent>,
         loan: Loan,
-        metadata: HashMap<String, String>,
-    ) -> Result<Vec<EventEnvelope<Account>>, AggregateError<Refusal>> {
+        _: HashMap<String, String>,
+    ) -> Result<Vec<EventEnvelope<Subject>>, AggregateError<Refusal>> {
         let id = loan.id.clone();
         drop(loan);
-        let mut inner = self.lock();
-        let first = inner.put(&id, &events).map_err(unexpected)?;
-        let envelope = |(number, payload)| EventEnvelope {
-            aggregate_id: id.to_string(),
-            sequence: (first + number as u64) as usize,
-            payload,
-            metadata: metadata.clone(),
-        };
-        Ok(events.into_iter().enumerate().map(envelope).collect())
+        self.lock().put(&id, &events).map_err(unexpected)?;
+        Ok(Vec::new())
     }
 }
 
@@ -229,14 +218,14 @@ impl Inner {
     }
 
     pub(crate) fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.hot.get(id).map(|hot| &hot.account)
+        self.hot.get(id)?.account.as_deref()
     }
 
     /// Takes an account into memory as the store has it; `None` is a new one.
     pub(crate) fn warm(&mut self, id: &AccountId, head: Option<Head>) -> Result<(), Fault> {
         let hot = match head {
             None => Hot {
-                account: Account::default(),
+                account: Some(Box::default()),
                 version: 0,
                 key: None,
                 bytes_since_snapshot: 0,
@@ -244,7 +233,7 @@ impl Inner {
                 last_turn: self.turn,
             },
             Some(head) => Hot {
-                account: replay(&head)?,
+                account: Some(Box::new(replay(&head)?)),
                 version: head.version,
                 key: head.key.map(|key| self.vault.unwrap_key(id, &key)).transpose()?,
                 bytes_since_snapshot: head.events.iter().map(|event| event.payload.len()).sum(),
@@ -285,16 +274,15 @@ impl Inner {
         Ok((open, hot))
     }
 
-    /// Adds events, already applied, to the batch; the version of the first.
-    fn put(&mut self, id: &AccountId, events: &[AccountEvent]) -> Result<u64, Fault> {
+    /// Adds events, already applied, to the batch.
+    fn put(&mut self, id: &AccountId, events: &[AccountEvent]) -> Result<(), Fault> {
         self.kinds.clear();
         self.kinds.extend(events.iter().map(AccountEvent::kind));
         if events.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let (now, cause, trace) = (self.now, self.cause.clone(), self.trace);
         let (open, hot) = self.open(id)?;
-        let first = hot.version + 1;
         hot.version += events.len() as u64;
         for event in events {
             let payload = serde_json::to_string(event)?;
@@ -309,7 +297,7 @@ impl Inner {
             let (kind, cause) = (event.kind(), cause.clone());
             open.events.push(NewEvent { kind, payload, recorded_at: now, cause });
         }
-        Ok(first)
+        Ok(())
     }
 
     /// Unique to the next command of an account, and the same whenever it is computed.
@@ -425,14 +413,16 @@ impl Inner {
 
 /// What a batch does to an account.
 fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Due>), Fault> {
+    let lent = || Fault::NotLoaded(id.clone());
+    let account = hot.account.as_deref_mut().ok_or_else(lent)?;
     let mut snapshot = None;
     if hot.bytes_since_snapshot >= SNAPSHOT_BYTES && !open.events.is_empty() {
-        snapshot = Some(serde_json::to_vec(&hot.account)?);
+        snapshot = Some(serde_json::to_vec(account)?);
         hot.bytes_since_snapshot = 0;
     }
-    let views = (!open.events.is_empty()).then(|| views::of(id, &hot.account, &mut hot.written));
-    hot.account.let_go_of_books();
-    let due = messages(id, hot, &open);
+    let views = (!open.events.is_empty()).then(|| views::of(id, account, &mut hot.written));
+    account.let_go_of_books();
+    let due = messages(id, account, hot.version, hot.key.as_ref(), &open);
     let append = Append {
         partition: partition(id),
         account: id.clone(),
@@ -455,7 +445,13 @@ fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Du
 
 /// The messages that a batch puts into the outbox, with the account that they are made of; none of
 /// an erased one.
-fn messages(id: &AccountId, hot: &Hot, open: &Open) -> Option<Due> {
+fn messages(
+    id: &AccountId,
+    account: &Account,
+    version: u64,
+    key: Option<&AccountKey>,
+    open: &Open,
+) -> Option<Due> {
     let put = open.outbox.iter().filter_map(|change| match change {
         OutboxChange::Put(row) => Some(row.notice.clone()),
         OutboxChange::Move { .. } => None,
@@ -464,9 +460,8 @@ fn messages(id: &AccountId, hot: &Hot, open: &Open) -> Option<Due> {
     if notices.is_empty() {
         return None;
     }
-    let (account, secrets) = (Box::new(hot.account.clone()), open.secrets.clone());
-    let (id, version, key) = (id.clone(), hot.version, hot.key.clone()?);
-    Some(Due { id, account, version, notices, key, secrets })
+    let (account, secrets) = (Box::new(account.clone()), open.secrets.clone());
+    Some(Due { id: id.clone(), account, version, notices, key: key?.clone(), secrets })
 }
 
 /// Ids of notices and placements come from the account and its version: no two are the same, and

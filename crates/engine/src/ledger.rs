@@ -31,7 +31,7 @@ use std::{
 use cqrs_es::{AggregateError, CqrsFramework};
 use futures_util::{FutureExt, future::OptionFuture};
 use jiff::Timestamp;
-use kulanz_domain::{Account, Command, ids::AccountId};
+use kulanz_domain::{Command, Subject, ids::AccountId};
 use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{Span, error, info};
@@ -89,7 +89,7 @@ pub struct Extra {
 pub(crate) struct Ledger {
     store: Arc<dyn Store>,
     desk: Desk,
-    framework: CqrsFramework<Account, Desk>,
+    framework: CqrsFramework<Subject, Desk>,
     rules: RuleBook,
     clock: Clock,
     /// `false`: facts are recorded, nobody is contacted; wake-ups wait for somebody who serves.
@@ -501,12 +501,12 @@ impl Ledger {
     ) -> Result<Vec<&'static str>, ExecuteError> {
         {
             let mut desk = self.desk.lock();
+            desk.subject = Some(account.clone());
             desk.now = now;
             desk.cause = cause;
             desk.kinds.clear();
         }
-        let id = account.to_string();
-        let handled = self.framework.execute(&id, command);
+        let handled = self.framework.execute(account.debtor.as_str(), command);
         let fault = match AssertUnwindSafe(handled).catch_unwind().await {
             Ok(Ok(())) => return Ok(self.desk.lock().kinds.clone()),
             Ok(Err(AggregateError::UserError(refusal))) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::test::TestFramework;
 use jiff::Timestamp;
-use kulanz_domain::{Account, AccountEvent, Command, fact::Stamp, money::Decimal};
+use kulanz_domain::{AccountEvent, Command, Subject, fact::Stamp, money::Decimal};
 
 use crate::world::*;
 
@@ -24,7 +24,7 @@ async fn a_payment_settles_the_invoice_that_it_names() {
         invoice: invoice("R-1", eur("89.90"), "2026-03-15"),
         recorded_at: at("2026-03-01"),
     };
-    let events = TestFramework::<Account>::with(())
+    let events = TestFramework::<Subject>::with(())
         .given(vec![issued])
         .when_async(record(paid("P-1", "89.90", "2026-03-20", Some("R-1"))))
         .await
@@ -42,7 +42,7 @@ async fn a_refusal_comes_through_with_its_sentence() {
         invoice: invoice("R-1", eur("89.90"), "2026-03-15"),
         recorded_at: at("2026-03-01"),
     };
-    TestFramework::<Account>::with(())
+    TestFramework::<Subject>::with(())
         .given(vec![issued])
         .when_async(record(crate::world::issued("R-1", "1.00", "2026-03-15")))
         .await

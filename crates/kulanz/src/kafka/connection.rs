@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
+    producer::{DeliveryResult, ProducerContext},
 };
 
 use super::settings::{KafkaSettings, OAuth, Sasl};
@@ -71,13 +72,20 @@ pub struct Ears {
     settings: Arc<KafkaSettings>,
     runtime: tokio::runtime::Handle,
     last: Arc<Mutex<Option<(RDKafkaErrorCode, String)>>>,
+    refused: Arc<OnceLock<KafkaError>>,
 }
 
 impl Ears {
     /// For one client; on a tokio runtime.
     pub fn new(settings: &KafkaSettings) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        Self { settings: Arc::new(settings.clone()), runtime, last: Arc::default() }
+        let (settings, last, refused) = (Arc::new(settings.clone()), Arc::default(), Arc::default());
+        Self { settings, runtime, last, refused }
+    }
+
+    /// The first error of a record that was not taken, where nobody waits for each of them.
+    pub fn refused(&self) -> Option<&KafkaError> {
+        self.refused.get()
     }
 
     fn hear(&self, code: RDKafkaErrorCode, reason: &str) {
@@ -141,6 +149,18 @@ impl ClientContext for Ears {
 }
 
 impl ConsumerContext for Ears {}
+
+/// Of a producer whose records nobody waits for one by one.
+impl ProducerContext for Ears {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            // The first one counts: what follows it may be its consequence.
+            let _ = self.refused.set(error.clone());
+        }
+    }
+}
 
 /// Asks the identity provider for a token.
 async fn token(oauth: &OAuth) -> Result<OAuthToken> {

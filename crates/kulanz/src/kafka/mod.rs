@@ -14,6 +14,8 @@ pub mod settings;
 #[cfg(feature = "kafka")]
 mod administration;
 #[cfg(feature = "kafka")]
+mod bulk;
+#[cfg(feature = "kafka")]
 mod connection;
 #[cfg(feature = "kafka")]
 mod consumer;

@@ -19,7 +19,7 @@ use kulanz_domain::{
 use kulanz_store::{Store, StoredEvent};
 use serde_json::{Map, Value, json};
 
-use super::topics::{ACCOUNTS, PLACEMENT_ORDERS};
+use super::topics::PLACEMENT_ORDERS;
 
 /// A record to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,6 @@ pub struct Record {
     pub key: String,
     /// A structured CloudEvent.
     pub value: String,
-}
-
-/// An event of the log as it goes out; its `id` is its place in the log.
-pub fn account_event(stored: &StoredEvent) -> Result<Record> {
-    let value = crate::outbound::cloud_event_text(stored)?;
-    Ok(Record { topic: ACCOUNTS, key: stored.account.to_string(), value })
 }
 
 fn record(

@@ -6,7 +6,7 @@
 //! only once the cluster has all of a batch: what it had before a crash comes twice, with the same
 //! id.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use jiff::tz::TimeZone;
@@ -14,7 +14,7 @@ use kulanz_domain::ids::CreditorId;
 use kulanz_engine::panics;
 use kulanz_store::{DeadLetter, Store};
 use rdkafka::{
-    Message,
+    ClientConfig, Message,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders, OwnedMessage},
     producer::{FutureProducer, FutureRecord, Producer, future_producer::DeliveryFuture},
@@ -22,13 +22,14 @@ use rdkafka::{
 use tokio::sync::watch;
 
 use super::{
+    bulk::Bulk,
     connection::{self, Ears},
-    outbound::{self, Orders, Record},
+    outbound::{Orders, Record},
     running::Told,
     settings::KafkaSettings,
-    topics::{self, DEAD_LETTERS, LARGEST_OUT},
+    topics::{self, ACCOUNTS, DEAD_LETTERS, LARGEST_OUT},
 };
-use crate::house::House;
+use crate::{house::House, outbound::EventText};
 
 /// Events read from the log at once.
 const BATCH: u32 = 4000;
@@ -66,16 +67,7 @@ impl Outlet {
 
     /// The same, but that a record is given up after so long; zero: never.
     pub fn with_patience(settings: &KafkaSettings, patience: Duration) -> Result<Self> {
-        let mut client = connection::client(settings)?;
-        client
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            // Kafka's own default partitioner, so that ours and everybody's keys lie together.
-            .set("partitioner", "murmur2_random")
-            .set("message.timeout.ms", patience.as_millis().to_string())
-            .set("linger.ms", "5")
-            .set("compression.type", "lz4")
-            .set("message.max.bytes", LARGEST_OUT.to_string());
+        let client = configured(settings, patience)?;
         let ears = Ears::new(settings);
         let producer = client.create_with_context(ears.clone()).context("kafka in kulanz.yaml")?;
         Ok(Self { producer, ears, settings: settings.clone() })
@@ -144,13 +136,7 @@ impl Outlet {
 
     /// What an error means, and what to do.
     pub fn explain(&self, error: &KafkaError) -> anyhow::Error {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::MessageSizeTooLarge) => anyhow!(
-                "an event is larger than the topic takes: set max.message.bytes of the outbound \
-                 topics to {LARGEST_OUT} (`kulanz topics check` says how)"
-            ),
-            _ => self.ears.explain(error),
-        }
+        explain(&self.ears, error)
     }
 
     /// Writes dead letters. They lie in the store already: where the cluster does not take one,
@@ -204,6 +190,33 @@ impl Outlet {
         }
         let key = letter.account.as_ref().map(ToString::to_string);
         self.queue(DEAD_LETTERS, key.as_deref(), value, headers).await
+    }
+}
+
+/// What all producers have in common: a record is repeated until the cluster has it, or for so long;
+/// zero: for ever.
+pub fn configured(settings: &KafkaSettings, patience: Duration) -> Result<ClientConfig> {
+    let mut client = connection::client(settings)?;
+    client
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // Kafka's own default partitioner, so that ours and everybody's keys lie together.
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", patience.as_millis().to_string())
+        .set("linger.ms", "5")
+        .set("compression.type", "lz4")
+        .set("message.max.bytes", LARGEST_OUT.to_string());
+    Ok(client)
+}
+
+/// What an error of a producer means, and what to do.
+pub fn explain(ears: &Ears, error: &KafkaError) -> anyhow::Error {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => anyhow!(
+            "an event is larger than the topic takes: set max.message.bytes of the outbound topics to \
+             {LARGEST_OUT} (`kulanz topics check` says how)"
+        ),
+        _ => ears.explain(error),
     }
 }
 
@@ -264,7 +277,9 @@ async fn written(house: &House, settings: &KafkaSettings) -> Result<Infallible> 
 /// Goes on until something fails.
 async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
     // A new one after every fault: what it may still hold in its queue must not overtake.
-    let outlet = Outlet::new(settings)?;
+    let bulk = Bulk::new(settings)?;
+    let accounts = topics::full(ACCOUNTS, settings);
+    let (mut key, mut text) = (String::new(), EventText::default());
     let engine = &house.engine;
     let store = &**engine.store();
     let mut agencies = Orders::begin(store).await?;
@@ -282,17 +297,15 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
             file.map_or(TimeZone::UTC, |file| file.creditor.zone.clone())
         };
         let orders = agencies.of(store, &events, zone_of).await?;
-        let mut deliveries = Vec::with_capacity(events.len());
         for event in &events {
-            let record = outbound::account_event(event)?;
-            deliveries.push(outlet.put(&record).await?);
+            key.clear();
+            write!(key, "{}", event.account)?;
+            bulk.put(&accounts, &key, text.of(event)?).await?;
         }
         for order in &orders {
-            deliveries.push(outlet.put(order).await?);
+            bulk.put(&topics::full(order.topic, settings), &order.key, &order.value).await?;
         }
-        for delivery in deliveries {
-            outlet.delivered(delivery).await?;
-        }
+        bulk.delivered().await?;
         // Whoever was stopped for longer than its lease must not bring back where another one is.
         if !store.swap_meta(POSITION.to_owned(), before, Some(last.to_string())).await? {
             bail!("another instance writes to Kafka as well");
@@ -303,15 +316,8 @@ async fn write(house: &House, settings: &KafkaSettings) -> Result<Infallible> {
     }
 }
 
-impl Outlet {
-    async fn put(&self, record: &Record) -> Result<DeliveryFuture> {
-        let value = record.value.as_bytes();
-        self.queue(record.topic, Some(&record.key), value, content_type()).await
-    }
-}
-
 /// The header of structured events.
-fn content_type() -> OwnedHeaders {
+pub fn content_type() -> OwnedHeaders {
     let value = Some("application/cloudevents+json; charset=UTF-8");
     OwnedHeaders::new().insert(Header { key: "content-type", value })
 }
