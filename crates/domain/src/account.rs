@@ -171,7 +171,7 @@ pub struct Payment {
     pub refunded: Vec<(Date, Money)>,
     /// Orders several assignments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assigned: Option<Stamp>,
+    pub assigned: Option<Box<Stamp>>,
     /// Belongs to another account since.
     pub assigned_to: Option<AccountId>,
     /// All accounts that it was ever assigned to.

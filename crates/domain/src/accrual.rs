@@ -151,7 +151,7 @@ impl Accrual {
                 }
             }
         }
-        let increase = claim.adjusted.as_ref().filter(|(_, on, _)| *on >= first.from);
+        let increase = claim.adjusted.as_deref().filter(|(_, on, _)| *on >= first.from);
         let increase = increase.filter(|(.., amount)| amount.currency == currency);
         let increase = increase.map_or(Decimal::ZERO, |(.., amount)| {
             (amount.amount - invoice.amount.amount).max(Decimal::ZERO)

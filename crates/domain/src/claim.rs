@@ -20,7 +20,7 @@ pub struct Claim {
     /// When Kulanz learnt of it.
     pub recorded_at: Option<Timestamp>,
     /// Latest adjustment by stamp.
-    pub adjusted: Option<(Stamp, Date, Money)>,
+    pub adjusted: Option<Box<(Stamp, Date, Money)>>,
     /// New due dates in the order of their stamps; the last one counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rescheduled: Vec<Rescheduled>,
@@ -260,7 +260,7 @@ impl Claim {
         if self.cancelled_on.is_some() {
             return Decimal::ZERO;
         }
-        match &self.adjusted {
+        match self.adjusted.as_deref() {
             Some((_, _, amount)) if amount.currency == invoice.amount.currency => amount.amount,
             _ => invoice.amount.amount,
         }
@@ -360,14 +360,14 @@ impl Claim {
     pub fn payable_before(&self, day: Date) -> Decimal {
         let later = |on: &Date| *on >= day;
         let moved = self.cancelled_on.iter().any(later)
-            || self.adjusted.iter().any(|(_, on, _)| later(on))
+            || self.adjusted.iter().any(|adjusted| later(&adjusted.1))
             || self.credits.values().any(|(on, _)| later(on));
         if !moved {
             return self.payable();
         }
         let mut then = self.clone();
         then.cancelled_on = self.cancelled_on.filter(|on| *on < day);
-        then.adjusted = self.adjusted.clone().filter(|(_, on, _)| *on < day);
+        then.adjusted = self.adjusted.clone().filter(|adjusted| adjusted.1 < day);
         then.credits.retain(|_, (on, _)| *on < day);
         then.payable()
     }

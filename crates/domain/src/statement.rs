@@ -236,7 +236,7 @@ fn principal(column: &ClaimBook<'_>, lines: &mut Vec<Line>) {
     let mut put = |on: Date, what: What, amount: Decimal| lines.push(Line { on, what, amount });
     let (on, first) = (invoice.issued_on, invoice.amount.amount);
     put(on, What::Invoiced, first);
-    match (column.claim.cancelled_on, &column.claim.adjusted) {
+    match (column.claim.cancelled_on, column.claim.adjusted.as_deref()) {
         (Some(on), _) => put(on, What::Cancelled, column.principal - first),
         (None, Some((_, on, _))) => put(*on, What::Adjusted, column.principal - first),
         (None, None) => {}

@@ -41,7 +41,7 @@ pub(crate) fn hearers(account: &Account, fact: &Fact, stamp: &Stamp) -> Vec<Acco
     };
     let mut hearers = vec![to.clone()];
     if let Fact::PaymentAssigned { .. } = fact {
-        if entry.assigned.as_ref() != Some(stamp) {
+        if entry.assigned.as_deref() != Some(stamp) {
             return Vec::new(); // a later word counts
         }
         hearers.extend(entry.assigned_ever.iter().filter(|one| *one != to).cloned());

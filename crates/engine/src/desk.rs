@@ -6,7 +6,7 @@
 //! ahead of the store; if that write fails, all of memory is given up and read again.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -37,10 +37,10 @@ pub(crate) struct Desk(Arc<Mutex<Inner>>);
 pub(crate) struct Inner {
     vault: Arc<Vault>,
     /// In boxes: a table keeps room for more of them than there are.
-    hot: HashMap<AccountId, Box<Hot>>,
+    hot: QuickMap<AccountId, Box<Hot>>,
     batch: BTreeMap<AccountId, Open>,
     /// Accounts of which nobody knows what memory has of them: nothing of this batch is written.
-    spoilt: HashSet<AccountId>,
+    spoilt: QuickSet<AccountId>,
     /// Account, time and cause of the command that is being handled.
     pub subject: Option<AccountId>,
     pub now: Timestamp,
@@ -60,9 +60,9 @@ pub(crate) struct Closed {
     /// Those of them that have messages which are to be made.
     pub(crate) due: Vec<Due>,
     /// Accounts that were spoilt: memory of them is to be given up.
-    pub(crate) spoilt: HashSet<AccountId>,
+    pub(crate) spoilt: QuickSet<AccountId>,
     /// So are these, of which nothing that they were told can be written.
-    pub(crate) broken: HashSet<AccountId>,
+    pub(crate) broken: QuickSet<AccountId>,
 }
 
 /// An account in memory.
@@ -118,9 +118,9 @@ impl Desk {
     pub(crate) fn new(vault: Arc<Vault>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             vault,
-            hot: HashMap::new(),
+            hot: QuickMap::default(),
             batch: BTreeMap::new(),
-            spoilt: HashSet::new(),
+            spoilt: QuickSet::default(),
             subject: None,
             now: Timestamp::UNIX_EPOCH,
             cause: String::new(),
@@ -143,7 +143,8 @@ impl EventStore<Subject> for Desk {
     async fn load_aggregate(&self, debtor: &str) -> Result<Loan, AggregateError<Refusal>> {
         let mut inner = self.lock();
         let named = inner.subject.clone().filter(|id| id.debtor.as_str() == debtor);
-        let id = named.ok_or_else(|| unexpected(Fault::Other(format!("{debtor} was not named"))))?;
+        let id =
+            named.ok_or_else(|| unexpected(Fault::Other(format!("{debtor} was not named"))))?;
         let account = inner.hot.get_mut(&id).and_then(|hot| hot.account.take());
         let account = account.ok_or_else(|| unexpected(Fault::NotLoaded(id.clone())))?;
         drop(inner);
@@ -203,12 +204,12 @@ impl Inner {
     }
 
     /// Those of `accounts` that are in memory.
-    pub(crate) fn hot_of(&self, accounts: &HashSet<&AccountId>) -> Vec<AccountId> {
+    pub(crate) fn hot_of(&self, accounts: &QuickSet<&AccountId>) -> Vec<AccountId> {
         accounts.iter().filter(|id| self.hot.contains_key(**id)).map(|id| (*id).clone()).collect()
     }
 
     /// Those of `accounts` that are not.
-    pub(crate) fn cold_of(&self, accounts: HashSet<&AccountId>) -> Vec<AccountId> {
+    pub(crate) fn cold_of(&self, accounts: QuickSet<&AccountId>) -> Vec<AccountId> {
         accounts.into_iter().filter(|id| !self.hot.contains_key(*id)).cloned().collect()
     }
 

@@ -20,19 +20,15 @@
 //! nobody was overtaken they are decided without asking, whatever else is in their batch, and the
 //! store says who loses. What is refused then is decided again, once the store was asked.
 
-use std::{
-    collections::{HashMap, HashSet},
-    mem,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Instant,
-};
+use std::{mem, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use cqrs_es::{AggregateError, CqrsFramework};
 use futures_util::{FutureExt, future::OptionFuture};
 use jiff::Timestamp;
 use kulanz_domain::{Command, Subject, ids::AccountId};
-use kulanz_store::{Append, Held, InboxKey, OutboxChange, Paylink, Store, StoreError};
+use kulanz_store::{
+    Append, Held, InboxKey, OutboxChange, Paylink, QuickMap, QuickSet, Store, StoreError,
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tracing::{Span, error, info};
 
@@ -101,9 +97,9 @@ pub(crate) struct Ledger {
     /// Of the batch that is being written: inbox keys with the accounts that they belong to.
     in_flight: Arc<Keys>,
     /// Of the batch that is being written: the accounts that it brings personal data of.
-    sealed: HashSet<AccountId>,
+    sealed: QuickSet<AccountId>,
     /// Of the batch that is being written: the versions that its accounts had before.
-    bases: HashMap<AccountId, u64>,
+    bases: QuickMap<AccountId, u64>,
     writing: Option<JoinHandle<Written>>,
     /// What another instance was faster with, to be decided again.
     again: Vec<Job>,
@@ -112,7 +108,7 @@ pub(crate) struct Ledger {
     /// Accounts that it keeps in memory.
     hot: usize,
     /// Accounts whose decision went wrong, with when that is tried again.
-    later: HashMap<AccountId, Timestamp>,
+    later: QuickMap<AccountId, Timestamp>,
 }
 
 /// Work that was taken and is in no batch yet.
@@ -141,7 +137,7 @@ enum Written {
 }
 
 /// Inbound events that a batch records, with the accounts that they belong to.
-type Keys = HashMap<InboxKey, AccountId>;
+type Keys = QuickMap<InboxKey, AccountId>;
 
 impl Waiting {
     /// Takes what is there, as far as it fits into a batch.
@@ -183,13 +179,13 @@ impl Ledger {
             room: common.room,
             making: common.making,
             in_flight: Arc::default(),
-            sealed: HashSet::new(),
-            bases: HashMap::new(),
+            sealed: QuickSet::default(),
+            bases: QuickMap::default(),
             writing: None,
             again: Vec::new(),
             wary: WARY,
             hot: HOT / ledgers,
-            later: HashMap::new(),
+            later: QuickMap::default(),
         };
         tokio::spawn(ledger.run(inbox));
         sender
@@ -259,7 +255,7 @@ impl Ledger {
             // Known to have failed, it must not take down what comes long after it.
             self.written().await;
         }
-        let mut keys = Keys::new();
+        let mut keys = Keys::default();
         let mut dirty = Touched::default();
         let now = self.clock.now();
         let (seen, deciding) = match self.prepare(&jobs).await {
@@ -335,7 +331,7 @@ impl Ledger {
         &self,
         job: &mut Job,
         now: Timestamp,
-        seen: Option<&HashSet<InboxKey>>,
+        seen: Option<&QuickSet<InboxKey>>,
         keys: &mut Keys,
         dirty: &mut Touched,
     ) {
@@ -395,7 +391,7 @@ impl Ledger {
                         let desk = self.desk.lock();
                         let there = accounts.iter().filter(|account| desk.is_hot(account));
                         let count = there.map(|account| dirty.wake(account.clone())).count();
-                        job.found = Found::Decide(HashSet::new(), count);
+                        job.found = Found::Decide(QuickSet::default(), count);
                     }
                 };
             }

@@ -3,7 +3,7 @@
 //! whether all that it was made of is still so (see [`Of`]), and makes it anew where it is not.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     pin::Pin,
     sync::{Arc, OnceLock},
 };
@@ -15,7 +15,7 @@ use kulanz_domain::{
     ids::{AccountId, NoticeId},
     policy::Rules,
 };
-use kulanz_store::{Append, Paylink, Secret, Store};
+use kulanz_store::{Append, Paylink, QuickMap, Secret, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::warn;
@@ -111,7 +111,7 @@ pub(crate) struct Due {
 
 /// Messages of a batch, sealed, with their paylinks.
 #[derive(Default)]
-pub(crate) struct Made(HashMap<AccountId, (Vec<Secret>, Vec<Paylink>)>);
+pub(crate) struct Made(QuickMap<AccountId, (Vec<Secret>, Vec<Paylink>)>);
 
 impl Made {
     /// Puts them where their decisions are.
@@ -181,7 +181,7 @@ async fn make(
             return Made::default();
         }
     };
-    let mut made = HashMap::with_capacity(due.len());
+    let mut made = QuickMap::default();
     for (turn, ((notices, rules, due), stored)) in due.into_iter().zip(stored).enumerate() {
         if turn % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;

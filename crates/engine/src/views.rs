@@ -1,10 +1,7 @@
 //! The read side of an account, computed from its state alone: the same state gives the same rows,
 //! whether they are written beside the events or by a rebuild.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    mem,
-};
+use std::{hash::Hash, mem};
 
 use jiff::Timestamp;
 use kulanz_domain::{
@@ -17,7 +14,7 @@ use kulanz_domain::{
     pleas::HARDSHIP,
     searches::PAYMENT_SEARCH,
 };
-use kulanz_store::{BookRow, ClaimRow, NoticeRow, Views, WorkRow};
+use kulanz_store::{BookRow, ClaimRow, NoticeRow, Views, WorkRow, quick_hash};
 use rust_decimal::prelude::ToPrimitive;
 
 /// The debtor id under which payments wait whose debtor nobody knows.
@@ -51,12 +48,7 @@ impl Written {
     }
 
     fn changed(&mut self, name: (&str, &str), row: &impl Hash) -> bool {
-        let hash = |of: &dyn Fn(&mut DefaultHasher)| {
-            let mut hasher = DefaultHasher::new();
-            of(&mut hasher);
-            hasher.finish()
-        };
-        let (name, row) = (hash(&|hasher| name.hash(hasher)), hash(&|hasher| row.hash(hasher)));
+        let (name, row) = (quick_hash(&name), quick_hash(row));
         match self.rows.binary_search_by_key(&name, |known| known.0) {
             Ok(at) => mem::replace(&mut self.rows[at].1, row) != row,
             Err(at) => {

@@ -16,12 +16,14 @@ use thiserror::Error;
 
 mod code;
 pub mod contract;
+mod maps;
 mod partitions;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
 mod transfer;
 
+pub use maps::{QuickMap, QuickSet, quick_hash};
 pub use partitions::{Partitions, Share};
 pub use rows::*;
 pub use transfer::{Moved, leave, transfer};

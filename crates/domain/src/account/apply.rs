@@ -176,8 +176,8 @@ impl Account {
             }
             E::InvoiceAdjusted { invoice, stamp, on, amount } => {
                 let claim = self.claim(invoice);
-                if claim.adjusted.as_ref().is_none_or(|(latest, ..)| latest < stamp) {
-                    claim.adjusted = Some((stamp.clone(), *on, *amount));
+                if claim.adjusted.as_deref().is_none_or(|(latest, ..)| latest < stamp) {
+                    claim.adjusted = Some(Box::new((stamp.clone(), *on, *amount)));
                 }
             }
             E::InvoiceCredited { invoice, credit, on, amount } => {
@@ -259,13 +259,12 @@ impl Account {
         use AccountEvent as E;
         match event {
             E::PaymentReceived { payment, booked_on, amount, method, invoice } => {
+                // The claim's own id, so that memory has it once.
+                let own = invoice.as_ref().and_then(|named| self.claims.get_key_value(named));
+                let invoice = own.map(|(known, _)| known.clone()).or_else(|| invoice.clone());
                 let entry = self.payments.entry(payment.clone()).or_default();
-                let told = Received {
-                    booked_on: *booked_on,
-                    amount: *amount,
-                    method: method.clone(),
-                    invoice: invoice.clone(),
-                };
+                let (booked_on, amount, method) = (*booked_on, *amount, method.clone());
+                let told = Received { booked_on, amount, method, invoice };
                 if entry.is_agencys(&told) {
                     entry.booked = entry.by_bank().cloned().map(Box::new);
                 }
@@ -286,8 +285,8 @@ impl Account {
                 let entry = self.payments.entry(payment.clone()).or_default();
                 let known = entry.assigned_to.clone(); // a snapshot of before may lack it
                 entry.assigned_ever.extend(known.into_iter().chain(to.clone()));
-                if entry.assigned.as_ref().is_none_or(|latest| latest < stamp) {
-                    entry.assigned = Some(stamp.clone());
+                if entry.assigned.as_deref().is_none_or(|latest| latest < stamp) {
+                    entry.assigned = Some(Box::new(stamp.clone()));
                     entry.assigned_to = to.clone();
                     entry.assigned_claim = invoice.clone();
                 }

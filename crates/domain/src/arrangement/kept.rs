@@ -398,7 +398,8 @@ fn by(account: &Account, day: Date) -> Account {
         }
         let invoiced = claim.invoice.as_ref().map(|invoice| invoice.amount.amount);
         let adds = |amount: Decimal| invoiced.is_some_and(|invoiced| amount > invoiced);
-        claim.adjusted = claim.adjusted.take().filter(|(_, on, to)| *on < day || !adds(to.amount));
+        let adjusted = claim.adjusted.take();
+        claim.adjusted = adjusted.filter(|to| to.1 < day || !adds(to.2.amount));
     }
     then
 }

@@ -89,7 +89,7 @@ impl Column {
         let nothing_left = payable.is_zero().then(|| {
             let credit_days = claim.credits.values().map(|(day, _)| *day);
             let dispute_days = claim.disputes.values().filter_map(|d| Some(d.decided()?.0));
-            let adjusted = claim.adjusted.as_ref().map(|(_, day, _)| *day);
+            let adjusted = claim.adjusted.as_deref().map(|(_, day, _)| *day);
             claim
                 .cancelled_on
                 .or_else(|| credit_days.chain(dispute_days).chain(adjusted).max())

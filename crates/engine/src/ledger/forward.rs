@@ -21,6 +21,9 @@ impl Ledger {
             let desk = self.desk.lock();
             assigned::hearers(desk.account(&item.account)?, &item.fact, &item.stamp)
         };
+        if hearers.is_empty() {
+            return None;
+        }
         let source = format!("kulanz:assigned/{}", item.account);
         for to in hearers {
             if self.desk.lock().is_spoilt(&to) {

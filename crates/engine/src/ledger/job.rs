@@ -1,18 +1,14 @@
 //! Work under way: what it needs to be decided again where another instance was faster, and what
 //! its caller hears once all of it is durable.
 
-use std::{
-    collections::{HashMap, HashSet},
-    mem,
-    sync::Arc,
-};
+use std::{mem, sync::Arc};
 
 use kulanz_domain::{
     Command,
     fact::Fact,
     ids::{AccountId, NoticeId},
 };
-use kulanz_store::{InboxKey, Outcome};
+use kulanz_store::{InboxKey, Outcome, QuickMap, QuickSet};
 use tokio::sync::oneshot;
 
 use super::Extra;
@@ -67,7 +63,7 @@ pub(super) enum Found {
     Record(Vec<Item>),
     Execute(Result<Done, ExecuteError>),
     /// Accounts that are yet to be looked at, of so many.
-    Decide(HashSet<AccountId>, usize),
+    Decide(QuickSet<AccountId>, usize),
 }
 
 /// Work, and what it led to.
@@ -81,13 +77,13 @@ pub(super) struct Job {
 #[derive(Default)]
 pub(super) struct Lost {
     /// Of what was done to these accounts nothing took effect.
-    pub(super) accounts: HashSet<AccountId>,
+    pub(super) accounts: QuickSet<AccountId>,
     /// Those of them that cannot be written: whoever told them something is not to try again.
-    broken: HashSet<AccountId>,
+    broken: QuickSet<AccountId>,
     /// Inbound events that were to be recorded with them.
-    pub(super) keys: HashSet<InboxKey>,
+    pub(super) keys: QuickSet<InboxKey>,
     /// Attempts at messages that are another's by now: who made them is not to try again.
-    not_held: HashSet<NoticeId>,
+    not_held: QuickSet<NoticeId>,
     /// Keys of commands that came with others: those are not to be done again.
     answered: Vec<[u8; 32]>,
 }
@@ -97,7 +93,7 @@ impl Lost {
     pub(super) fn of(
         names: Vec<AccountId>,
         outcomes: Vec<Outcome>,
-        keys: &HashMap<InboxKey, AccountId>,
+        keys: &QuickMap<InboxKey, AccountId>,
     ) -> Self {
         let mut lost = Self::default();
         for (account, outcome) in names.into_iter().zip(outcomes) {
@@ -117,9 +113,9 @@ impl Lost {
     /// Adds what was spoilt while it was decided.
     pub(super) fn add(
         &mut self,
-        spoilt: HashSet<AccountId>,
-        broken: HashSet<AccountId>,
-        keys: &HashMap<InboxKey, AccountId>,
+        spoilt: QuickSet<AccountId>,
+        broken: QuickSet<AccountId>,
+        keys: &QuickMap<InboxKey, AccountId>,
     ) {
         self.accounts.extend(spoilt);
         self.accounts.extend(broken.iter().cloned());

@@ -1,9 +1,7 @@
 //! Brings accounts into memory, and gives up what is behind the store.
 
-use std::collections::HashSet;
-
 use kulanz_domain::{fact::Fact, ids::AccountId};
-use kulanz_store::InboxKey;
+use kulanz_store::{InboxKey, QuickSet};
 use tracing::error;
 
 use super::{Job, Keys, Ledger, Touched, WARY, Work};
@@ -15,10 +13,11 @@ impl Ledger {
     pub(super) async fn prepare(
         &mut self,
         jobs: &[Job],
-    ) -> Result<(Option<HashSet<InboxKey>>, bool), Fault> {
+    ) -> Result<(Option<QuickSet<InboxKey>>, bool), Fault> {
         let asks = self.wary > 0;
         self.wary = self.wary.saturating_sub(1);
-        let (mut keys, mut accounts, mut asked) = (Vec::new(), HashSet::new(), HashSet::new());
+        let (mut keys, mut accounts, mut asked) =
+            (Vec::new(), QuickSet::default(), QuickSet::default());
         for job in jobs {
             match &job.work {
                 Work::Record { items, .. } => {
@@ -53,7 +52,7 @@ impl Ledger {
         let cold = self.desk.lock().cold_of(accounts);
         self.warm(cold).await?;
         let before = keys.into_iter().zip(recorded).filter(|(_, recorded)| *recorded);
-        let before: HashSet<_> = before.map(|(key, _)| key).collect();
+        let before: QuickSet<_> = before.map(|(key, _)| key).collect();
         if !before.is_empty() {
             self.wary = WARY;
         }

@@ -4,10 +4,8 @@
 //! append, not one span of the batch that links to them all: a trace is read by itself, and whoever
 //! reads it asks when *this* became durable.
 
-use std::collections::{HashMap, HashSet};
-
 use kulanz_domain::ids::AccountId;
-use kulanz_store::{Append, Outcome};
+use kulanz_store::{Append, Outcome, QuickMap, QuickSet};
 use tracing::{Span, field::Empty, info_span};
 
 use crate::trace::{self, TraceContext};
@@ -15,7 +13,7 @@ use crate::trace::{self, TraceContext};
 #[derive(Default)]
 pub(super) struct Touched {
     /// To be decided upon.
-    pub(super) accounts: HashSet<AccountId>,
+    pub(super) accounts: QuickSet<AccountId>,
     /// What is traced of it.
     pub(super) traces: Traces,
 }
@@ -23,7 +21,7 @@ pub(super) struct Touched {
 /// By account the kept spans that are behind what a batch does to it; none where its decision begins
 /// a trace.
 #[derive(Default)]
-pub(super) struct Traces(HashMap<AccountId, Vec<TraceContext>>);
+pub(super) struct Traces(QuickMap<AccountId, Vec<TraceContext>>);
 
 impl Touched {
     /// Something happened to an account.

@@ -79,7 +79,8 @@ impl Ears {
     /// For one client; on a tokio runtime.
     pub fn new(settings: &KafkaSettings) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        let (settings, last, refused) = (Arc::new(settings.clone()), Arc::default(), Arc::default());
+        let (settings, last, refused) =
+            (Arc::new(settings.clone()), Arc::default(), Arc::default());
         Self { settings, runtime, last, refused }
     }
 

@@ -15,7 +15,7 @@
 //! is not by then comes again to whoever has them next.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,6 +25,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use kulanz_engine::panics;
+use kulanz_store::QuickMap;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     client::OAuthToken,
@@ -358,7 +359,7 @@ impl Held {
     /// Takes a batch of the earliest. A record counts for as late as any before it on its partition,
     /// which so keeps its order whatever its records say about their time.
     fn earliest(&mut self) -> Vec<OwnedMessage> {
-        let mut latest: HashMap<(&str, i32), i64> = HashMap::new();
+        let mut latest: QuickMap<(&str, i32), i64> = QuickMap::default();
         let mut order: Vec<(i64, usize)> = Vec::with_capacity(self.records.len());
         for (place, record) in self.records.iter().enumerate() {
             let latest = latest.entry((record.topic(), record.partition())).or_insert(i64::MIN);
@@ -399,7 +400,7 @@ fn set_paused(consumer: &BaseConsumer<Group>, batches: &mut Batches, paused: boo
 
 /// The next offset of each partition that has records here.
 fn store_offsets(consumer: &BaseConsumer<Group>, records: &[OwnedMessage]) {
-    let mut next: HashMap<(&str, i32), i64> = HashMap::new();
+    let mut next: QuickMap<(&str, i32), i64> = QuickMap::default();
     for record in records {
         let offset = next.entry((record.topic(), record.partition())).or_default();
         *offset = (*offset).max(record.offset() + 1);
@@ -425,7 +426,7 @@ mod tests {
 
     fn held(records: &[(&str, i64)], payload: usize) -> Held {
         let mut held = Held::default();
-        let mut offsets: HashMap<&str, i64> = HashMap::new();
+        let mut offsets: QuickMap<&str, i64> = QuickMap::default();
         for (topic, at) in records {
             let offset = offsets.entry(topic).or_insert(-1);
             *offset += 1;

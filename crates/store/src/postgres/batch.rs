@@ -4,15 +4,12 @@
 //! rows are locked, and applies the appends to that in their order. An account that has several
 //! appends in a batch gets one in each round, so that within a round no row is touched twice.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    hash::Hash,
-};
+use std::{collections::BTreeSet, hash::Hash};
 
 use kulanz_domain::ids::{AccountId, NoticeId};
 
 use crate::{
-    Append, Held, OutboxChange, Outcome, RequestRow, StoreError,
+    Append, Held, OutboxChange, Outcome, QuickMap, QuickSet, RequestRow, StoreError,
     code::{InboxHash, inbox_hash},
 };
 
@@ -25,13 +22,13 @@ pub(super) struct Batch {
 #[derive(Default)]
 pub(super) struct Known {
     /// Number and version of each account that exists.
-    pub(super) heads: HashMap<AccountId, (i64, u64)>,
+    pub(super) heads: QuickMap<AccountId, (i64, u64)>,
     /// Inbox keys that are taken.
-    pub(super) inbox: HashSet<InboxHash>,
+    pub(super) inbox: QuickSet<InboxHash>,
     /// Requests that had begun or were answered before.
-    pub(super) requests: HashSet<[u8; 32]>,
+    pub(super) requests: QuickSet<[u8; 32]>,
     /// Messages of the batch's attempts that are under way still.
-    pub(super) held: HashSet<NoticeId>,
+    pub(super) held: QuickSet<NoticeId>,
 }
 
 /// An append that holds.
@@ -101,7 +98,7 @@ impl Batch {
 
     /// Whether it can be written in the belief that all of it holds: each account once.
     pub(super) fn may_go_straight(&self) -> bool {
-        let mut accounts = HashSet::new();
+        let mut accounts = QuickSet::default();
         self.appends.iter().all(|(append, _)| accounts.insert(&append.account))
     }
 
@@ -123,10 +120,10 @@ impl Batch {
     /// # Errors
     /// [`StoreError::Misused`] where an append that holds breaks a rule of the interface.
     pub(super) fn sort_out(&self, known: &Known) -> Result<Sorted<'_>, StoreError> {
-        let mut versions: HashMap<&AccountId, u64> =
+        let mut versions: QuickMap<&AccountId, u64> =
             known.heads.iter().map(|(account, (_, version))| (account, *version)).collect();
         let (mut taken, mut answered) = (known.inbox.clone(), known.requests.clone());
-        let mut turns: HashMap<&AccountId, usize> = HashMap::new();
+        let mut turns: QuickMap<&AccountId, usize> = QuickMap::default();
         let mut rules = Rules::default();
         let mut sorted = Sorted { lost: Vec::new(), rounds: Vec::new() };
         for (place, (append, inbox)) in self.appends.iter().enumerate() {
@@ -170,7 +167,7 @@ impl Batch {
 }
 
 /// Takes all of `keys`, or none and tells the place of one that was taken before.
-fn take_all<K: Copy + Eq + Hash>(taken: &mut HashSet<K>, keys: &[K]) -> Option<usize> {
+fn take_all<K: Copy + Eq + Hash>(taken: &mut QuickSet<K>, keys: &[K]) -> Option<usize> {
     for (index, key) in keys.iter().enumerate() {
         if !taken.insert(*key) {
             for earlier in &keys[..index] {
@@ -185,9 +182,9 @@ fn take_all<K: Copy + Eq + Hash>(taken: &mut HashSet<K>, keys: &[K]) -> Option<u
 /// Rules that hold across the appends of a batch and need no database to see.
 #[derive(Default)]
 struct Rules<'b> {
-    put: HashSet<&'b NoticeId>,
-    moved: HashSet<&'b NoticeId>,
-    links: HashSet<[u8; 32]>,
+    put: QuickSet<&'b NoticeId>,
+    moved: QuickSet<&'b NoticeId>,
+    links: QuickSet<[u8; 32]>,
 }
 
 impl<'b> Rules<'b> {
@@ -251,7 +248,7 @@ mod tests {
             append("shop/d2", 1, &["lost"]),
             append("shop/d2", 2, &[]),
         ]);
-        let heads = HashMap::from([("shop/d1".parse().unwrap(), (7, 3))]);
+        let heads = [("shop/d1".parse().unwrap(), (7, 3))].into_iter().collect();
         let sorted = batch.sort_out(&Known { heads, ..Known::default() }).unwrap();
         assert_eq!(places(&sorted), [vec![1, 0], vec![2], vec![4]]);
         assert_eq!(sorted.lost, [(3, Outcome::Conflict)]);
@@ -270,7 +267,7 @@ mod tests {
             with("shop/d2", &["1", "2"]),
             with("shop/d3", &["2"]),
         ]);
-        let inbox = HashSet::from([inbox_hash(&key("bank", "known"))]);
+        let inbox = [inbox_hash(&key("bank", "known"))].into_iter().collect();
         let sorted = batch.sort_out(&Known { inbox, ..Known::default() }).unwrap();
         assert_eq!(places(&sorted), [vec![1]]);
         let told: Vec<_> = sorted.lost.iter().map(|(place, _)| *place).collect();

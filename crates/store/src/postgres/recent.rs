@@ -6,7 +6,7 @@
 //! another process wrote, that was given up, or that was let go of is looked for in the database.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     mem::size_of,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -18,7 +18,7 @@ use super::{
     code::{moment, without_nul},
     writer::BLOCK,
 };
-use crate::{Append, StoredEvent, code::InboxHash};
+use crate::{Append, QuickMap, StoredEvent, code::InboxHash};
 
 /// What is kept at most, in bytes of memory: more than a follower of a busy log is behind.
 const MOST: usize = 16 << 20;
@@ -60,7 +60,7 @@ impl Recent {
         &self,
         origin: Origin,
         appends: Vec<(Append, Vec<InboxHash>)>,
-        positions: &HashMap<usize, Vec<i64>>,
+        positions: &QuickMap<usize, Vec<i64>>,
     ) {
         if self.lock().unread.is_none() {
             return;
@@ -187,7 +187,7 @@ mod tests {
     /// A batch of one event of so many bytes, at the first place of its block.
     fn keep(recent: &Recent, block: i64, bytes: usize) {
         let batch = vec![(append("shop/d1", 0, &["x".repeat(bytes).as_str()]), Vec::new())];
-        recent.keep(origin(), batch, &HashMap::from([(0, vec![block * BLOCK])]));
+        recent.keep(origin(), batch, &[(0, vec![block * BLOCK])].into_iter().collect());
     }
 
     fn positions(recent: &Recent, position: i64, mark: i64) -> Option<Vec<u64>> {

@@ -1,6 +1,6 @@
 //! The rows of a round of appends: a statement a table, each with all its rows as arrays.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kulanz_domain::ids::{AccountId, NoticeId};
@@ -12,8 +12,8 @@ use super::{
     views::ViewRows,
 };
 use crate::{
-    KeyChange, NewEvent, OutboxChange, OutboxRow, OutboxState, RequestRow, Secret, StoreError,
-    Wake, code::state_name,
+    KeyChange, NewEvent, OutboxChange, OutboxRow, OutboxState, QuickMap, RequestRow, Secret,
+    StoreError, Wake, code::state_name,
 };
 
 const NEW_HEADS: &str = "INSERT INTO accounts (creditor, debtor, partition, version, wake_at)
@@ -157,14 +157,14 @@ pub(super) fn answer(mut requests: Vec<&RequestRow>) -> Step<'_> {
 /// Appends of different accounts with what they need of the database.
 pub(super) struct Round<'b> {
     appends: Vec<(&'b Holds<'b>, i64)>,
-    positions: &'b HashMap<usize, Vec<i64>>,
+    positions: &'b QuickMap<usize, Vec<i64>>,
 }
 
 impl<'b> Round<'b> {
     pub(super) fn new(
         round: &'b [Holds<'b>],
-        heads: &HashMap<AccountId, (i64, u64)>,
-        positions: &'b HashMap<usize, Vec<i64>>,
+        heads: &QuickMap<AccountId, (i64, u64)>,
+        positions: &'b QuickMap<usize, Vec<i64>>,
     ) -> Result<Self, StoreError> {
         let numbered = round.iter().map(|holds| {
             let account = &holds.append.account;

@@ -5,11 +5,7 @@
 //! as expected, a key was there or an attempt is another's, nothing of it counts and the batch is
 //! sorted out: the heads are locked first and say, with the keys that are taken, who loses.
 
-use std::{
-    collections::{HashMap, HashSet},
-    mem,
-    time::Duration,
-};
+use std::{mem, time::Duration};
 
 use kulanz_domain::ids::{AccountId, NoticeId};
 use tokio::time::{Instant, sleep};
@@ -23,7 +19,7 @@ use super::{
     rows::{self, Round},
     sending,
 };
-use crate::{Append, Outcome, StoreError};
+use crate::{Append, Outcome, QuickMap, QuickSet, StoreError};
 use std::sync::Arc;
 
 /// How often a batch is begun again because another one was in the way. Each time that one has
@@ -119,7 +115,7 @@ pub(super) async fn commit(
 struct Ready {
     outcomes: Vec<Outcome>,
     /// Positions of the events of each append that holds, by its place.
-    positions: HashMap<usize, Vec<i64>>,
+    positions: QuickMap<usize, Vec<i64>>,
     transaction: Option<Transaction>,
 }
 
@@ -277,7 +273,7 @@ async fn look(session: &mut Session, batch: &Batch) -> Result<Known, Failed> {
 }
 
 /// Of the messages of a batch, which are locked, those that are as they have to be.
-fn still_held(mut locked: Vec<Row>) -> Result<HashSet<NoticeId>, StoreError> {
+fn still_held(mut locked: Vec<Row>) -> Result<QuickSet<NoticeId>, StoreError> {
     locked.retain(|row| row.get("held"));
     Ok(super::code::all(locked, |row| row.parsed("notice"))?.into_iter().collect())
 }
@@ -296,7 +292,7 @@ fn places(
     appends: &[(Append, Vec<crate::code::InboxHash>)],
     sorted: &Sorted<'_>,
     blocks: &[i64],
-) -> (HashMap<usize, Vec<i64>>, Vec<Outcome>) {
+) -> (QuickMap<usize, Vec<i64>>, Vec<Outcome>) {
     let mut free = blocks.iter().flat_map(|block| {
         let first = block * BLOCK;
         first..first + BLOCK
@@ -305,7 +301,7 @@ fn places(
     for (place, outcome) in &sorted.lost {
         outcomes[*place] = outcome.clone();
     }
-    let mut positions = HashMap::new();
+    let mut positions = QuickMap::default();
     for (place, (append, _)) in appends.iter().enumerate() {
         if let Outcome::Committed { last_position } = &mut outcomes[place] {
             let own: Vec<i64> = free.by_ref().take(append.events.len()).collect();

@@ -9,7 +9,7 @@ fn account(debtor: &str) -> AccountId {
 }
 
 fn lost(debtor: &str) -> Lost {
-    Lost { accounts: [account(debtor)].into(), ..Lost::default() }
+    Lost { accounts: [account(debtor)].into_iter().collect(), ..Lost::default() }
 }
 
 /// A payment that nobody could match, recorded and told to the account that it is assigned to.
@@ -95,7 +95,7 @@ fn keyed(debtor: &str, key: u8, lost: &Lost) -> Job {
 #[test]
 fn what_another_answered_is_not_done_again_and_what_it_took_along_is() {
     let outcomes = vec![Outcome::AlreadyAnswered([1; 32]), Outcome::Committed { last_position: 1 }];
-    let lost = Lost::of(vec![account("D"), account("E")], outcomes, &HashMap::new());
+    let lost = Lost::of(vec![account("D"), account("E")], outcomes, &QuickMap::default());
     let answered =
         |job: Job| matches!(job.found, Found::Execute(Err(ExecuteError::Failed(Fault::Answered))));
     assert!(answered(keyed("D", 1, &lost)));
