@@ -58,6 +58,8 @@ pub(crate) enum Unmade {
     NoLetterhead,
     #[error("the texts of {0} version {1} cannot be had")]
     NoTexts(String, u32),
+    #[error("its account was erased since the last look")]
+    Erased,
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error(transparent)]

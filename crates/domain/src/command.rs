@@ -77,6 +77,11 @@ pub enum Command {
         /// Creditor and policies in force.
         rules: Arc<Rules>,
     },
+    /// The message is about to leave: refused where its account was erased since the last look.
+    Leave {
+        /// Which.
+        notice: NoticeId,
+    },
     /// The message does not go out.
     Suppress {
         /// Which.
@@ -259,14 +264,17 @@ impl Account {
     }
 
     fn carry_out(&mut self, command: &Command) -> Result<Executed, Refusal> {
-        if self.erased_at.is_some() && !matches!(command, Command::Erase { .. }) {
-            return match command {
-                // What was decided before the erasure still has to come to its end.
-                Command::Decide { .. } | Command::Suppress { .. } | Command::Park { .. } => {
-                    Ok(Executed::default())
-                }
-                _ => Err(Refusal::Erased),
-            };
+        if self.erased_at.is_some() {
+            match command {
+                Command::Decide { .. } => return Ok(Executed::default()),
+                // What was decided before the erasure still comes to its end, as it was.
+                Command::Erase { .. }
+                | Command::ConfirmSent { .. }
+                | Command::Suppress { .. }
+                | Command::Park { .. }
+                | Command::Discard { .. } => {}
+                _ => return Err(Refusal::Erased),
+            }
         }
         let mut raised = Raised { account: self, events: Vec::new() };
         let (mut wake, mut findings) = (None, Vec::new());
@@ -282,6 +290,7 @@ impl Account {
             Command::ConfirmSent { notice, at, rules } => {
                 confirm_sent(&mut raised, notice, *at, rules)?;
             }
+            Command::Leave { .. } => {}
             Command::Suppress { notice, reason } => {
                 if raised.pending(notice)? {
                     let (notice, reason) = (notice.clone(), *reason);
@@ -339,15 +348,9 @@ impl Account {
             Command::Erase { at } => {
                 if raised.account.erased_at.is_none() {
                     raised.raise(AccountEvent::AccountErased { at: *at });
+                    // What becomes of messages that were decided says whoever has them: one may
+                    // be leaving at this moment. None begins to leave from now on.
                     recall(&mut raised, |_, _| Some(Suppression::Erased));
-                    // Nothing that waits can be sent: the address is gone with the key.
-                    let waiting = raised.account.notices.iter();
-                    let waiting = waiting.filter(|(_, one)| one.state == NoticeState::Decided);
-                    let waiting: Vec<NoticeId> = waiting.map(|(id, _)| id.clone()).collect();
-                    for notice in waiting {
-                        let reason = Suppression::Erased;
-                        raised.raise(AccountEvent::NoticeSuppressed { notice, reason });
-                    }
                 }
             }
         }
@@ -555,7 +558,9 @@ fn confirm_sent(
         return Ok(());
     }
     took_place(raised, notice, at, rules);
-    follow_up(raised, rules, day_in(at, &rules.creditor.zone));
+    if raised.account.erased_at.is_none() {
+        follow_up(raised, rules, day_in(at, &rules.creditor.zone));
+    }
     Ok(())
 }
 
@@ -579,6 +584,9 @@ fn took_place(raised: &mut Raised<'_>, notice: &NoticeId, at: Timestamp, rules: 
     let lump_sums = lump_sums.map(|(invoice, amount)| (FeeKind::LumpSum, invoice, amount));
     let fees: Vec<(FeeKind, InvoiceId, Decimal)> = fee.into_iter().chain(lump_sums).collect();
     raised.raise(AccountEvent::NoticeSent { notice: notice.clone(), at, deadline });
+    if raised.account.erased_at.is_some() {
+        return; // nobody is asked for what would follow
+    }
     for event in begins {
         raised.raise(event);
     }

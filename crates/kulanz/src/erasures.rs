@@ -8,7 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use kulanz_domain::{Command, ids::AccountId};
+use kulanz_delivery::dispatcher::may_have_left;
+use kulanz_domain::{Command, account::NoticeState, event::Suppression, ids::AccountId};
+use kulanz_engine::{
+    brake::{self, Discarded},
+    store::OutboxState,
+};
 
 use crate::house::House;
 
@@ -71,7 +76,31 @@ pub async fn apply(house: &House) -> Result<()> {
             tracing::warn!(%account, "erased again: the data are older than its erasure");
             let command = Command::Erase { at: house.engine.clock().now() };
             house.engine.execute(&account, command, "erasure list").await?;
+            withdraw(house, &account, "erasure list").await?;
         }
     }
     Ok(())
+}
+
+/// Messages of an erased account that wait are not sent; whoever looks at them next would find the
+/// same. How many somebody has at this moment: what became of those is told as it was.
+pub async fn withdraw(house: &House, account: &AccountId, cause: &str) -> Result<usize> {
+    let engine = &house.engine;
+    let loaded = engine.load(account).await?.map(|loaded| loaded.account);
+    let Some(erased) = loaded.filter(|account| account.erased_at.is_some()) else { return Ok(0) };
+    let waiting = erased.notices.into_iter();
+    let waiting = waiting.filter(|(_, notice)| notice.state == NoticeState::Decided);
+    let mut under_way = 0;
+    for (notice, _) in waiting {
+        let Some(row) = engine.store().outbox_row(notice).await? else { continue };
+        let done = match row.state {
+            OutboxState::Queued => {
+                let why = (Suppression::Erased, cause);
+                brake::discard(engine, row, may_have_left, why).await?
+            }
+            _ => Discarded::Left,
+        };
+        under_way += usize::from(done == Discarded::Left);
+    }
+    Ok(under_way)
 }

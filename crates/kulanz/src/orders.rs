@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::{
-    house::House,
+    house::{House, count},
     http::{
         idempotency::{Begun, Keyed},
         schema,
@@ -240,7 +240,7 @@ impl Order {
     /// What is to be done after it was executed, and again until that is done.
     pub fn rest(&self) -> Option<Rest> {
         match self {
-            Self::Erase { account } => Some(Rest::EraseCopies(account.clone())),
+            Self::Erase { account } => Some(Rest::Erased(account.clone())),
             _ => None,
         }
     }
@@ -272,14 +272,22 @@ impl Order {
 
 /// What comes after an order: it may be done several times.
 pub enum Rest {
-    /// Erase our own copies of an account's placements.
-    EraseCopies(AccountId),
+    /// Withdraw the messages of an erased account that wait, and erase our own copies of its
+    /// placements.
+    Erased(AccountId),
 }
 
 impl Rest {
     /// Does it; `outcome` with what it did.
     pub async fn finish(self, house: &House, mut outcome: Outcome) -> Result<Outcome> {
-        let Self::EraseCopies(account) = self;
+        let Self::Erased(account) = self;
+        let under_way = crate::erasures::withdraw(house, &account, "erasure").await?;
+        if under_way > 0 {
+            outcome.said.push(format!(
+                "{} on the way at this moment: whether it left is told once that is known",
+                count(under_way, "message")
+            ));
+        }
         outcome.said.extend(crate::handoff::erase_copies(house, &account).await?);
         Ok(outcome)
     }

@@ -7,8 +7,9 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use kulanz_domain::{
-    Command,
+    Command, Refusal,
     decision::Recheck,
+    event::Suppression,
     fact::{Fact, Receipt, Stamp},
     ids::{AccountId, NoticeId},
     policy::Rules,
@@ -139,28 +140,14 @@ impl Courier {
                 measures::ended(row.channel, "later");
                 return Ok(());
             }
-            // The gateway may have it already: nobody can say that it was not sent.
-            Recheck::Suppress(_) if may_have_left(row) => {
-                return self
-                    .park(row, true, "it may have left, and is no longer right to send")
-                    .await;
-            }
-            Recheck::Suppress(reason) => {
-                info!(%account, %notice, ?reason, "not sent");
-                let command = Command::Suppress { notice: notice.clone(), reason };
-                // Nobody is going to read it.
-                let (forgets, held) = (vec![making::slot(notice)], vec![self.held(row)]);
-                let extra = Extra { forgets, held, ..Extra::default() };
-                self.engine.execute_with(account, Some(command), "delivery", extra).await?;
-                measures::ended(row.channel, "suppressed");
-                return Ok(());
-            }
+            Recheck::Suppress(reason) => return self.suppress(row, reason).await,
             Recheck::NotPending => return self.overtaken(row).await,
         }
         let at = self.engine.clock().now();
         let message = match self.ready(row, loaded, opened, at).await {
             Ok(message) => message,
             Err(Unmade::Fault(fault)) => return Err(fault.into()),
+            Err(Unmade::Erased) => return self.suppress(row, Suppression::Erased).await,
             Err(unmade) => {
                 error!(%notice, %unmade, "a message could not be made");
                 return self.park(row, false, &unmade.to_string()).await;
@@ -202,6 +189,23 @@ impl Courier {
         self.engine
             .rules(account)
             .ok_or_else(|| DispatchError::Refused(format!("no rules for {}", account.creditor)))
+    }
+
+    /// The message is not right to send any more.
+    async fn suppress(&self, row: &OutboxRow, reason: Suppression) -> Result<(), DispatchError> {
+        if may_have_left(row) {
+            // The gateway may have it already: nobody can say that it was not sent.
+            return self.park(row, true, "it may have left, and is no longer right to send").await;
+        }
+        let (account, notice) = (&row.account, &row.notice);
+        info!(%account, %notice, ?reason, "not sent");
+        let command = Command::Suppress { notice: notice.clone(), reason };
+        // Nobody is going to read it.
+        let (forgets, held) = (vec![making::slot(notice)], vec![self.held(row)]);
+        let extra = Extra { forgets, held, ..Extra::default() };
+        self.engine.execute_with(account, Some(command), "delivery", extra).await?;
+        measures::ended(row.channel, "suppressed");
+        Ok(())
     }
 
     /// The row was taken although its account knows its end already: the row follows.
@@ -289,9 +293,17 @@ impl Courier {
         if !may_have_left(row) {
             extra.forgets.push(making::slot(&row.notice));
         }
-        self.engine.execute_with(&row.account, Some(command), "delivery", extra).await?;
-        measures::ended(row.channel, "bounced");
-        Ok(())
+        match self.engine.execute_with(&row.account, Some(command), "delivery", extra).await {
+            // Of the address nothing is kept any more, and it was not sent.
+            Err(ExecuteError::Refused(Refusal::Erased)) => {
+                self.suppress(row, Suppression::Erased).await
+            }
+            done => {
+                done?;
+                measures::ended(row.channel, "bounced");
+                Ok(())
+            }
+        }
     }
 
     fn moved(&self, row: &OutboxRow, state: OutboxState, detail: &str) -> Extra {
@@ -340,9 +352,11 @@ impl Courier {
                 made.content
             }
         };
-        match self.engine.execute_with(id, None, "delivery", extra).await {
+        let leave = Command::Leave { notice: row.notice.clone() };
+        match self.engine.execute_with(id, Some(leave), "delivery", extra).await {
             Ok(_) => {}
             Err(ExecuteError::Failed(fault)) => return Err(fault.into()),
+            Err(ExecuteError::Refused(Refusal::Erased)) => return Err(Unmade::Erased),
             Err(ExecuteError::Refused(refusal)) => {
                 return Err(Fault::Other(refusal.to_string()).into());
             }

@@ -23,6 +23,9 @@ use kulanz_engine::{
 /// Due so that the reminder comes on 16 March.
 const DUE: &str = "2026-03-12";
 
+/// Why messages are discarded, and by whom.
+const ADA: (Suppression, &str) = (Suppression::Braked, "person:ada");
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_its_limit_it_stops_and_stays_pulled_until_a_person_releases_it() {
     let mut house = House::new([Some(limits(20, 0, 0)), None]);
@@ -279,7 +282,7 @@ async fn what_was_let_through_a_moment_before_is_not_told_as_not_sent() {
     let mut ends = Vec::new();
     for (row, _) in waiting {
         let notice = row.notice.clone();
-        let end = brake::discard(&house.engine, row, may_have_left, "person:ada").await.unwrap();
+        let end = brake::discard(&house.engine, row, may_have_left, ADA).await.unwrap();
         let state = house.store().outbox_row(notice.clone()).await.unwrap().unwrap().state;
         match state {
             Suppressed => assert_eq!(end, Discarded::Done),
@@ -303,7 +306,7 @@ async fn what_may_have_left_before_it_waited_is_of_unknown_outcome() {
     house.run().await;
     let shop = CreditorId::new("shop").unwrap();
     let row = house.store().queued(shop, 9).await.unwrap().remove(0).0;
-    let end = brake::discard(&house.engine, row.clone(), |_| true, "person:ada").await.unwrap();
+    let end = brake::discard(&house.engine, row.clone(), |_| true, ADA).await.unwrap();
     assert_eq!(end, Discarded::Unknown);
     let unknown = house.store().outbox_row(row.notice).await.unwrap().unwrap();
     assert_eq!(unknown.state, Unknown);

@@ -1,6 +1,7 @@
 //! Several engines with their dispatchers on one PostgreSQL database, as several processes are.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod erased;
 mod keys;
 mod made;
 mod pace;

@@ -185,10 +185,21 @@ impl Instance {
         mail: Option<&Arc<Gateway>>,
     ) -> Self {
         let store = PostgresStore::open_shared(url.parse().unwrap()).await.unwrap();
+        let mail = mail.map(|mail| Arc::clone(mail) as Arc<dyn Sender>);
+        Self::on(Arc::new(store), skew, Arc::clone(gateway) as Arc<dyn Sender>, mail)
+    }
+
+    /// The same on any store, by any gateways.
+    pub fn on(
+        store: Arc<dyn Store>,
+        skew: SignedDuration,
+        gateway: Arc<dyn Sender>,
+        mail: Option<Arc<dyn Sender>>,
+    ) -> Self {
         let at = NOW.parse::<Timestamp>().unwrap() + skew;
         let clock = Clock::standing(at);
         let vault = Arc::new(Vault::new([7; 32]));
-        let engine = Engine::start(Arc::new(store), vault, clock, rules(), Mode::Serving);
+        let engine = Engine::start(store, vault, clock, rules(), Mode::Serving);
         let shop = Shop {
             name: "Shop".to_owned(),
             support_email: None,
@@ -200,11 +211,8 @@ impl Instance {
         let origin = Origin { name: "Shop".to_owned(), ..Origin::default() };
         let heads =
             HashMap::from([("shop".parse().unwrap(), Letterhead { creditor: shop, origin })]);
-        let mut senders: BTreeMap<Channel, Arc<dyn Sender>> =
-            [(Channel::Sms, Arc::clone(gateway) as Arc<dyn Sender>)].into();
-        if let Some(mail) = mail {
-            senders.insert(Channel::Email, Arc::clone(mail) as Arc<dyn Sender>);
-        }
+        let mut senders = BTreeMap::from([(Channel::Sms, gateway)]);
+        senders.extend(mail.map(|mail| (Channel::Email, mail)));
         let url = "https://pay.example".to_owned();
         let dispatcher =
             Dispatcher::new(engine.clone(), heads, senders, url).with_lease(Duration::from_secs(5));

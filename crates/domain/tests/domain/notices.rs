@@ -1,7 +1,9 @@
 //! From the decision to the gateway's answer and what comes after it.
 
+use std::sync::Arc;
+
 use kulanz_domain::{
-    Command,
+    Command, Refusal,
     account::NoticeState,
     calendar::Span,
     contact::ContactCap,
@@ -54,10 +56,26 @@ fn what_changed_in_between_is_not_sent() {
 #[test]
 fn after_an_erasure_nothing_leaves() {
     let story = decided();
-    let notice = story.pending();
-    let story = story.does(Command::Erase { at: at("2026-03-19") }).happened("NoticeSuppressed", 1);
+    let (notice, reason) = (story.pending(), Suppression::Erased);
+    let story = story.does(Command::Erase { at: at("2026-03-19") });
     let found = recheck(&story.account, &story.rules, &notice, story.now);
-    assert_eq!(found, Recheck::NotPending);
+    assert_eq!(found, Recheck::Suppress(reason));
+    story
+        .will_not(Command::Leave { notice: notice.clone() }, Refusal::Erased)
+        .does(Command::Suppress { notice, reason })
+        .happened("NoticeSuppressed", 1);
+}
+
+#[test]
+fn what_left_before_an_erasure_happened_and_nothing_follows_from_it() {
+    let mahnung = || decided().sends().on("2026-03-30 10:00").decides("mahnung", Email);
+    let sent = |story: Story| {
+        let (notice, rules) = (story.pending(), Arc::clone(&story.rules));
+        story.does(Command::ConfirmSent { notice, at: at("2026-03-30 10:00"), rules })
+    };
+    sent(mahnung()).happened("NoticeSent", 2).happened("DefaultBegins", 1);
+    let erased = mahnung().does(Command::Erase { at: at("2026-03-30 10:00") });
+    sent(erased).happened("NoticeSent", 2).happened("DefaultBegins", 0);
 }
 
 #[test]

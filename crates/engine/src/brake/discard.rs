@@ -1,4 +1,4 @@
-//! One message that waits behind a brake is not sent.
+//! One message that waits is not sent: behind a brake, or since its account was erased.
 //!
 //! It is discarded only while it waits: what is written of it names the wait that it was found in,
 //! in one transaction with its account's event. Whoever takes a message to send it, on whichever
@@ -25,8 +25,8 @@ pub enum Discarded {
     Over,
 }
 
-/// Discards a message that waits as `row` says, where it still does. `may_have_left` tells whether an
-/// attempt before may have been taken.
+/// Discards a message that waits as `row` says, where it still does, for this `reason`. `may_have_left`
+/// tells whether an attempt before may have been taken.
 ///
 /// # Errors
 /// A fault of the store or of its account.
@@ -34,7 +34,7 @@ pub async fn discard(
     engine: &Engine,
     mut row: OutboxRow,
     may_have_left: impl Fn(&OutboxRow) -> bool,
-    cause: &str,
+    (reason, cause): (Suppression, &str),
 ) -> Result<Discarded, Fault> {
     for _ in 0..TRIES {
         let notice = row.notice.clone();
@@ -54,7 +54,6 @@ pub async fn discard(
         } else {
             let forgets = vec![making::slot(&notice)];
             let extra = Extra { held, forgets, ..Extra::default() };
-            let reason = Suppression::Braked;
             (Command::Suppress { notice, reason }, extra, Discarded::Done)
         };
         match engine.execute_with(&row.account, Some(command), cause, extra).await {

@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 use jiff::SignedDuration;
 use kulanz_delivery::dispatcher::may_have_left;
-use kulanz_domain::ids::{CreditorId, StepName};
+use kulanz_domain::{
+    event::Suppression,
+    ids::{CreditorId, StepName},
+};
 use kulanz_engine::brake::{self, Discarded};
 use kulanz_store::Store;
 use tokio::task::JoinSet;
@@ -72,8 +75,10 @@ pub async fn discard(
         let mut under_way = JoinSet::new();
         for (row, _) in part {
             let (engine, cause, row) = (house.engine.clone(), cause.clone(), row.clone());
-            under_way
-                .spawn(async move { brake::discard(&engine, row, may_have_left, &cause).await });
+            under_way.spawn(async move {
+                let why = (Suppression::Braked, cause.as_str());
+                brake::discard(&engine, row, may_have_left, why).await
+            });
         }
         while let Some(end) = under_way.join_next().await {
             match end? {
