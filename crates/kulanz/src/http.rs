@@ -44,6 +44,8 @@ pub struct Server {
     pub sandbox: bool,
     /// The server has begun to end, told to or since a part of it has died.
     pub ending: Arc<AtomicBool>,
+    /// Commands with a key that it works on.
+    pub under_way: idempotency::UnderWay,
 }
 
 /// The routes of the program itself; debtors' pages are merged in by the caller.

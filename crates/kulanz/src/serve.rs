@@ -93,7 +93,9 @@ impl Running {
         };
         let ending = Arc::<AtomicBool>::default();
         let (known, told) = (Arc::clone(&house), Arc::clone(&ending));
-        let server = Server { house: known, base_url: shared_url, sandbox, ending: told };
+        let under_way = http::idempotency::UnderWay::default();
+        let server =
+            Server { house: known, base_url: shared_url, sandbox, ending: told, under_way };
         let router = health::router(server.clone())
             .merge(http::router(server))
             .layer(axum::middleware::from_fn(http::caught))

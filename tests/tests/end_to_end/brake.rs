@@ -209,7 +209,38 @@ fn an_order_whose_server_died_is_gone_on_with_and_does_nothing_twice() {
     let server = house.serve();
     let again = give(&server, "discard", &discard);
     assert!(again[0].as_str().unwrap().starts_with("0 messages discarded"), "{again}");
-    assert!(again[1].as_str().unwrap().contains("a server had ended on this order"), "{again}");
+    assert!(again[1].as_str().unwrap().contains("this order was cut off before"), "{again}");
     comes_to(&house, &all, [("suppressed", 3), ("queued", 3)]);
+    server.stop();
+}
+
+/// What came after an order was first given is not meant, though the order could not be done then.
+#[test]
+fn an_order_that_ended_with_a_fault_is_gone_on_with_under_its_key() {
+    let house = with_brake(1);
+    let server = house.serve();
+    let first = accounts(1, 5);
+    post(&server, &first);
+    comes_to(&house, &first, [("sent", 1), ("queued", 4)]);
+    eventually("the brake is pulled", || brake(&house)["pulled"].is_object().then_some(()));
+    let discard = json!({ "order": "discard_braked", "creditor": "atelier" }).to_string();
+    let headers = [JSON, ("Idempotency-Key", "\"discard\"")];
+    let give = || server.post("/v1/orders", &headers, discard.as_bytes());
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let fault = "CREATE TRIGGER fault BEFORE INSERT ON events WHEN NEW.kind = 'NoticeSuppressed'
+                 BEGIN SELECT RAISE(ABORT, 'a fault'); END";
+    database.execute(fault, []).unwrap();
+    assert_eq!(give().problem(503)["type"], "urn:kulanz:problem:fault");
+    let later = accounts(50, 2);
+    post(&server, &later);
+    comes_to(&house, &later, [("sent", 0), ("queued", 2)]);
+    database.execute("DROP TRIGGER fault", []).unwrap();
+    let answer = give();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let said = answer.json()["said"].clone();
+    assert!(said[0].as_str().unwrap().starts_with("4 messages discarded"), "{said}");
+    assert!(said[1].as_str().unwrap().contains("this order was cut off before"), "{said}");
+    comes_to(&house, &later, [("suppressed", 0), ("queued", 2)]);
+    assert_eq!(give().body, answer.body);
     server.stop();
 }

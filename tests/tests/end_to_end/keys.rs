@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     events::invoice,
-    faults::sql::{PSQL, number},
+    faults::sql::{PSQL, number, rows},
     http::{self, Answer, JSON},
     instances::houses,
     postgres::{keep_in, server},
@@ -264,4 +264,75 @@ fn two_servers_that_get_a_command_at_once_do_it_once_and_say_the_same() {
     assert!(first_said.values().all(|count| *count <= 1));
     each_is_done_once(&houses[1], &second, &told);
     assert_eq!(number(&url, "SELECT count(*) FROM kulanz.requests"), 120);
+}
+
+/// Closes the dead letters that three broken events become; the second one cannot be closed at first.
+fn half_discarded(house: &Installation, execute: impl Fn(&str), [fault, mended]: [&str; 2]) {
+    house.import(&house.file("wrong.ndjson", "1\n2\n3\n"));
+    let server = house.serve();
+    let discard = json!({ "order": "discard_dead_letters", "numbers": [1, 2, 3] }).to_string();
+    let headers = [JSON, ("Idempotency-Key", "\"discard\"")];
+    let give = || server.post("/v1/orders", &headers, discard.as_bytes());
+    execute(fault);
+    assert_eq!(give().problem(503)["type"], "urn:kulanz:problem:fault");
+    let open = || house.json(&["dead-letters", "list"]).as_array().unwrap().len();
+    assert_eq!(open(), 2, "a part is done");
+    execute(mended);
+    let answer = give();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["said"], json!(["3 dead letters discarded"]));
+    assert_eq!(open(), 0);
+    let again = give();
+    assert_eq!((&again.body, again.header("idempotency-replayed")), (&answer.body, Some("true")));
+    server.stop();
+}
+
+#[test]
+fn an_order_of_which_a_part_was_done_before_a_fault_is_gone_on_with_at_once() {
+    let house = Installation::new();
+    let execute = |sql: &str| {
+        let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+        database.execute(sql, []).unwrap();
+    };
+    let fault = "CREATE TRIGGER fault BEFORE UPDATE ON dead_letters WHEN NEW.number = 2
+                 BEGIN SELECT RAISE(ABORT, 'a fault'); END";
+    half_discarded(&house, execute, [fault, "DROP TRIGGER fault"]);
+
+    let (house, url) = (Installation::new(), server::database());
+    keep_in(&house, &url);
+    let fault = "ALTER TABLE kulanz.dead_letters ADD CONSTRAINT fault
+                 CHECK (number <> 2 OR open)";
+    let mended = "ALTER TABLE kulanz.dead_letters DROP CONSTRAINT fault";
+    half_discarded(&house, |sql| drop(rows(&url, sql)), [fault, mended]);
+}
+
+#[test]
+fn who_asks_for_an_order_that_another_server_may_work_on_is_told_when_to_ask_again() {
+    let (house, url) = (Installation::new(), server::database());
+    keep_in(&house, &url);
+    let server = house.serve();
+    let retry = json!({ "order": "retry_dead_letters" }).to_string();
+    let headers = [JSON, ("Idempotency-Key", "\"one\"")];
+    let give = || server.post("/v1/orders", &headers, retry.as_bytes());
+    let first = give();
+    assert_eq!(first.status, 200);
+    let begun = |seconds: u32| {
+        let sql = format!(
+            "UPDATE kulanz.requests SET answer = NULL, begun_at = now() - interval '{seconds} s'"
+        );
+        rows(&url, &sql);
+    };
+    // As long as it took, and no later than it is known that its server has died.
+    for (seconds, expected) in [(40, 40..=45), (100, 10..=20)] {
+        begun(seconds);
+        let answer = give();
+        assert_eq!(answer.problem(409)["type"], "urn:kulanz:problem:idempotency_in_flight");
+        let after: u32 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!(expected.contains(&after), "{after} after {seconds}");
+    }
+    begun(121);
+    let again = give();
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), None);
+    server.stop();
 }

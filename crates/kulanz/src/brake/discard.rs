@@ -98,7 +98,9 @@ pub async fn discard(
     tracing::info!(%creditor, person, discarded, "messages behind a brake were discarded");
     let mut said = said(&ends);
     if begun.is_some_and(|begun| begun.again) {
-        said.push("a server had ended on this order: what it had discarded is not counted".into());
+        said.push(
+            "this order was cut off before: what it had discarded then is not counted".into(),
+        );
     }
     Ok(Outcome { said, events: Vec::new() })
 }

@@ -5,7 +5,11 @@
 //! since an answer may hold a link that opens a debtor's page. Of a command that is one append it is
 //! part of that append ([`once`]); of others it stands beside what they do ([`once_begun`]).
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    collections::HashSet,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use anyhow::{Context, Result, anyhow};
 use axum::{
@@ -121,11 +125,20 @@ impl Asked {
         Ok(Some(Self { request, fingerprint }))
     }
 
-    /// Whether the same command began, and nobody works on it any more.
-    fn was_left(&self, kept: &RequestRow, now: Timestamp) -> bool {
-        kept.fingerprint == self.fingerprint
-            && kept.answer.is_none()
-            && now.duration_since(kept.begun_at) >= LONGEST
+    /// Whether the same command began, and nobody works on it any more: it ended with a fault of ours,
+    /// or whoever worked on it died. That this server does not is known.
+    fn was_left(&self, server: &Server, kept: &RequestRow, now: Timestamp) -> Result<bool> {
+        if kept.fingerprint != self.fingerprint {
+            return Ok(false);
+        }
+        Ok(match &kept.answer {
+            Some(sealed) => open(server, &self.request, sealed)?.is_fault(),
+            // Who has the data alone knows it at once.
+            None => {
+                !server.house.engine.store().is_shared()
+                    || now.duration_since(kept.begun_at) >= LONGEST
+            }
+        })
     }
 
     /// The answer where something is kept under this key already.
@@ -139,11 +152,57 @@ impl Asked {
             ));
         }
         if let Some(sealed) = kept.answer {
-            return open(server, &self.request, &sealed).map_err(|error| Refused::fault(&error));
+            let answer =
+                open(server, &self.request, &sealed).map_err(|error| Refused::fault(&error))?;
+            if !answer.is_fault() {
+                return Ok(answer);
+            }
         }
-        let (status, title) = (StatusCode::CONFLICT, "no answer to this key yet");
-        let detail = "the same command is being worked on; ask again in a moment";
-        Err(Refused::new(status, "idempotency_in_flight", title, detail).later())
+        Err(in_flight(kept.begun_at, server.house.engine.clock().now()))
+    }
+}
+
+/// The same command is being worked on, or whoever did has died: nobody can tell yet.
+fn in_flight(begun_at: Timestamp, now: Timestamp) -> Refused {
+    let (status, title) = (StatusCode::CONFLICT, "no answer to this key yet");
+    let detail = format!(
+        "the same command is being worked on since {begun_at}; ask again with the same key, which goes \
+         on with it where the server that worked on it has died, {} seconds after that at the latest",
+        LONGEST.as_secs()
+    );
+    let kind = "idempotency_in_flight";
+    Refused::new(status, kind, title, detail).after(ask_again(now.duration_since(begun_at)))
+}
+
+/// In how many seconds to ask again: after as long as it took already, so that few ask in vain, and
+/// no later than it is known that whoever worked on it has died.
+fn ask_again(took: SignedDuration) -> u64 {
+    let left = LONGEST.saturating_sub(took);
+    let wait = if left.is_positive() { took.min(left) } else { took };
+    wait.as_secs().clamp(1, LONGEST.as_secs()).unsigned_abs()
+}
+
+/// Commands that this server works on, by their keys.
+#[derive(Debug, Clone, Default)]
+pub struct UnderWay(Arc<Mutex<HashSet<[u8; 32]>>>);
+
+/// One of them, until it is dropped.
+struct Working(UnderWay, [u8; 32]);
+
+impl UnderWay {
+    fn lock(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` where it is worked on already.
+    fn begin(&self, request: [u8; 32]) -> Option<Working> {
+        self.lock().insert(request).then(|| Working(self.clone(), request))
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
     }
 }
 
@@ -225,17 +284,12 @@ async fn finished(
     Ok(answer)
 }
 
-/// Keeps the answer to a command that began; of a fault of ours nothing is kept of the command.
+/// Keeps the answer to a command that began. One of a fault of ours says that it is to be gone on with.
 async fn keep(house: &House, request: [u8; 32], answer: &Answer) -> Result<()> {
     let engine = &house.engine;
-    let kept = match answer.is_fault() {
-        true => None,
-        false => {
-            let plain = serde_json::to_vec(answer)?;
-            Some(engine.vault().service_key().seal(&place(&request), &plain)?)
-        }
-    };
-    Ok(engine.store().end_request(request, kept).await?)
+    let plain = serde_json::to_vec(answer)?;
+    let sealed = engine.vault().service_key().seal(&place(&request), &plain)?;
+    Ok(engine.store().end_request(request, Some(sealed)).await?)
 }
 
 /// A command that is not one append, and came with a key.
@@ -245,13 +299,13 @@ pub struct Begun {
     pub key: String,
     /// When it came first.
     pub at: Timestamp,
-    /// It came before, and a server died on it: some of it may be done.
+    /// It came before, and a server died on it or had a fault: some of it may be done.
     pub again: bool,
 }
 
 /// As [`once`] for what is not one append: that it began is kept first, and its answer last. Each part
-/// of it can be done twice without harm, so that what a server died on is gone on with by whoever is
-/// asked for the same again.
+/// of it can be done twice without harm, so that what a server died on, or what ended with a fault of
+/// ours, is gone on with by whoever is asked for the same again.
 pub async fn once_begun<W>(
     server: &Server,
     command: Command<'_>,
@@ -266,29 +320,43 @@ where
     let engine = &server.house.engine;
     let now = engine.clock().now();
     let Asked { request, fingerprint } = asked;
+    let Some(working) = server.under_way.begin(request) else {
+        let kept = engine.store().request(request, expired(now)).await?;
+        return kept.map_or_else(
+            || Err(in_flight(now, now)),
+            |kept| asked.told(server, kept).map(replayed),
+        );
+    };
     let begun = |at, again| Some(Begun { key: place(&request), at, again });
     let row = RequestRow { request, fingerprint, begun_at: now, answer: None };
     match engine.store().begin_request(row, expired(now)).await? {
-        None => done(server, request, work(begun(now, false))).await,
-        Some(kept) if asked.was_left(&kept, now) => {
-            tracing::warn!("a command that a server had died on is gone on with");
-            done(server, request, work(begun(kept.begun_at, true))).await
-        }
-        Some(kept) => asked.told(server, kept).map(replayed),
+        None => done(server, working, work(begun(now, false))).await,
+        Some(kept) => match asked.was_left(server, &kept, now) {
+            Ok(true) => {
+                tracing::warn!("a command that was not worked on to its end is gone on with");
+                done(server, working, work(begun(kept.begun_at, true))).await
+            }
+            Ok(false) => asked.told(server, kept).map(replayed),
+            Err(error) => Err(Refused::fault(&error)),
+        },
     }
 }
 
 /// Goes on to its end where the caller goes away, so that the answer is there when it comes back.
 async fn done(
     server: &Server,
-    request: [u8; 32],
+    working: Working,
     work: impl Future<Output = Result<Answer, Refused>> + Send + 'static,
 ) -> Result<Response, Refused> {
     let house = Arc::clone(&server.house);
     let task = tokio::spawn(async move {
-        let answered = work.await;
+        let working = working; // until its answer is kept
+        let answered = match panics::caught_in("http", work).await {
+            Ok(answered) => answered,
+            Err(fault) => Err(fault.into()),
+        };
         let answer = answered.as_ref().map_or_else(Answer::refused, Answer::clone);
-        if let Err(error) = keep(&house, request, &answer).await {
+        if let Err(error) = keep(&house, working.1, &answer).await {
             // What was asked is done: that is the answer, now if not later.
             tracing::error!(error = format!("{error:#}"), "an answer was not kept");
         }
@@ -373,6 +441,14 @@ mod tests {
             assert_eq!(key_of(&[wrong]), None, "{wrong:?}");
         }
         assert_eq!(key_of(&["a", "b"]), None);
+    }
+
+    #[test]
+    fn who_asks_again_waits_as_long_as_it_took_and_not_beyond_the_end_of_a_dead_server() {
+        let after = |seconds| ask_again(SignedDuration::from_secs(seconds));
+        assert_eq!([-5, 0, 1, 7, 50].map(after), [1, 1, 1, 7, 50]);
+        assert_eq!([61, 100, 119].map(after), [59, 20, 1], "when it can be gone on with");
+        assert_eq!([120, 500].map(after), [120, 120], "one that takes long");
     }
 
     #[test]

@@ -79,8 +79,13 @@ impl Refused {
     }
 
     /// The same with the advice to ask again soon.
-    pub fn later(mut self) -> Self {
-        self.0.header = Some((header::RETRY_AFTER, HeaderValue::from_static("1")));
+    pub fn later(self) -> Self {
+        self.after(1)
+    }
+
+    /// The same with the advice to ask again after so many seconds.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.0.header = Some((header::RETRY_AFTER, HeaderValue::from(seconds)));
         self
     }
 
