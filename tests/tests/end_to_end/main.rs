@@ -24,6 +24,7 @@ mod instances;
 mod kafka;
 mod keys;
 mod law;
+mod lost_answers;
 mod moving;
 mod orders;
 mod outbound;
