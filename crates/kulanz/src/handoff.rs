@@ -184,8 +184,7 @@ pub async fn deliver_released(house: &House) -> Result<()> {
                 }
             };
             // One that cannot be written stays on its list, and holds up no other.
-            let done = panics::caught_in("handoff", work).await;
-            if let Err(error) = done.map_err(Into::into).and_then(|done| done) {
+            if let Err(error) = alone(work).await {
                 let error = format!("{error:#}");
                 tracing::error!(%account, %placement, error, "a placement cannot be written");
                 failed += 1;
@@ -227,6 +226,11 @@ async fn update(house: &House, id: &AccountId, placement: &PlacementId, told: &s
     mark(house, id, placement, entry.agency.to_string(), told).await?;
     tracing::info!(account = %id, %placement, "the agency is told what is open by now");
     Ok(())
+}
+
+/// Works on one of many: one that makes the program panic fails like any other, and holds up none.
+async fn alone<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    panics::caught_in("handoff", work).await?
 }
 
 /// Waits for what blocks. Of a panic nothing is told but that it was one.
@@ -344,4 +348,25 @@ pub async fn account_of(store: &dyn Store, placement: &PlacementId) -> Result<Ac
         }
     }
     bail!("no placement {placement}; `kulanz handoff list` shows those there are")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    fn says_nothing_of_it(told: &anyhow::Error) {
+        assert!(matches!(told.downcast_ref(), Some(kulanz_engine::Fault::Panicked)), "{told:#}");
+        assert!(!format!("{told:#}").contains("Kim"));
+    }
+
+    #[tokio::test]
+    async fn what_makes_the_program_panic_fails_alone_and_is_told_without_what_it_says() {
+        let folder = || -> u8 { panic!("Kim lives at kim@example.org") };
+        says_nothing_of_it(&beside(folder).await.unwrap_err());
+        assert_eq!(beside(|| 7).await.unwrap(), 7);
+        let copy = async { panic!("Kim lives at kim@example.org") };
+        says_nothing_of_it(&alone::<u8>(copy).await.unwrap_err());
+        assert_eq!(alone(async { Ok(7) }).await.unwrap(), 7);
+    }
 }

@@ -330,3 +330,20 @@ pub fn harmless(loaded: &Loaded) -> impl Fn(&CreditorId, &str) -> bool + Sync {
         file.is_some_and(|file| file.harmless_attributes.iter().any(|known| known == attribute))
     }
 }
+
+#[cfg(test)]
+pub mod testing {
+    #![allow(clippy::unwrap_used)]
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// An installation with the shipped policies and nothing in it, and its data folder.
+    pub async fn house() -> (TempDir, House) {
+        let data = TempDir::new().unwrap();
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned();
+        let places = Places { config, data: data.path().to_owned() };
+        let house = House::open(places, Clock::wall(), Mode::Recording).await.unwrap();
+        (data, house)
+    }
+}

@@ -2,13 +2,15 @@
 
 use std::{
     borrow::Cow,
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     process::ExitCode,
     thread::JoinHandle,
 };
 
 use anyhow::{Result, anyhow, bail};
-use kulanz_engine::{Mode, clock::Clock};
+use kulanz_domain::ids::CreditorId;
+use kulanz_engine::{Engine, Mode, clock::Clock};
 use kulanz_wire::{
     DecodeOptions, Inbound, Rejection,
     files::{self, Lines},
@@ -48,15 +50,13 @@ fn open(path: &Path) -> Result<Lines> {
 
 /// Reads lines in a thread of their own; chunks come back in order.
 fn read(
-    path: PathBuf,
-    options: impl Fn(&kulanz_domain::ids::CreditorId, &str) -> bool + Sync + Send + 'static,
-) -> Result<(files::Progress, Chunks, JoinHandle<()>)> {
-    let mut lines = open(&path)?;
-    let progress = lines.progress();
+    mut lines: Lines,
+    name: String,
+    options: impl Fn(&CreditorId, &str) -> bool + Sync + Send + 'static,
+) -> (Chunks, JoinHandle<()>) {
     let (give, take) = mpsc::channel(AHEAD);
     let reading = std::thread::spawn(move || {
         let options = DecodeOptions { harmless_attributes: &options };
-        let name = path.display().to_string();
         loop {
             let mut chunk = Vec::with_capacity(CHUNK);
             let mut end = false;
@@ -95,7 +95,7 @@ fn read(
             }
         }
     });
-    Ok((progress, take, reading))
+    (take, reading)
 }
 
 /// Records files. Exit code 1 where something was rejected.
@@ -106,56 +106,21 @@ pub async fn run(places: Places, paths: Vec<PathBuf>, as_json: bool) -> Result<E
         }
     }
     let house = House::open(places, Clock::wall(), Mode::Recording).await?;
-    let mut counts = Counts::default();
-    let mut ignored = std::collections::BTreeMap::<String, u64>::new();
+    let mut all = Recorded::default();
     for path in paths {
         let loaded = std::sync::Arc::clone(&house.loaded);
         let lists = move |creditor: &_, attribute: &_| harmless(&loaded)(creditor, attribute);
-        let shown = path.display().to_string();
-        let (read, mut chunks, reading) = read(path, lists)?;
-        let bar = progress::bytes(read.total());
-        bar.set_message(shown);
-        // One chunk is written while the next is decided.
-        let mut waiting: std::collections::VecDeque<tokio::task::JoinHandle<Result<Vec<Answer>>>> =
-            std::collections::VecDeque::new();
-        let mut fault = None;
-        loop {
-            let chunk = chunks.recv().await;
-            let done = chunk.is_none();
-            match chunk {
-                Some(Ok(chunk)) => {
-                    let engine = house.engine.clone();
-                    waiting.push_back(tokio::spawn(async move { record(&engine, chunk).await }));
-                }
-                Some(Err(error)) => fault = Some(error),
-                None => {}
-            }
-            while waiting.len() > AHEAD || (done && !waiting.is_empty()) {
-                let Some(first) = waiting.pop_front() else { break };
-                for answer in first.await?? {
-                    counts.count(&answer);
-                    for pointer in answer.ignored {
-                        *ignored.entry(pointer).or_default() += 1;
-                    }
-                }
-                bar.set_position(read.read());
-            }
-            if done {
-                break;
-            }
-        }
-        bar.finish_and_clear();
-        if fault.is_none() && reading.join().is_err() {
-            fault = Some(anyhow!("the program panicked where it reads files"));
-        }
-        if let Some(fault) = fault {
-            print(&counts, as_json)?;
+        let lines = open(&path)?;
+        let name = path.display().to_string();
+        if let Err(fault) = record_all(&house.engine, lines, name, lists, &mut all).await {
+            print(&all.counts, as_json)?;
             return Err(fault.context(
                 "the rest of this file was not read; what was counted is \
                                       recorded, so the whole file can be imported again",
             ));
         }
     }
+    let Recorded { counts, ignored } = all;
     print(&counts, as_json)?;
     for (pointer, number) in &ignored {
         eprintln!("note: {pointer} was kept out of {}: no schema names it", count_events(*number));
@@ -167,7 +132,62 @@ pub async fn run(places: Places, paths: Vec<PathBuf>, as_json: bool) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-async fn record(engine: &kulanz_engine::Engine, chunk: Vec<Taken>) -> Result<Vec<Answer>> {
+/// What came of files.
+#[derive(Debug, Default)]
+struct Recorded {
+    counts: Counts,
+    /// How often a member that no schema names was kept out.
+    ignored: BTreeMap<String, u64>,
+}
+
+/// Records the lines of a file. An error means that the rest of it was not read.
+async fn record_all(
+    engine: &Engine,
+    lines: Lines,
+    name: String,
+    options: impl Fn(&CreditorId, &str) -> bool + Sync + Send + 'static,
+    all: &mut Recorded,
+) -> Result<()> {
+    let read_so_far = lines.progress();
+    let bar = progress::bytes(read_so_far.total());
+    bar.set_message(name.clone());
+    let (mut chunks, reading) = read(lines, name, options);
+    // One chunk is written while the next is decided.
+    let mut waiting: VecDeque<tokio::task::JoinHandle<Result<Vec<Answer>>>> = VecDeque::new();
+    let mut fault = None;
+    loop {
+        let chunk = chunks.recv().await;
+        let done = chunk.is_none();
+        match chunk {
+            Some(Ok(chunk)) => {
+                let engine = engine.clone();
+                waiting.push_back(tokio::spawn(async move { record(&engine, chunk).await }));
+            }
+            Some(Err(error)) => fault = Some(error),
+            None => {}
+        }
+        while waiting.len() > AHEAD || (done && !waiting.is_empty()) {
+            let Some(first) = waiting.pop_front() else { break };
+            for answer in first.await?? {
+                all.counts.count(&answer);
+                for pointer in answer.ignored {
+                    *all.ignored.entry(pointer).or_default() += 1;
+                }
+            }
+            bar.set_position(read_so_far.read());
+        }
+        if done {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    if fault.is_none() && reading.join().is_err() {
+        fault = Some(anyhow!("the program panicked where it reads files"));
+    }
+    fault.map_or(Ok(()), Err)
+}
+
+async fn record(engine: &Engine, chunk: Vec<Taken>) -> Result<Vec<Answer>> {
     let arrived = chunk.iter().map(|taken| Arrived {
         bytes: Cow::Borrowed(&taken.bytes),
         origin: taken.origin.clone(),
@@ -256,4 +276,62 @@ pub fn check(places: &Places, paths: &[PathBuf], as_json: bool) -> Result<ExitCo
         println!("{good} events keep to the contract, {errors} do not");
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::io::{Cursor, Read};
+
+    use super::*;
+    use crate::house::testing;
+
+    fn line(number: u32, attributes: serde_json::Value) -> String {
+        let data = json!({ "creditor": "lindenmoor", "debtor": "K-1", "name": "Kim", "kind": "consumer",
+                           "language": "de", "country": "DE", "attributes": attributes });
+        let event = json!({ "specversion": "1.0", "id": format!("{number}"), "source": "/shop",
+                            "type": "kulanz.debtor.updated.v1", "subject": "lindenmoor/K-1",
+                            "time": format!("2026-03-01T08:00:{number:02}Z"), "data": data });
+        format!("{event}\n")
+    }
+
+    /// Has some lines, and makes the program panic after them.
+    struct Broken(Cursor<Vec<u8>>);
+
+    impl Read for Broken {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.read(into)? {
+                0 => panic!("Kim lives at kim@example.org"),
+                read => Ok(read),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_makes_the_program_panic_is_told_as_not_read_to_its_end() {
+        let (_folder, house) = testing::house().await;
+        let from = Broken(Cursor::new(line(1, json!({})).into_bytes()));
+        let lines = files::over(Box::new(from), 0, Path::new("events")).unwrap();
+        let mut all = Recorded::default();
+        let name = "events".to_owned();
+        let told = record_all(&house.engine, lines, name, |_, _| true, &mut all).await;
+        let told = format!("{:#}", told.unwrap_err());
+        assert_eq!(told, "the program panicked where it reads files");
+    }
+
+    #[tokio::test]
+    async fn an_event_that_makes_the_program_panic_is_kept_and_the_others_are_recorded() {
+        let (_folder, house) = testing::house().await;
+        let whole = line(1, json!({})) + &line(2, json!({ "tier": "x" })) + &line(3, json!({}));
+        let from = Cursor::new(whole.into_bytes());
+        let lines = files::over(Box::new(from), 0, Path::new("events")).unwrap();
+        let mut all = Recorded::default();
+        let name = "events".to_owned();
+        let lists = |_: &CreditorId, _: &str| -> bool { panic!("Kim lives at kim@example.org") };
+        record_all(&house.engine, lines, name, lists, &mut all).await.unwrap();
+        assert_eq!((all.counts.accepted, all.counts.rejected), (2, 1));
+        let letter = house.engine.store().dead_letters(true, 9).await.unwrap().remove(0);
+        assert_eq!((letter.reason.as_str(), letter.origin.as_str()), ("fault", "file:events:2"));
+        assert!(!letter.detail.contains("Kim"), "{}", letter.detail);
+    }
 }

@@ -14,7 +14,7 @@ mod settings;
 mod signature;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -81,28 +81,31 @@ struct Sender {
 
 impl Sender {
     async fn run(self) {
-        let what = format!("webhooks/{}", self.endpoint.name);
         loop {
-            // Of several instances one sends to an endpoint: two would mix up the order. A fault of
-            // the store forgets what was not written down: it is read again.
-            let work = panics::caught_in("webhooks", self.work());
-            let error = match self.house.engine.leading(&what, work).await {
-                Ok(Some(Ok(Ok(never)))) => match never {},
-                Ok(Some(Ok(Err(error)))) => error,
-                Ok(Some(Err(fault))) => match self.panicked().await {
-                    Ok(()) => fault.into(),
-                    Err(error) => error,
-                },
-                Ok(None) => {
-                    tokio::time::sleep(FAULT).await;
-                    continue;
-                }
-                Err(fault) => fault.into(),
-            };
-            let webhook = &self.endpoint.name;
-            tracing::error!(webhook, error = format!("{error:#}"), "a webhook waits");
+            if let Some(error) = self.turn(self.work()).await {
+                let webhook = &self.endpoint.name;
+                tracing::error!(webhook, error = format!("{error:#}"), "a webhook waits");
+            }
             tokio::time::sleep(FAULT).await;
         }
+    }
+
+    /// Works until something fails; nothing where another instance does it. Of several one sends to an
+    /// endpoint: two would mix up the order. A fault of the store forgets what was not written down:
+    /// it is read again.
+    async fn turn(&self, work: impl Future<Output = Result<Infallible>>) -> Option<anyhow::Error> {
+        let what = format!("webhooks/{}", self.endpoint.name);
+        let work = panics::caught_in("webhooks", work);
+        Some(match self.house.engine.leading(&what, work).await {
+            Ok(Some(Ok(Ok(never)))) => match never {},
+            Ok(Some(Ok(Err(error)))) => error,
+            Ok(Some(Err(fault))) => match self.panicked().await {
+                Ok(()) => fault.into(),
+                Err(error) => error,
+            },
+            Ok(None) => return None,
+            Err(fault) => fault.into(),
+        })
     }
 
     fn store(&self) -> &dyn Store {
@@ -113,7 +116,7 @@ impl Sender {
         self.house.engine.clock().now()
     }
 
-    async fn work(&self) -> Result<std::convert::Infallible> {
+    async fn work(&self) -> Result<Infallible> {
         let name = &self.endpoint.name;
         let mut state = match State::read(self.store(), name).await? {
             Some(state) => state,
@@ -217,7 +220,37 @@ fn wait(failures: u32, random: u64, asked: Option<Duration>) -> SignedDuration {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use crate::house::testing;
+
+    #[tokio::test]
+    async fn an_event_that_makes_the_program_panic_waits_like_one_that_was_not_taken() {
+        let (folder, house) = testing::house().await;
+        let secret_file = folder.path().join("secret");
+        std::fs::write(&secret_file, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let webhook = Webhook {
+            name: "shop".to_owned(),
+            url: "http://127.0.0.1:9/".to_owned(),
+            creditor: None,
+            events: Vec::new(),
+            secret_file,
+            begin: Default::default(),
+            give_up_after_days: 5,
+        };
+        let endpoint = Endpoint::new(&webhook, &house.places).unwrap();
+        let sender = Sender { house: Arc::new(house), endpoint };
+        State::begin(sender.store(), "shop", true).await.unwrap();
+        let work = async { panic!("Kim lives at kim@example.org") };
+        let told = sender.turn(work).await.unwrap();
+        assert!(matches!(told.downcast_ref(), Some(kulanz_engine::Fault::Panicked)), "{told}");
+        let state = State::read(sender.store(), "shop").await.unwrap().unwrap();
+        let why = state.why.as_deref();
+        assert_eq!((state.failures, why), (1, Some("the program panicked after position 0")));
+        assert!(state.next_try.unwrap() > sender.now(), "it is tried again, later");
+        // Nobody else is kept from sending to it.
+        assert!(sender.turn(async { bail!("the store is away") }).await.is_some());
+    }
 
     #[test]
     fn waits_double_to_an_hour_and_at_least_half_of_them_is_kept() {

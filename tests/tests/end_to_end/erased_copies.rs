@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Two debtors, each due for the same agency.
-fn two_debtors() -> Vec<Value> {
+pub fn two_debtors() -> Vec<Value> {
     let first = serde_json::to_string(&due_for_an_agency()).unwrap();
     let mut second = first.clone();
     for (one, other) in [("K-1", "K-2"), ("R-1", "R-3"), ("R-2", "R-4"), ("P-1", "P-9")] {

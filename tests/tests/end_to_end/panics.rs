@@ -1,12 +1,18 @@
 //! An account that makes the program panic is one account's trouble.
 
+use std::fs;
+
 use serde_json::Value;
 
 use super::{
+    erased_copies::two_debtors,
     events::{day, debtor, invoice, payment},
     http::{JSON, NDJSON},
-    world::{Installation, lines},
+    world::{Installation, eventually, lines},
 };
+
+/// The largest amount that a number can be.
+pub const TOO_MUCH: &str = "79228162514264337593543950335";
 
 /// Gives an account two claims that together are more than a number can be: no event that is taken
 /// can say so.
@@ -24,7 +30,7 @@ fn spoil(house: &Installation, debtor: &str) {
         claim["invoice"] = name.into();
         let amount = &mut claim["amount"]["amount"];
         assert!(amount.is_string(), "{payload}");
-        *amount = "79228162514264337593543950335".into();
+        *amount = TOO_MUCH.into();
         let raise = "UPDATE accounts SET version = version + 1 WHERE number = ?1";
         database.execute(raise, [account]).unwrap();
         let put = "INSERT INTO events (account, version, kind, payload, recorded_at, cause)
@@ -32,6 +38,90 @@ fn spoil(house: &Installation, debtor: &str) {
                    WHERE number = ?1";
         database.execute(put, rusqlite::params![account, event.to_string(), at]).unwrap();
     }
+}
+
+/// As if payments of an account had been told with another amount: twice [`TOO_MUCH`] is more credit
+/// than a number can be.
+pub fn rewrite(house: &Installation, debtor: &str, payments: [(&str, &str); 2]) {
+    let mut database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let database = database.transaction().unwrap();
+    let triggers =
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'";
+    let guards: Vec<(String, String)> = database
+        .prepare(triggers)
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(!guards.is_empty());
+    for (name, _) in &guards {
+        database.execute(&format!("DROP TRIGGER {name}"), []).unwrap();
+    }
+    for (payment, amount) in payments {
+        let set = "UPDATE events
+             SET payload = json_set(payload, '$.PaymentReceived.amount.amount', ?3)
+             WHERE kind = 'PaymentReceived' AND payload ->> '$.PaymentReceived.payment' = ?2
+             AND account = (SELECT number FROM accounts WHERE debtor = ?1)";
+        assert_eq!(database.execute(set, [debtor, payment, amount]).unwrap(), 1, "{payment}");
+    }
+    let forget = "DELETE FROM snapshots
+         WHERE account = (SELECT number FROM accounts WHERE debtor = ?1)";
+    database.execute(forget, [debtor]).unwrap();
+    for (_, sql) in &guards {
+        database.execute(sql, []).unwrap();
+    }
+    database.commit().unwrap();
+}
+
+#[test]
+fn a_placement_that_makes_the_program_panic_stays_on_its_list_and_the_others_go_out() {
+    let house = Installation::new();
+    let (ada, bob) = (house.token("ada", "approver", None), house.token("bob", "clerk", None));
+    let rob = house.token("rob", "read", None);
+    let mut events = two_debtors();
+    events.push(payment("atelier/K-1", "P-2", "1.00", &day(-40), "R-1"));
+    house.import(&house.events("history.ndjson", &events)).well();
+    let server = house.serve();
+    let waiting = eventually("both placements wait", || {
+        let rows = house.json(&["handoff", "list"]);
+        rows.as_array().filter(|rows| rows.len() == 2).cloned()
+    });
+    // Released, and neither folder can be written yet.
+    let agency = house.data().join("handoff/muster-inkasso/atelier");
+    let lock = agency.join(".lock");
+    fs::create_dir_all(&lock).unwrap();
+    for row in &waiting {
+        let release = |token: &str| {
+            let placement = row["placement"].as_str().unwrap();
+            house.run(&["handoff", "release", placement, "--token", token])
+        };
+        release(&ada).well();
+        assert_eq!(release(&bob).code, 1);
+    }
+    server.stop();
+    rewrite(&house, "K-1", [("P-1", TOO_MUCH), ("P-2", TOO_MUCH)]);
+    fs::remove_dir(&lock).unwrap();
+    let mut server = house.serve();
+    let folder = |account: &str| {
+        let row = waiting.iter().find(|row| row["account"] == account).unwrap();
+        agency.join(row["placement"].as_str().unwrap())
+    };
+    eventually("the other placement is written", || folder("atelier/K-2").is_dir().then_some(()));
+    eventually("it is told", || {
+        house.log().contains("a placement cannot be written").then_some(())
+    });
+    assert!(!folder("atelier/K-1").exists());
+    let bearer = format!("Bearer {rob}");
+    let metrics = server.get_with("/metrics", &[("Authorization", &bearer)]).body;
+    assert!(metrics.contains("kulanz_panics_total{part=\"handoff\""), "{metrics}");
+    assert!(server.runs());
+    server.stop();
+    // Mended, it goes out.
+    rewrite(&house, "K-1", [("P-1", "20.25"), ("P-2", "1.00")]);
+    let server = house.serve();
+    eventually("it is written", || folder("atelier/K-1").is_dir().then_some(()));
+    server.stop();
 }
 
 #[test]

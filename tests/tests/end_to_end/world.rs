@@ -270,6 +270,10 @@ impl Server {
         http::request(&self.address, "GET", path, &[], b"").expect("an answer")
     }
 
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        http::request(&self.address, "GET", path, headers, b"").expect("an answer")
+    }
+
     /// Posts one event; it has to be taken.
     #[track_caller]
     pub fn accept(&self, events: &[Value]) {

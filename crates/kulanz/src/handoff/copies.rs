@@ -18,10 +18,9 @@ use kulanz_domain::{
     account::{Placement, PlacementState},
     ids::*,
 };
-use kulanz_engine::panics;
 use kulanz_store::{PlacementRow, Store};
 
-use super::{DELIVERED, RECALLED, beside, mark, recall, root, writes};
+use super::{DELIVERED, RECALLED, alone, beside, mark, recall, root, writes};
 use crate::house::{House, count};
 
 /// State of a placement of which nothing personal is left in its folder.
@@ -63,8 +62,7 @@ pub(super) async fn erase_left(house: &House, again: bool) -> Result<()> {
     let states = states(house).await?;
     let mut failed = Vec::new();
     for account in accounts {
-        let done = panics::caught_in("handoff", erase_all(house, &account, &states)).await;
-        match done.map_err(Into::into).and_then(|done| done) {
+        match alone(erase_all(house, &account, &states)).await {
             Ok(said) if !again => {
                 said.iter().for_each(|sentence| tracing::info!(%account, "{sentence}"));
             }

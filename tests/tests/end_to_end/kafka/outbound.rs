@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::{
     super::{
         events::{debtor, event, invoice, payment},
+        orders::due_for_an_agency,
+        panics::{TOO_MUCH, rewrite},
         world::{Installation, copy, eventually, repository},
     },
     Topics,
@@ -246,5 +248,51 @@ fn a_history_of_before_goes_out_from_its_first_event_with_the_orders_to_agencies
     for order in &orders {
         keeps_to(&ORDER, &order.json());
     }
+    served.stop();
+}
+
+/// None may be left out: what makes the program panic waits, and so does all that comes after it.
+#[test]
+fn an_event_that_makes_the_program_panic_waits_and_goes_out_once_it_can() {
+    let house = Installation::new();
+    let (ada, bob) = (house.token("ada", "approver", None), house.token("bob", "clerk", None));
+    let topics = Topics::new(&house);
+    let mut events = due_for_an_agency();
+    events.push(payment("atelier/K-1", "P-2", "1.00", "2026-04-01", "R-1"));
+    house.import(&house.events("history.ndjson", &events)).well();
+    let served = house.serve();
+    let waiting = eventually("the placement waits", || {
+        house.json(&["handoff", "list"]).as_array().filter(|rows| rows.len() == 1).cloned()
+    });
+    for token in [&ada, &bob] {
+        let placement = waiting[0]["placement"].as_str().unwrap();
+        house.run(&["handoff", "release", placement, "--token", token]).well();
+    }
+    tells_the_log(&house, &topics);
+    served.stop();
+    let before = topics.read("kulanz.accounts").len();
+    let hold = ["account", "hold", "atelier/K-1", "--reason", "called", "--token", &ada];
+    house.run(&hold).well();
+    house
+        .import(&house.events("more", &[invoice("atelier/K-9", "R-9", "5.00", "2026-03-15")]))
+        .well();
+    rewrite(&house, "K-1", [("P-1", TOO_MUCH), ("P-2", TOO_MUCH)]);
+    let mut served = house.serve();
+    eventually("it is told", || {
+        let log = house.log();
+        let told = log.contains("account events cannot be written to Kafka")
+            && log.contains("the program panicked");
+        told.then_some(())
+    });
+    assert_eq!(topics.read("kulanz.accounts").len(), before);
+    assert!(served.runs());
+    served.stop();
+    rewrite(&house, "K-1", [("P-1", "20.25"), ("P-2", "1.00")]);
+    let served = house.serve();
+    tells_the_log(&house, &topics);
+    let orders = topics.read("kulanz.placement-orders");
+    orders.iter().for_each(|order| keeps_to(&ORDER, &order.json()));
+    let told = |order: &super::Record| order.json()["data"]["holds"][0]["hold"].is_string();
+    assert!(orders.iter().any(told), "the agency hears of the hold");
     served.stop();
 }
