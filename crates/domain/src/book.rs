@@ -35,7 +35,7 @@ use std::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 pub use self::column::Column;
-pub(crate) use self::kept::Kept;
+pub(crate) use self::kept::{Kept, touches_books};
 use self::sheet::{Limits, Relief, Sheet};
 use crate::{
     account::Account,

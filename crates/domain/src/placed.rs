@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{Account, Placement},
-    book::{Book, ClaimBook},
+    book::{Book, ClaimBook, touches_books},
+    event::AccountEvent,
     ids::{HoldId, InvoiceId},
     money::{Currency, Decimal, plain},
 };
@@ -27,6 +28,24 @@ pub struct PlacementNow {
     /// A lawyer or guardian acts for the debtor: whoever writes, writes to them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub represented: bool,
+}
+
+/// Whether an event can change what [`PlacementNow`] says of a placement, or is of one that goes out or
+/// is called back, or of money that is used. Most events are not: whoever follows the log for agencies
+/// need not look at their accounts.
+pub fn concerns_agencies(event: &AccountEvent) -> bool {
+    use AccountEvent as E;
+    let own = matches!(
+        event,
+        E::HoldPlaced { .. }
+            | E::HoldReleased { .. }
+            | E::DebtorUpdated { .. }
+            | E::PaymentAllocated { .. }
+            | E::Reallocated { .. }
+            | E::PlacementReleased { .. }
+            | E::PlacementRecalled { .. }
+    );
+    own || touches_books(event)
 }
 
 /// A figure of a claim.

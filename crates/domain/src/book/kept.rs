@@ -59,6 +59,12 @@ impl Account {
     }
 }
 
+/// Whether an event changes what the books of an account are computed from, be it on which days
+/// interest runs.
+pub(crate) fn touches_books(event: &AccountEvent) -> bool {
+    !matches!(touches(event), Touch::Nothing)
+}
+
 /// What of the books' ground an event changes.
 enum Touch {
     Nothing,

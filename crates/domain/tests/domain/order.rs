@@ -11,7 +11,8 @@ use kulanz_domain::{
     fact::*,
     ids::*,
     money::{Currency, Decimal, Money},
-    policy::Policy,
+    placed::{PlacementNow, concerns_agencies},
+    policy::{Policy, Release},
 };
 use proptest::{prelude::*, sample::select};
 
@@ -554,6 +555,36 @@ proptest! {
             prop_assert_eq!(kept.collect::<Vec<_>>(), fresh.collect::<Vec<_>>(), "{:?}", event);
         }
         prop_assert_eq!(&account, &story.account);
+    }
+
+    #[test]
+    fn what_agencies_have_to_know_changes_by_events_alone_that_are_said_to_concern_them(
+        history in history(), keys in keys(), deeds in deeds(),
+    ) {
+        let story = lived(&shuffled(&history, &keys), vec![with_interest(), dollars()], &deeds);
+        // As if all that is ever owed were with an agency from the beginning.
+        let claims: Vec<InvoiceId> = story.account.claims.keys().cloned().collect();
+        let everything = Placement {
+            agency: AgencyId::new("nord").unwrap(),
+            interest: claims.iter().map(|it| (it.clone(), Decimal::ZERO, day("2026-04-30"))).collect(),
+            claims,
+            step: StepName::new("last-call").unwrap(),
+            policy: shop_b2c().reference,
+            release: Release::OnePerson,
+            missing: Vec::new(),
+            approved_by: Default::default(),
+            state: PlacementState::Released,
+            amounts: Vec::new(),
+            went_out: None,
+            agency_state: None,
+        };
+        let (mut account, mut before) = (Account::default(), PlacementNow::default());
+        for event in &story.log {
+            account.apply_event(event);
+            let now = PlacementNow::of(&account, &everything);
+            prop_assert!(now == before || concerns_agencies(event), "{:?}", event);
+            before = now;
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! ([`outbound`](crate::outbound)), and what agencies have to hear of them
 //! (`schemas/placement-order.schema.json`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -11,15 +11,17 @@ use kulanz_domain::{
     Account, AccountEvent,
     account::PlacementState,
     event::Allocation,
-    fact::PlacementReport,
-    ids::{AccountId, CreditorId, InvoiceId, PaymentId, PlacementId},
+    ids::{AccountId, CreditorId, InvoiceId, PlacementId},
     money::Decimal,
-    placed::PlacementNow,
+    placed::{PlacementNow, concerns_agencies},
 };
-use kulanz_store::{Store, StoredEvent};
+use kulanz_store::{Head, Store, StoredEvent};
 use serde_json::{Map, Value, json};
 
 use super::topics::PLACEMENT_ORDERS;
+
+/// Accounts that are read at once.
+const AT_ONCE: usize = 500;
 
 /// A record to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +56,10 @@ fn record(
     Record { topic, key: account.to_string(), value: value.to_string() }
 }
 
-/// What agencies have to hear of the log. Few accounts are with one: only their streams are read.
+/// What agencies have to hear of the log. Few accounts are with one, and few of their events concern
+/// it: only for those is an account looked at.
 pub struct Orders {
-    /// Accounts of which anything ever went to an agency.
+    /// Accounts of which something may be with an agency.
     placed: HashSet<AccountId>,
 }
 
@@ -75,25 +78,65 @@ impl Orders {
         events: &[StoredEvent],
         zone_of: impl Fn(&CreditorId) -> TimeZone,
     ) -> Result<Vec<Record>> {
-        let (mut courses, mut found) = (HashMap::new(), Vec::new());
+        let mut concerned = Vec::new();
         for event in events {
-            let account = &event.account;
             if event.kind == "PlacementReleased" {
-                self.placed.insert(account.clone());
+                self.placed.insert(event.account.clone());
             }
-            if !self.placed.contains(account) {
-                continue;
-            }
-            let course = match courses.entry(account) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    let stream = store.stream(account.clone(), 0).await?;
-                    new.insert(Course::of(stream, zone_of(&account.creditor)))
+            if self.placed.contains(&event.account) {
+                let happened: AccountEvent = serde_json::from_str(&event.payload)?;
+                if concerns_agencies(&happened) {
+                    concerned.push((event, happened));
                 }
-            };
-            found.extend(course.at(event)?);
+            }
+        }
+        let (mut courses, mut found) =
+            (self.courses(store, &concerned, zone_of).await?, Vec::new());
+        for (event, happened) in concerned {
+            let course =
+                courses.get_mut(&event.account).context("an account without its course")?;
+            found.extend(course.at(event, &happened)?);
+        }
+        for (account, course) in courses {
+            if course.with_agency().is_empty() {
+                self.placed.remove(&account); // until something of it goes out again
+            }
         }
         Ok(found)
+    }
+
+    /// The accounts as they were before the first of these events each: read together, from their
+    /// snapshots where those are no later than that.
+    async fn courses(
+        &self,
+        store: &dyn Store,
+        events: &[(&StoredEvent, AccountEvent)],
+        zone_of: impl Fn(&CreditorId) -> TimeZone,
+    ) -> Result<HashMap<AccountId, Course>> {
+        let mut first = BTreeMap::new();
+        for (event, _) in events {
+            first.entry(&event.account).or_insert(event.version);
+        }
+        let (mut courses, first) = (HashMap::with_capacity(first.len()), Vec::from_iter(first));
+        for some in first.chunks(AT_ONCE) {
+            let heads = store.heads(some.iter().map(|(account, _)| (*account).clone()).collect());
+            for ((account, version), head) in some.iter().zip(heads.await?) {
+                let before = |head: &Head| {
+                    head.snapshot.as_ref().is_none_or(|(taken_at, _)| taken_at < version)
+                };
+                let (snapshot, events) = match head.filter(before) {
+                    Some(head) => (head.snapshot, head.events),
+                    None => (None, store.stream((*account).clone(), 0).await?),
+                };
+                let account_then = match snapshot {
+                    Some((_, state)) => serde_json::from_slice(&state)?,
+                    None => Account::default(),
+                };
+                let course = Course::of(account_then, events, zone_of(&account.creditor));
+                courses.insert((*account).clone(), course);
+            }
+        }
+        Ok(courses)
     }
 }
 
@@ -102,32 +145,29 @@ struct Course {
     stream: std::vec::IntoIter<StoredEvent>,
     zone: TimeZone,
     account: Account,
-    told_by_agency: BTreeSet<PaymentId>,
 }
 
 impl Course {
-    fn of(stream: Vec<StoredEvent>, zone: TimeZone) -> Self {
-        let (account, told_by_agency) = (Account::default(), BTreeSet::new());
-        Self { stream: stream.into_iter(), zone, account, told_by_agency }
+    /// `account` is what it was before the first event of `stream`.
+    fn of(account: Account, stream: Vec<StoredEvent>, zone: TimeZone) -> Self {
+        Self { stream: stream.into_iter(), zone, account }
     }
 
     /// What one event means for agencies. Those that are asked about come in their order.
-    fn at(&mut self, event: &StoredEvent) -> Result<Vec<Record>> {
+    fn at(&mut self, event: &StoredEvent, happened: &AccountEvent) -> Result<Vec<Record>> {
         let earlier = |past: &StoredEvent| past.version < event.version;
         while self.stream.as_slice().first().is_some_and(earlier) {
             if let Some(past) = self.stream.next() {
-                self.go_on(&serde_json::from_str(&past.payload)?);
+                self.account.apply_event(&serde_json::from_str(&past.payload)?);
             }
         }
         self.stream.next();
-        let happened: AccountEvent = serde_json::from_str(&event.payload)?;
         let before = self.with_agency();
-        self.go_on(&happened);
-        let mut orders = self.told(event, &happened)?;
+        self.account.apply_event(happened);
+        let mut orders = self.told(event, happened)?;
         let id = &event.account;
         for (placement, now) in self.with_agency() {
-            // All that changes what is open, or whom the agency may ask, is told the same way: an
-            // event that is new one day needs no place in a list here.
+            // All that changes what is open, or whom the agency may ask, is told the same way.
             if before.get(&placement).is_none_or(|known| *known == now) {
                 continue;
             }
@@ -138,15 +178,6 @@ impl Course {
             orders.push(order(event, "updated", &placement, data));
         }
         Ok(orders)
-    }
-
-    fn go_on(&mut self, event: &AccountEvent) {
-        self.account.apply_event(event);
-        if let AccountEvent::PlacementReported { report, .. } = event
-            && let PlacementReport::PaymentReceived { payment, .. } = report
-        {
-            self.told_by_agency.insert(payment.clone());
-        }
     }
 
     /// What the agencies that have placements have to know of them.
@@ -186,7 +217,9 @@ impl Course {
                 let mut orders = Vec::new();
                 let out = account.placements.iter();
                 let out = out.filter(|(_, one)| one.state == PlacementState::Released);
-                for (placement, one) in out.filter(|_| !self.told_by_agency.contains(payment)) {
+                let known = account.payments.get(payment);
+                let theirs = known.is_some_and(|payment| payment.by_agency.is_some());
+                for (placement, one) in out.filter(|_| !theirs) {
                     let Some(paid) = paid(&one.claims, parts) else { continue };
                     let mut data = json!({ "placement": placement, "agency": one.agency });
                     data["payment"] = json!(payment);
@@ -226,6 +259,8 @@ fn paid(claims: &[InvoiceId], parts: &[Allocation]) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use kulanz_store::{Append, KeyChange, NewEvent, Wake, sqlite::SqliteStore};
+
     use super::*;
 
     fn stored(version: u64, kind: &str, content: Value) -> StoredEvent {
@@ -242,8 +277,10 @@ mod tests {
 
     /// What each event of the stream means for agencies: type and data.
     fn told(stream: &[StoredEvent]) -> Vec<(String, Value)> {
-        let mut course = Course::of(stream.to_vec(), TimeZone::UTC);
-        let all = stream.iter().flat_map(|event| course.at(event).unwrap());
+        let mut course = Course::of(Account::default(), stream.to_vec(), TimeZone::UTC);
+        let all = stream.iter().flat_map(|event| {
+            course.at(event, &serde_json::from_str(&event.payload).unwrap()).unwrap()
+        });
         all.map(|record| {
             let mut event: Value = serde_json::from_str(&record.value).unwrap();
             (event["type"].as_str().unwrap().to_owned(), event["data"].take())
@@ -487,5 +524,75 @@ mod tests {
             (nothing, json!(false)),
         ];
         assert_eq!(told, expected);
+    }
+
+    fn kind(name: &str) -> &'static str {
+        let mut kinds = AccountEvent::KINDS.iter();
+        kinds.find(|kind| **kind == name).copied().unwrap()
+    }
+
+    /// One append to an account.
+    fn append(version: u64, events: &[StoredEvent], snapshot: Option<&Account>) -> Append {
+        let new = |event: &StoredEvent| NewEvent {
+            kind: kind(&event.kind),
+            payload: event.payload.clone(),
+            recorded_at: event.recorded_at,
+            cause: event.cause.clone(),
+        };
+        Append {
+            partition: 0,
+            account: "shop/K-1".parse().unwrap(),
+            expected_version: version,
+            events: events.iter().map(new).collect(),
+            snapshot: snapshot.map(|account| serde_json::to_vec(account).unwrap()),
+            wake: Wake::Keep,
+            inbox: Vec::new(),
+            requests: Vec::new(),
+            key: KeyChange::Keep,
+            secrets: Vec::new(),
+            forgets: Vec::new(),
+            outbox: Vec::new(),
+            held: Vec::new(),
+            paylinks: Vec::new(),
+            views: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_is_read_from_its_snapshot_and_not_at_all_once_nothing_of_it_is_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        let hold = json!({ "hold": "H-1", "invoice": null, "owner": "x", "until": null,
+                           "on": "2026-03-02" });
+        let mut events = placed_stream(&[
+            ("HoldPlaced", hold),
+            ("PlacementRecalled", json!({ "placement": "PL-1", "reason": "disputed" })),
+            ("HoldReleased", json!({ "hold": "H-1" })),
+        ]);
+        let mut account = Account::default();
+        for event in &mut events[..3] {
+            account.apply_event(&serde_json::from_str(&event.payload).unwrap());
+            event.payload = "unreadable".to_owned(); // whoever reads it fails
+        }
+        let (before, after) = events.split_at(3);
+        for append in [append(0, before, Some(&account)), append(3, after, None)] {
+            store.commit(vec![append]).await.unwrap();
+        }
+        let logged = store.events_after(0, 99).await.unwrap();
+        let mut orders = Orders::begin(&store).await.unwrap();
+        let mut told = Vec::new();
+        for event in &logged[3..] {
+            let event = std::slice::from_ref(event);
+            told.extend(orders.of(&store, event, |_| TimeZone::UTC).await.unwrap());
+        }
+        let kinds = told.iter().map(|order| {
+            let order: Value = serde_json::from_str(&order.value).unwrap();
+            order["type"].as_str().unwrap().to_owned()
+        });
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            ["updated", "recalled"].map(|word| { format!("kulanz.placement.{word}.v1") })
+        );
+        assert!(orders.placed.is_empty());
     }
 }
