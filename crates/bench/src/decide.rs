@@ -158,6 +158,7 @@ fn profile(dice: &mut Dice) -> Result<DebtorProfile> {
         address_researched: false,
         represented: false,
         minor_until: None,
+        birth_told: BirthTold::Never,
         attributes: Default::default(),
     })
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use jiff::{Timestamp, ToSpan, civil::date};
 use kulanz_domain::{
     calendar::Span,
-    fact::{Channel, DebtorKind, DebtorProfile, Fact, Invoice, Stamp, Supply},
+    fact::{BirthTold, Channel, DebtorKind, DebtorProfile, Fact, Invoice, Stamp, Supply},
     ids::{AccountId, CreditorId, DebtorId},
     money::{Currency, Decimal, Money},
     policy::{Policy, Rules},
@@ -124,6 +124,7 @@ fn shopper(dice: &mut Dice, number: u32, events: &mut Vec<Incoming>) -> Result<(
         address_researched: false,
         represented: false,
         minor_until: None,
+        birth_told: BirthTold::Never,
         attributes: Default::default(),
     };
     tell(events, date(2026, 5, 1), Fact::DebtorUpdated { profile })?;

@@ -23,7 +23,7 @@ use kulanz_delivery::{
     senders::{Origin, Sender, SmsGateway, Smtp},
 };
 use kulanz_domain::{
-    fact::{Channel, DebtorKind, DebtorProfile, Fact, Invoice, Stamp, Supply},
+    fact::{BirthTold, Channel, DebtorKind, DebtorProfile, Fact, Invoice, Stamp, Supply},
     ids::{AccountId, CreditorId, DebtorId, InvoiceId},
     money::{Currency, Decimal, Money},
     policy::{Policy, Rules},
@@ -228,6 +228,7 @@ fn overdue(run: &str, number: u32, facts: &mut Vec<Incoming>) -> Result<()> {
         address_researched: false,
         represented: false,
         minor_until: None,
+        birth_told: BirthTold::Never,
         attributes: Default::default(),
     };
     let person = json!({

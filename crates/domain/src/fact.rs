@@ -78,6 +78,27 @@ pub enum PayWith {
     SepaDebit,
 }
 
+/// Which word about the debtor told their day of birth. Who leaves it out says nothing of it, and
+/// makes nobody older: what was said before holds until another day is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BirthTold {
+    /// None.
+    #[default]
+    Never,
+    /// This one.
+    Here,
+    /// Another one, with this stamp.
+    With(Box<Stamp>),
+}
+
+impl BirthTold {
+    const fn is_never(&self) -> bool {
+        matches!(self, Self::Never)
+    }
+}
+
 /// What decisions may know of a debtor. Which addresses exist is here; the addresses are not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -123,9 +144,24 @@ pub struct DebtorProfile {
     /// told, or is so long ago that no such claim is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minor_until: Option<Date>,
+    /// Which word `minor_until`, or that there is none, comes from.
+    #[serde(default, skip_serializing_if = "BirthTold::is_never")]
+    pub birth_told: BirthTold,
     /// Attributes that the creditor's file lists as harmless.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
+}
+
+impl DebtorProfile {
+    /// The stamp of the word that told the day of birth, of a profile that came with `own`. An
+    /// earlier release kept no such stamp: a minor was then told of with the profile itself.
+    pub fn birth_word<'a>(&'a self, own: &'a Stamp) -> Option<&'a Stamp> {
+        match &self.birth_told {
+            BirthTold::With(word) => Some(word),
+            BirthTold::Here => Some(own),
+            BirthTold::Never => self.minor_until.is_some().then_some(own),
+        }
+    }
 }
 
 fn is_false(flag: &bool) -> bool {

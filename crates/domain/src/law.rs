@@ -15,6 +15,7 @@ mod fees;
 pub mod grounds;
 pub mod interest;
 mod limitation;
+mod minors;
 pub mod rates;
 mod returns;
 
@@ -33,6 +34,7 @@ pub use self::{
         Limitation, LimitationCase, LimitationError, LimitationStep, Period, Suspension,
         SuspensionGround, limitation,
     },
+    minors::minor_until,
     returns::debtor_bears_return,
 };
 

@@ -25,6 +25,7 @@ use tokio::sync::{Notify, oneshot, watch};
 mod aside;
 mod assigned;
 pub mod backtest;
+mod births;
 pub mod brake;
 pub mod clock;
 mod desk;

@@ -3,7 +3,7 @@
 use kulanz_domain::{Account, ids::AccountId};
 use kulanz_store::Store;
 
-use crate::{Fault, replay, views};
+use crate::{Fault, births, replay, views};
 
 const AT_ONCE: u32 = 500;
 const CHECKPOINT: &str = "rebuild/after";
@@ -18,7 +18,8 @@ pub struct Rebuilt {
 }
 
 /// Replays each account from its first event and replaces its rows. Goes on after the account
-/// at which an earlier, interrupted rebuild stopped. `progress` hears how many are done.
+/// at which an earlier, interrupted rebuild stopped. Days of birth are opened again by whoever opens
+/// the data next, see [`Engine::read_births`](crate::Engine::read_births). `progress` hears how many are done.
 pub async fn rebuild(store: &dyn Store, progress: impl Fn(u64)) -> Result<Rebuilt, Fault> {
     let mut rebuilt = Rebuilt::default();
     let mut after: Option<AccountId> = match store.meta(CHECKPOINT.to_owned()).await? {
@@ -47,5 +48,6 @@ pub async fn rebuild(store: &dyn Store, progress: impl Fn(u64)) -> Result<Rebuil
         after = Some(last);
     }
     store.put_meta(CHECKPOINT.to_owned(), None).await?;
+    store.put_meta(births::READ.to_owned(), None).await?;
     Ok(rebuilt)
 }

@@ -171,6 +171,14 @@ impl House {
         let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
         let house = Self { places, settings, loaded, engine, fingerprint };
         crate::erasures::apply(&house).await?;
+        let minors = house.engine.read_births().await?;
+        if minors > 0 {
+            tracing::warn!(
+                minors,
+                "an earlier release did not see that these debtors are, or were, minors: their \
+                 claims wait for a person (`kulanz work`)"
+            );
+        }
         Ok(house)
     }
 

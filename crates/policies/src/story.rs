@@ -27,7 +27,7 @@ use jiff::{
 use kulanz_domain::{
     calendar::Region,
     contact::Hours,
-    fact::{DebtorKind, DebtorProfile, Fact},
+    fact::{BirthTold, DebtorKind, DebtorProfile, Fact},
     ids::{AccountId, DebtorId, InvoiceId},
     policy::{ArmTaken, Policy, Rules},
 };
@@ -461,6 +461,7 @@ fn debtor(
         address_researched: false,
         represented: doc.represented,
         minor_until: None,
+        birth_told: BirthTold::Never,
         attributes: attributes.map(|(name, value)| (name.clone(), value.value.clone())).collect(),
     }
 }

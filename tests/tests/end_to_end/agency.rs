@@ -96,6 +96,43 @@ fn money_of_which_an_agency_tells_before_the_bank_is_no_dead_letter() {
     server.stop();
 }
 
+/// A minor's account as an earlier release recorded it: nobody looked at the day of birth in the seal.
+fn sealed_and_not_seen(house: &Installation) {
+    let database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let changed = database.execute_batch(
+        "DROP TRIGGER events_are_not_changed;
+         UPDATE events SET payload = json_remove(payload, '$.DebtorUpdated.profile.minor_until',
+             '$.DebtorUpdated.profile.birth_told') WHERE kind = 'DebtorUpdated';
+         DELETE FROM snapshots; DELETE FROM work; DELETE FROM meta WHERE key = 'births_read';",
+    );
+    changed.unwrap();
+    let known = database.query_row(
+        "SELECT count(*) FROM events WHERE payload LIKE '%minor_until%'",
+        [],
+        |row| row.get::<_, i64>(0),
+    );
+    assert_eq!(known.unwrap(), 0);
+}
+
+#[test]
+fn whoever_was_a_minor_before_this_release_looked_is_not_written_to_either() {
+    let house = Installation::new();
+    let mut person = debtor("atelier/K-2", "email", "kim@example.org", "+447700900001");
+    person["data"]["birth_date"] = json!(format!("{}-06-15", &day(-13 * 366)[..4]));
+    let claim = invoice("atelier/K-2", "M-1", "90.00", &day(-10));
+    let adult = debtor("atelier/K-3", "email", "lou@example.org", "+447700900002");
+    let other = invoice("atelier/K-3", "L-1", "90.00", &day(-10));
+    house.import(&house.events("history.ndjson", &[person, claim, adult, other])).well();
+    sealed_and_not_seen(&house);
+    let server = house.serve();
+    assert!(house.run(&["work"]).well().out.contains("made by a minor"));
+    eventually("whoever is of age is reminded", || {
+        house.kinds("atelier/K-3").contains(&"NoticeDecided".to_owned()).then_some(())
+    });
+    assert!(!house.kinds("atelier/K-2").contains(&"NoticeDecided".to_owned()));
+    server.stop();
+}
+
 #[test]
 fn a_claim_against_a_minor_waits_until_a_person_lets_it_in() {
     let house = Installation::new();

@@ -258,6 +258,7 @@ impl House {
                 address_researched: false,
                 represented: false,
                 minor_until: None,
+                birth_told: BirthTold::Never,
                 attributes: BTreeMap::new(),
             };
             let person = br#"{"name":"Kim","email":"kim@example.org"}"#.to_vec();

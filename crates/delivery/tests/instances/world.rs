@@ -284,6 +284,7 @@ pub fn reachable_by(channel: Channel) -> Fact {
             address_researched: false,
             represented: false,
             minor_until: None,
+            birth_told: BirthTold::Never,
             attributes: Default::default(),
         },
     }

@@ -47,12 +47,23 @@ impl Account {
         use AccountEvent as E;
         self.forget_books(event);
         match event {
-            E::DebtorUpdated { stamp, profile } => {
-                if self.debtor.as_ref().is_none_or(|(latest, _)| latest < stamp) {
-                    self.debtor = Some((stamp.clone(), profile.clone()));
+            E::DebtorUpdated { stamp, profile } => match &mut self.debtor {
+                Some((latest, known)) if *latest >= *stamp => {
+                    // The day of birth is a word by itself: it may be the latest that tells one.
+                    let told = profile.birth_told == BirthTold::Here;
+                    if told && known.birth_word(latest).is_none_or(|word| word < stamp) {
+                        known.minor_until = profile.minor_until;
+                        known.birth_told = match latest == stamp {
+                            true => BirthTold::Here,
+                            false => BirthTold::With(Box::new(stamp.clone())),
+                        };
+                    }
+                }
+                debtor => {
+                    *debtor = Some((stamp.clone(), profile.clone()));
                     self.dead_channels.retain(|_, gap| *gap == ChannelGap::NoConsent);
                 }
-            }
+            },
             E::InsolvencyOpened { on } => earliest(&mut self.insolvent_on, *on),
             E::DebtorDeceased { on } => earliest(&mut self.deceased_on, *on),
             E::HoldPlaced { hold, invoice, owner, until, on, at } => {

@@ -194,6 +194,17 @@ fn completed(earlier: &Invoice, told: &Invoice) -> Option<AccountEvent> {
     })
 }
 
+/// Master data that name no day of birth leave what is known of it as it is.
+fn keep_birth(account: &Account, stamp: &Stamp, told: &mut DebtorProfile) {
+    if told.birth_told == BirthTold::Never
+        && let Some((latest, known)) = account.debtor.as_ref().filter(|(latest, _)| latest < stamp)
+        && let Some(word) = known.birth_word(latest)
+    {
+        told.minor_until = known.minor_until;
+        told.birth_told = BirthTold::With(Box::new(word.clone()));
+    }
+}
+
 /// The event of a fact; `None` where the account has it already.
 fn fact_event(
     account: &Account,
@@ -209,7 +220,10 @@ fn fact_event(
         false => Err(Refusal::Contradicts { kind, id }),
     };
     let event = match fact.clone() {
-        Fact::DebtorUpdated { profile } => E::DebtorUpdated { stamp: stamp.clone(), profile },
+        Fact::DebtorUpdated { mut profile } => {
+            keep_birth(account, stamp, &mut profile);
+            E::DebtorUpdated { stamp: stamp.clone(), profile }
+        }
         Fact::InsolvencyOpened { on } => E::InsolvencyOpened { on },
         Fact::DebtorDeceased { on } => E::DebtorDeceased { on },
         Fact::HoldPlaced { hold, invoice, owner, until } => {

@@ -1,12 +1,13 @@
 //! Claims against people who were minors when the contract was made: a person looks first, also
 //! after they have come of age (§§ 106 to 108 BGB).
 
+use jiff::civil::Date;
 use kulanz_domain::{
-    Command,
+    Account, Command,
     account::PlacementState::*,
     arrangement::plannable,
     decision::WaitReason::MadeByMinor,
-    event::Suppression,
+    event::{AccountEvent, Suppression},
     fact::{Channel::Email, *},
     money::Currency,
 };
@@ -18,7 +19,12 @@ use crate::{
 };
 
 fn minor_until(until: &str) -> Fact {
-    debtor(DebtorProfile { minor_until: Some(day(until)), ..consumer() })
+    born(Some(day(until)))
+}
+
+/// A word that tells a day of birth: of a minor, or of somebody else.
+fn born(minor_until: Option<Date>) -> Fact {
+    debtor(DebtorProfile { minor_until, birth_told: BirthTold::Here, ..consumer() })
 }
 
 /// R-1 of 89.90, made on 2026-03-01.
@@ -89,4 +95,66 @@ fn what_is_learnt_late_stops_what_is_on_its_way_and_takes_back_what_is_out() {
     // Once a person has seen that it binds, it can go again.
     let mut again = admitted(out, "R-1");
     assert!(again.decide().iter().any(|event| event.kind() == "HandoffDue"));
+}
+
+#[test]
+fn who_leaves_the_day_of_birth_out_makes_nobody_older() {
+    let minor = || claim().told(minor_until("2027-05-01")).told(debtor(consumer()));
+    let waits = || MadeByMinor(day("2027-05-01"));
+    minor().told(debtor(business())).on("2026-03-19").waits(waits());
+    // Another day takes its place, whether of a minor or not.
+    let younger = minor().told(minor_until("2028-05-01")).told(debtor(consumer()));
+    younger.on("2026-03-19").waits(MadeByMinor(day("2028-05-01")));
+    minor().told(born(None)).told(debtor(consumer())).on("2026-03-19").takes("reminder", Email);
+    // What a person has seen stays seen.
+    let seen = admitted(minor().on("2026-03-19"), "R-1").told(debtor(consumer()));
+    seen.takes("reminder", Email);
+}
+
+#[test]
+fn of_several_days_of_birth_the_latest_wins_in_whatever_order_they_come() {
+    let words = [born(Some(day("2028-05-01"))), born(None), minor_until("2027-05-01")];
+    let words = words.into_iter().chain([debtor(consumer()), debtor(business())]);
+    let words: Vec<(Fact, Stamp)> = words
+        .enumerate()
+        .map(|(number, fact)| (fact, Stamp { at: at("2026-03-02"), id: format!("shop#{number}") }))
+        .collect();
+    for shift in 0..words.len() {
+        for backwards in [false, true] {
+            let mut order = words.clone();
+            order.rotate_left(shift);
+            if backwards {
+                order.reverse();
+            }
+            let mut story = claim();
+            for (fact, stamp) in order {
+                story.record_as(fact, stamp).unwrap();
+            }
+            let (stamp, profile) = story.account.debtor.clone().unwrap();
+            assert_eq!((stamp.id.as_str(), profile.kind), ("shop#4", DebtorKind::Business));
+            assert_eq!(profile.minor_until, Some(day("2027-05-01")), "{shift} {backwards}");
+        }
+    }
+}
+
+/// An event of before days of birth were a word by themselves replaced all that was said.
+#[test]
+fn what_an_earlier_release_recorded_gives_the_state_that_it_gave() {
+    let told = |minor_until: Option<&str>, id: &str| {
+        let profile = DebtorProfile { minor_until: minor_until.map(day), ..consumer() };
+        let stamp = Stamp { at: at("2026-03-02"), id: id.into() };
+        let event = AccountEvent::DebtorUpdated { stamp, profile };
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(!text.contains("birth_told"), "{text}");
+        serde_json::from_str::<AccountEvent>(&text).unwrap()
+    };
+    let until = |events: &[AccountEvent]| {
+        let mut account = Account::default();
+        events.iter().for_each(|event| account.apply_event(event));
+        account.profile().unwrap().minor_until
+    };
+    let (minor, none) = (told(Some("2027-05-01"), "shop#1"), told(None, "shop#2"));
+    assert_eq!(until(&[minor.clone(), none.clone()]), None);
+    assert_eq!(until(&[none, minor.clone()]), None);
+    assert_eq!(until(&[minor]), Some(day("2027-05-01")));
 }

@@ -212,9 +212,12 @@ fn about_debtor() -> BoxedStrategy<Fact> {
     let notices = || select(vec!["S-1", "S-2", "S-3"]);
     let receipts = select(vec![Receipt::Delivered, Receipt::Failed, Receipt::Answered]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    let profile = (flags, maybe(days())).prop_map(|((shop, vip, mail), minor_until)| {
+    let profile = (flags, maybe(maybe(days()))).prop_map(|((shop, vip, mail), birth)| {
         let mut profile = if shop { business() } else { consumer() };
-        (profile.vulnerable, profile.minor_until) = (vip, minor_until);
+        profile.vulnerable = vip;
+        if let Some(minor_until) = birth {
+            (profile.minor_until, profile.birth_told) = (minor_until, BirthTold::Here);
+        }
         if !mail {
             profile.reachable = vec![Channel::Sms];
         }

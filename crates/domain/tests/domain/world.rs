@@ -224,6 +224,7 @@ pub fn consumer() -> DebtorProfile {
         address_researched: false,
         represented: false,
         minor_until: None,
+        birth_told: BirthTold::Never,
         attributes: BTreeMap::new(),
     }
 }

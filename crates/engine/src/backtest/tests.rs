@@ -116,6 +116,7 @@ fn debtor() -> Fact {
             address_researched: false,
             represented: false,
             minor_until: None,
+            birth_told: BirthTold::Never,
             attributes: Default::default(),
         },
     }

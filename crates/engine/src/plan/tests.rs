@@ -176,6 +176,7 @@ pub(crate) fn profile() -> Fact {
             address_researched: false,
             represented: false,
             minor_until: None,
+            birth_told: BirthTold::Never,
             attributes: Default::default(),
         },
     }

@@ -285,6 +285,7 @@ impl House {
             address_researched: false,
             represented,
             minor_until: None,
+            birth_told: BirthTold::Never,
             attributes: BTreeMap::new(),
         };
         self.tell(Fact::DebtorUpdated { profile }).await;

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kulanz_domain::{
-    fact::{DebtorKind, DebtorProfile},
+    fact::{BirthTold, DebtorKind, DebtorProfile},
     money::{Currency, Decimal},
     policy::{AccountFacts, ClaimFacts, Facts, History},
 };
@@ -31,6 +31,7 @@ fn debtor() -> DebtorProfile {
         address_researched: false,
         represented: false,
         minor_until: None,
+        birth_told: BirthTold::Never,
         attributes: [("segment".to_owned(), "gold-Ü".to_owned())].into(),
     }
 }

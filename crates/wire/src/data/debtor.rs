@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{ToSpan, civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 use kulanz_domain::{
-    fact::{Channel, DebtorProfile, Fact},
+    fact::{BirthTold, Channel, DebtorProfile, Fact},
     ids::{CreditorId, DebtorId, HoldId, InvoiceId},
+    law::minor_until,
 };
 use serde_json::{Map, Value};
 
@@ -16,8 +17,9 @@ use crate::{leaf::*, member::members, personal::Slot, rejection::Fault};
 const MAX_ATTRIBUTES: usize = 64;
 
 members! {
-    /// The debtor as the shop knows them now: replaces all that was said before. Of several, the
-    /// one with the greatest (`time`, `id`) wins, in whatever order they arrive.
+    /// The debtor as the shop knows them now: replaces all that was said before, but for what
+    /// `birth_date` says of their age. Of several, the one with the greatest (`time`, `id`) wins, in
+    /// whatever order they arrive.
     pub struct DebtorUpdated {
         /// Who is owed.
         creditor: Id<CreditorId>,
@@ -44,7 +46,8 @@ members! {
         /// Consents and their refusal.
         consents: Option<Consents>,
         /// Day of birth. Personal. Of somebody younger than 22 it is kept with the facts by the end
-        /// of which month they come, or came, of age: claims of before wait for a person.
+        /// of which month they come, or came, of age: claims of before wait for a person. Where it is
+        /// left out, that stays as it was told before.
         birth_date: Option<Birth>,
         /// The shop knows that this person needs special care.
         vulnerable: Option<Flag>,
@@ -162,7 +165,13 @@ impl Data for DebtorUpdated {
             federal_state(address.region.as_ref()?.0.as_str(), &self.country.0)
         });
         let told_on = translation.time.to_zoned(TimeZone::UTC).date();
-        let minor_until = self.birth_date.as_ref().and_then(|birth| minor_until(birth, told_on));
+        let (minor_until, birth_told) = match &self.birth_date {
+            Some(birth) => {
+                let born_on = birth.0.parse().ok();
+                (born_on.and_then(|born_on| minor_until(born_on, told_on)), BirthTold::Here)
+            }
+            None => (None, BirthTold::Never),
+        };
         let prefers = self.prefers;
         let (channels, pay_with, hours) =
             prefers.map(|wish| (wish.channels, wish.pay_with, wish.hours)).unwrap_or_default();
@@ -198,27 +207,11 @@ impl Data for DebtorUpdated {
                 address_researched: is_set(self.address_researched),
                 represented,
                 minor_until,
+                birth_told,
                 attributes: harmless,
             },
         })
     }
-}
-
-/// For so long after somebody has come of age a claim can be left that they made before: longer than
-/// it takes to be barred (§§ 195, 199 (1) BGB).
-const MINORS_CLAIMS_YEARS: i32 = 4;
-
-/// What is needed of the day of birth where others can read it, and no more: the first of a month by
-/// which the debtor is of age (§§ 2, 187 (2) BGB), unless that was long before `told_on`.
-fn minor_until(birth: &Birth, told_on: Date) -> Option<Date> {
-    let birth: Date = birth.0.parse().ok()?;
-    let of_age = birth.checked_add(18.years()).ok()?;
-    let month = match of_age.day() {
-        1 => of_age,
-        _ => of_age.last_of_month().tomorrow().ok()?,
-    };
-    let no_claim_left = month.checked_add(MINORS_CLAIMS_YEARS.years()).ok()?;
-    (told_on < no_claim_left).then_some(month)
 }
 
 /// Channels for which there is an address, in the order of [`Channel::ALL`].
@@ -347,31 +340,5 @@ impl Data for HoldReleased {
 
     fn fact(self, _: &mut Translation<'_>) -> Result<Fact, Fault> {
         Ok(Fact::HoldReleased { hold: self.hold.0 })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is kept of a day of birth that is told on a day.
-    fn kept(birth: &str, told_on: &str) -> Option<String> {
-        let told_on: Date = told_on.parse().ok()?;
-        minor_until(&Birth(birth.to_owned()), told_on).map(|day| day.to_string())
-    }
-
-    #[test]
-    fn a_month_is_kept_of_the_day_of_birth_of_a_minor_and_nothing_of_others() {
-        let until = |day: &str| Some(day.to_owned());
-        assert_eq!(kept("2009-05-14", "2026-03-01"), until("2027-06-01"));
-        assert_eq!(kept("2009-05-31", "2026-03-01"), until("2027-06-01"));
-        assert_eq!(kept("2009-05-01", "2026-03-01"), until("2027-05-01"));
-        assert_eq!(kept("2009-12-02", "2026-03-01"), until("2028-01-01"));
-        // Nobody has a birthday on a 29 February that there is not: of age on the day after.
-        assert_eq!(kept("2008-02-29", "2026-01-01"), until("2026-03-01"));
-        // Of age, and may owe what was bought before.
-        assert_eq!(kept("2008-02-10", "2030-02-28"), until("2026-03-01"));
-        assert_eq!(kept("2008-02-10", "2030-03-01"), None);
-        assert_eq!(kept("1988-02-29", "2026-03-01"), None);
     }
 }

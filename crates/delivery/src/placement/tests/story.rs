@@ -68,6 +68,7 @@ impl Story {
                 address_researched: true,
                 represented: false,
                 minor_until: None,
+                birth_told: BirthTold::Never,
                 attributes: BTreeMap::new(),
             },
         });
