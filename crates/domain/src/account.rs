@@ -473,4 +473,10 @@ impl Account {
     pub fn profile(&self) -> Option<&DebtorProfile> {
         self.debtor.as_ref().map(|(_, profile)| profile)
     }
+
+    /// Whether the debtor is a minor on `day`, or may be: to the end of the month in which they come
+    /// of age.
+    pub fn is_minor(&self, day: Date) -> bool {
+        self.profile().and_then(|debtor| debtor.minor_until).is_some_and(|until| day < until)
+    }
 }

@@ -47,6 +47,9 @@ pub(crate) fn promise(
     if until < today {
         return Err(Refusal::DayPassed);
     }
+    if !by_person && (raised.account.is_minor(today) || owes_as_minor(raised.account)) {
+        return Err(Refusal::Minor);
+    }
     let running = raised.account.promises.values().find(|p| p.standing == Standing::Open);
     if let Some(running) = running {
         return Err(Refusal::PromiseRuns(running.until));
@@ -124,6 +127,16 @@ pub fn offers(policy: &Policy, open: Decimal, first_on: Date) -> Vec<(PlanTerms,
     offered
 }
 
+/// Something is open that the debtor bought as a minor, and no person has seen that it binds them:
+/// who promises to pay that, or in instalments, makes a contract about it (§§ 107, 108 BGB).
+pub fn owes_as_minor(account: &Account) -> bool {
+    let Some(debtor) = account.profile().filter(|debtor| debtor.minor_until.is_some()) else {
+        return false;
+    };
+    let mut open = account.claims.values().filter(|claim| claim.settled_on.is_none());
+    open.any(|claim| claim.made_by_minor(Some(debtor)).is_some())
+}
+
 /// Claims that a plan of `currency` agreed on `today` covers: all that are open and not disputed,
 /// and that no minor made; and what is open of them, with interest up to that day. None runs while
 /// the plan is kept.
@@ -155,9 +168,15 @@ pub(crate) fn agree(
     if raised.account.plans.values().any(|p| p.standing == Standing::Open) {
         return Err(Refusal::PlanRuns);
     }
+    if !by_person && raised.account.is_minor(today) {
+        return Err(Refusal::Minor);
+    }
     let (claims, open) = plannable(raised.account, currency, today);
     if claims.is_empty() {
-        return Err(Refusal::NothingOwed);
+        return Err(match owes_as_minor(raised.account) {
+            true => Refusal::Minor,
+            false => Refusal::NothingOwed,
+        });
     }
     let sum: Decimal = agreed.iter().map(|rate| rate.amount).sum();
     if sum != open || agreed.iter().any(|rate| rate.amount <= Decimal::ZERO) {

@@ -220,6 +220,11 @@ pub enum Refusal {
     NotOffered,
     #[error("the rates add up to {rates}, but {open} is open")]
     RatesDoNotAddUp { rates: Money, open: Money },
+    #[error(
+        "the debtor is a minor, or was one when it was bought: a person has to see first that it binds \
+         them (§§ 107, 108 BGB)"
+    )]
+    Minor,
     #[error("no placement {0} waits to be released")]
     NoSuchPlacement(PlacementId),
     #[error("the placement lacks: {}", .0.join(", "))]

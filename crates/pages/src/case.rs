@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use kulanz_domain::{
     Account,
     account::{NoticeState, Placement, PlacementState, Plan, Standing},
-    arrangement::{last_promise_day, missing_of_rates, offers, plannable},
+    arrangement::{last_promise_day, missing_of_rates, offers, owes_as_minor, plannable},
     book::{Book, ClaimBook},
     event::Rate,
     fact::PayWith,
@@ -34,6 +34,8 @@ pub(crate) enum CaseState {
     Hardship,
     /// Another hold.
     Held,
+    /// All that is asked for was bought by a minor: a person sees whether it binds them.
+    Minor,
     /// All that is owed is with an agency.
     Placed,
     /// Somebody acts for the debtor.
@@ -81,7 +83,7 @@ impl CaseState {
             Self::Planned => &[See, Pay, Paid, Disagree, Help],
             Self::PaymentSearch => &[See, Disagree, Help],
             Self::Hardship => &[See, Pay, Paid, Disagree],
-            Self::Held => &[See, Pay, Paid, Disagree, Help],
+            Self::Held | Self::Minor => &[See, Pay, Paid, Disagree, Help],
             Self::Placed => &[See, Paid, Disagree, Help],
             Self::Represented => &[See, Pay, Paid, Disagree],
             Self::Insolvent | Self::Deceased | Self::Unknown => &[],
@@ -103,6 +105,8 @@ pub(crate) struct Case<'a> {
     pub sections: Vec<Section<'a>>,
     /// Last day of the hold or promise behind `state`, where it has one.
     pub until: Option<Date>,
+    /// The debtor is a minor still: they can pay what they owe, and promise nothing without a parent.
+    pub minor: bool,
 }
 
 /// What there is in one currency.
@@ -127,7 +131,17 @@ impl<'a> Case<'a> {
         let sections: Vec<Section<'a>> =
             currencies.map(|currency| Section::of(account, currency, today)).collect();
         let (state, until) = state(account, &sections, today);
-        Self { state, account, sections, until }
+        Self { state, account, sections, until, minor: account.is_minor(today) }
+    }
+
+    /// Whether `deed` may be done: by the table, and no promise or plan by whom it would not bind.
+    pub(crate) fn allows(&self, deed: Deed) -> bool {
+        self.state.allows(deed)
+            && match deed {
+                Deed::Later => !self.minor && !owes_as_minor(self.account),
+                Deed::Plan => !self.minor,
+                _ => true,
+            }
     }
 
     /// The section of `currency`.
@@ -233,13 +247,18 @@ impl<'a> Section<'a> {
         let open = book.open_on(today);
         let mut section =
             Self { book, today, open, due_now: Decimal::ZERO, payable: Vec::new(), plan: None };
-        let runs = |plan: &&Plan| plan.standing == Standing::Open && plan.currency == currency;
+        let runs = |plan: &&Plan| {
+            plan.standing == Standing::Open && plan.currency == currency && binds(account, plan)
+        };
         let plan = account.plans.values().find(runs);
-        for column in &section.book.claims {
-            let asked = column.open_on(today) > Decimal::ZERO
-                && !column.claim.disputed()
-                && !placed(account, column);
-            if asked {
+        let is_asked = |column: &&ClaimBook<'_>| {
+            column.open_on(today) > Decimal::ZERO && asked(account, column)
+        };
+        // What may not bind the debtor does not take the money for what does.
+        let binding = |column: &ClaimBook<'_>| !made_by_minor(account, column);
+        let any_binding = section.book.claims.iter().filter(is_asked).any(binding);
+        for column in section.book.claims.iter().filter(is_asked) {
+            if binding(column) || !any_binding {
                 section.payable.push(column.invoice);
                 if plan.is_none_or(|plan| !plan.claims.contains(column.invoice)) {
                     section.due_now += column.open_on(today);
@@ -293,6 +312,22 @@ fn with_agency(placement: &Placement) -> bool {
     placement.state == PlacementState::Released
 }
 
+/// Neither disputed nor with an agency.
+fn asked(account: &Account, column: &ClaimBook<'_>) -> bool {
+    !column.claim.disputed() && !placed(account, column)
+}
+
+/// A minor bought it, and no person has seen that it binds them.
+pub(crate) fn made_by_minor(account: &Account, column: &ClaimBook<'_>) -> bool {
+    column.claim.made_by_minor(account.profile()).is_some()
+}
+
+/// Nothing in the plan was bought by a minor: it was agreed before anybody knew.
+fn binds(account: &Account, plan: &Plan) -> bool {
+    let mut claims = plan.claims.iter().filter_map(|id| account.claims.get(id));
+    claims.all(|claim| claim.made_by_minor(account.profile()).is_none())
+}
+
 /// The claim is out of the house: the agency takes the money.
 fn placed(account: &Account, column: &ClaimBook<'_>) -> bool {
     placed_with(account, column).is_some()
@@ -339,8 +374,11 @@ fn state(account: &Account, sections: &[Section<'_>], today: Date) -> (CaseState
     if let Some(hold) = running.min_by_key(|hold| rank(&hold.owner).0) {
         return (rank(&hold.owner).1, hold.until);
     }
-    if open().all(|column| column.claim.disputed() || placed(account, column)) {
+    if !open().any(|column| asked(account, column)) {
         return (CaseState::Disputed, None);
+    }
+    if open().filter(|column| asked(account, column)).all(|column| made_by_minor(account, column)) {
+        return (CaseState::Minor, None);
     }
     if sections.iter().any(|section| section.plan.is_some()) {
         return (CaseState::Planned, None);

@@ -123,6 +123,24 @@ catalogue! {
     HeldText: "Wir mahnen Sie bis zum {date} nicht.", "We will not send reminders until {date}.";
     HeldTextOpen: "Wir mahnen Sie zurzeit nicht.", "We will not send reminders for now.";
     HeldNext: "Sie können aber zahlen, wenn Sie mögen.", "You can still pay if you like.";
+    MinorTitle: "Wir klären erst noch etwas", "We have to check something first";
+    MinorText: "Soviel wir wissen, waren Sie noch nicht 18, als es dazu kam. Darum sieht ein Mensch \
+                nach, ob Sie das zahlen müssen. Stimmt das nicht? Dann sagen Sie es uns bitte.",
+        "As far as we know, you were not yet 18 when this came about. So a person checks whether \
+         you have to pay it. Is that not right? Then please tell us.";
+    MinorNext: "Bis das klar ist, müssen Sie nicht zahlen. Wir mahnen Sie auch nicht.",
+        "Until that is clear, you need not pay. We will not send reminders.";
+    MinorPay: "Wollen Sie zahlen? Das geht hier, wenn es Ihr eigenes Geld ist, zum Beispiel Ihr \
+               Taschengeld.",
+        "Would you like to pay? You can do so here if it is your own money, such as your pocket \
+         money.";
+    MinorAlone: "Einen Tag nennen oder Raten wählen können Sie hier nicht, bis Sie 18 sind. Das geht \
+                 nur mit Ihren Eltern. Reden Sie mit ihnen, oder rufen Sie uns an.",
+        "You cannot name a day or choose instalments here until you are 18. Your parents have to \
+         agree to that. Talk to them, or call us.";
+    MinorOfAge: "Sie können zahlen, wenn Sie mögen. Einen Tag nennen oder Raten wählen können Sie \
+                 hier erst, wenn das klar ist.",
+        "You can pay if you like. You can name a day or choose instalments here once this is clear.";
     HoldInterest: "In der Zeit können Zinsen dazukommen.", "Interest may be added meanwhile.";
     PlacedTitle: "Bitte zahlen Sie hier nicht mehr", "Please do not pay here any more";
     PlacedText: "Wir haben den Fall an ein Büro für Inkasso gegeben. Zahlen Sie bitte nur noch \
@@ -169,6 +187,10 @@ catalogue! {
     Document: "Rechnung ansehen", "See the invoice";
     ClaimDisputed: "Hier prüfen wir Ihren Einwand. Das müssen Sie jetzt nicht zahlen.",
         "We are checking your objection to this. You need not pay it now.";
+    ClaimMinor: "Sie waren wohl noch nicht 18, als es dazu kam. Wir sehen nach, ob Sie das zahlen \
+                 müssen. Bis dahin müssen Sie es nicht.",
+        "You were probably not yet 18 when this came about. We check whether you have to pay it. \
+         You need not pay it until then.";
     ClaimPlaced: "Das zahlen Sie bitte an das Büro für Inkasso.",
         "Please pay this to the collection agency.";
     NotAsked: "Davon müssen Sie {amount} jetzt nicht hier zahlen.",

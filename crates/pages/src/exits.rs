@@ -135,7 +135,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, at: At, ask: Ask) -> Respo
     let shown = async {
         let exit = Exit::of(&exit).ok_or(Stop::Unknown)?;
         let visit = Visit::open(&app, &token, &ask).await?;
-        if !visit.case().state.allows(exit.deed()) {
+        if !visit.case().allows(exit.deed()) {
             return Ok(see_other(&visit.href("")));
         }
         Ok(form(&app, &visit, &ask, exit, &Fields::default(), &[]))
@@ -168,7 +168,7 @@ async fn sent(app: &App, token: &str, exit: &str, ask: &Ask, body: Body) -> Resu
             Ok(see_other(&format!("{}{joint}done={}", visit.href(""), exit.name())))
         }
         Err(NotTaken::Stop(stop)) => Err(stop),
-        Err(NotTaken::Problems(_)) if !visit.case().state.allows(exit.deed()) => {
+        Err(NotTaken::Problems(_)) if !visit.case().allows(exit.deed()) => {
             Ok(see_other(&visit.href("")))
         }
         Err(NotTaken::Problems(problems)) => Ok(form(app, &visit, ask, exit, &fields, &problems)),
@@ -188,7 +188,7 @@ async fn take(
 ) -> Result<(), NotTaken> {
     let case = visit.case();
     // A second sending finds what the first one did before it is asked whether it may.
-    let may = |known: bool| match known || case.state.allows(exit.deed()) {
+    let may = |known: bool| match known || case.allows(exit.deed()) {
         true => Ok(known),
         false => Err(one_problem("", visit.t(Text::NotNow).to_owned())),
     };
@@ -329,7 +329,7 @@ async fn disagree(
             continue;
         }
         let column = case.disputable().find(|(column, _)| column.invoice.as_str() == chosen);
-        let Some((column, _)) = column.filter(|_| case.state.allows(Deed::Disagree)) else {
+        let Some((column, _)) = column.filter(|_| case.allows(Deed::Disagree)) else {
             problems.push(Problem {
                 field: "invoice",
                 message: visit.t(Text::InvoiceWrong).to_owned(),
@@ -425,6 +425,7 @@ fn refused(visit: &Visit, field: &'static str, refusal: &Refusal) -> NotTaken {
             Refusal::PromiseBroken { again_from, .. } => on(Text::PromiseBroken, *again_from),
             Refusal::PlanRuns => visit.t(Text::PlanRuns).to_owned(),
             Refusal::NotOffered => visit.t(Text::NotOffered).to_owned(),
+            Refusal::Minor => visit.t(Text::MinorAlone).to_owned(),
             Refusal::RatesDoNotAddUp { .. } => visit.t(Text::AmountChanged).to_owned(),
             other => {
                 tracing::warn!(refusal = %other, "a debtor's form was refused");

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{
     App, apology,
-    case::{Case, CaseState, Deed, Section, placed_with},
+    case::{Case, CaseState, Deed, Section, made_by_minor, placed_with},
     catalogue::Text,
     frame::{Frame, stopped, web},
     html::Html,
@@ -56,7 +56,7 @@ async fn page(app: &App, token: &str, ask: &Ask) -> Result<Response, Stop> {
         .flat_map(Section::claims)
         .map(|column| format!("invoice/{}", column.invoice))
         .collect();
-    let secrets = match slots.is_empty() || !case.state.allows(Deed::See) {
+    let secrets = match slots.is_empty() || !case.allows(Deed::See) {
         true => Secrets::new(),
         false => {
             let slots: Vec<&str> = slots.iter().map(String::as_str).collect();
@@ -87,6 +87,7 @@ fn heading(case: &Case<'_>) -> Text {
         S::PaymentSearch => Text::SearchTitle,
         S::Hardship => Text::HardshipTitle,
         S::Held => Text::HeldTitle,
+        S::Minor => Text::MinorTitle,
         S::Placed => Text::PlacedTitle,
         S::Represented => Text::RepresentedTitle,
         S::Insolvent | S::Deceased => Text::RestsTitle,
@@ -107,6 +108,7 @@ fn standing(state: CaseState) -> &'static [Text] {
         S::PaymentSearch => &[Text::SearchText, Text::SearchNext],
         S::Hardship => &[Text::HardshipText, Text::HardshipNext],
         S::Held => &[Text::HeldText, Text::HeldNext],
+        S::Minor => &[Text::MinorText, Text::MinorNext],
         S::Placed => &[Text::PlacedText, Text::PlacedNext],
         S::Represented => &[Text::RepresentedText],
         S::Insolvent | S::Deceased => &[Text::RestsText, Text::RestsNext],
@@ -139,6 +141,9 @@ fn content(
         };
         html.element("p", visit.fill(text, &gaps));
     }
+    for text in on_age(case) {
+        html.element("p", visit.t(*text));
+    }
     if let Some(text) = on_interest(case) {
         html.element("p", visit.t(text));
     }
@@ -147,13 +152,13 @@ fn content(
     }
     html.raw("</div>");
     replies::tell(&mut html, visit, case.state);
-    if case.state.allows(Deed::See) {
+    if case.allows(Deed::See) {
         apology::own_up(&mut html, visit, case);
     }
     if case.state == CaseState::Placed {
         agencies(&mut html, visit, case);
     }
-    if case.state.allows(Deed::See) {
+    if case.allows(Deed::See) {
         let mut first = true;
         for section in &case.sections {
             owed(&mut html, visit, case, section, secrets, first);
@@ -163,7 +168,7 @@ fn content(
         let as_of = visit.fill(Text::AsOf, &[("moment", &now)]);
         html.raw("<p class=\"soft\" id=\"as-of\">").text(as_of).raw("</p>");
     }
-    if case.state.allows(Deed::Pay) {
+    if case.allows(Deed::Pay) {
         let payable = case.sections.iter().filter(|section| section.due_now > Decimal::ZERO);
         for (number, section) in payable.enumerate() {
             pay(&mut html, app, visit, case, section, number == 0);
@@ -171,6 +176,17 @@ fn content(
     }
     exits(&mut html, visit, case);
     html
+}
+
+/// What may be done by whom a promise would not bind, and why no more.
+fn on_age(case: &Case<'_>) -> &'static [Text] {
+    use CaseState as S;
+    match case.state {
+        S::Minor if case.minor => &[Text::MinorPay, Text::MinorAlone],
+        S::Minor => &[Text::MinorOfAge],
+        S::Open | S::Promised | S::Planned if case.minor => &[Text::MinorAlone],
+        _ => &[],
+    }
 }
 
 /// What becomes of interest while things stand as they do; nothing where none can run.
@@ -182,7 +198,7 @@ fn on_interest(case: &Case<'_>) -> Option<Text> {
         S::Promised => Text::PromisedInterest,
         S::Planned => Text::PlannedInterest,
         S::PaymentSearch => Text::SearchInterest,
-        S::Hardship | S::Held => Text::HoldInterest,
+        S::Hardship | S::Held | S::Minor => Text::HoldInterest,
         _ => return None,
     };
     case.bears_interest().then_some(text)
@@ -301,7 +317,7 @@ fn owed(
     }
     html.raw("\">").text(visit.fill(Text::Total, &[("amount", &money(section.open))]));
     html.raw("</p>");
-    if first && case.state.allows(Deed::Pay) && section.due_now > Decimal::ZERO {
+    if first && case.allows(Deed::Pay) && section.due_now > Decimal::ZERO {
         html.raw("<p>").link("#pay", visit.t(Text::ToPay)).raw("</p>");
     }
     if section.open > Decimal::ZERO {
@@ -310,7 +326,7 @@ fn owed(
             claim(html, visit, case, section, column, secrets);
         }
         let aside = section.open - asked(section);
-        if case.state.allows(Deed::Pay) && aside > Decimal::ZERO {
+        if case.allows(Deed::Pay) && aside > Decimal::ZERO {
             html.element("p", visit.fill(Text::NotAsked, &[("amount", &money(aside))]));
         }
     }
@@ -392,6 +408,9 @@ fn claim(
     }
     if column.claim.disputed() {
         html.raw("<p>").raw(visit.t(Text::ClaimDisputed)).raw("</p>");
+    }
+    if case.state != CaseState::Minor && made_by_minor(case.account, column) {
+        html.raw("<p>").raw(visit.t(Text::ClaimMinor)).raw("</p>");
     }
     if let Some(id) = placed_with(case.account, column) {
         html.raw("<p>").raw(visit.t(Text::ClaimPlaced)).raw("</p>");
@@ -513,14 +532,14 @@ fn by_transfer(html: &mut Html, visit: &Visit, section: &Section<'_>, amount: &s
 
 fn exits(html: &mut Html, visit: &Visit, case: &Case<'_>) {
     let first_on = visit.today;
-    let later = case.state.allows(Deed::Later)
-        && case.last_promise_day(&visit.rules, visit.today).is_some();
-    let plan = case.state.allows(Deed::Plan)
-        && !case.offers(&visit.rules, visit.today, first_on).is_empty();
+    let later =
+        case.allows(Deed::Later) && case.last_promise_day(&visit.rules, visit.today).is_some();
+    let plan =
+        case.allows(Deed::Plan) && !case.offers(&visit.rules, visit.today, first_on).is_empty();
     let ways = [
-        (case.state.allows(Deed::Paid), "exit-paid", "/paid", Text::ExitPaid, Text::ExitPaidHint),
+        (case.allows(Deed::Paid), "exit-paid", "/paid", Text::ExitPaid, Text::ExitPaidHint),
         (
-            case.state.allows(Deed::Disagree) && case.disputable().next().is_some(),
+            case.allows(Deed::Disagree) && case.disputable().next().is_some(),
             "exit-disagree",
             "/disagree",
             Text::ExitDisagree,
@@ -528,7 +547,7 @@ fn exits(html: &mut Html, visit: &Visit, case: &Case<'_>) {
         ),
         (later, "exit-later", "/later", Text::ExitLater, Text::ExitLaterHint),
         (plan, "exit-plan", "/plan", Text::ExitPlan, Text::ExitPlanHint),
-        (case.state.allows(Deed::Help), "exit-help", "/help", Text::ExitHelp, Text::ExitHelpHint),
+        (case.allows(Deed::Help), "exit-help", "/help", Text::ExitHelp, Text::ExitHelpHint),
     ];
     if ways.iter().all(|(open, ..)| !open) {
         return;

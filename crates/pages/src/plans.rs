@@ -99,7 +99,7 @@ pub(crate) async fn agree(
         return Ok(());
     }
     let problem = |text: Text| one_problem("", visit.t(text).to_owned());
-    if !case.state.allows(Deed::Plan) {
+    if !case.allows(Deed::Plan) {
         return Err(problem(Text::NotNow));
     }
     let Some(first_on) = typed_date(fields.one("first")) else {

@@ -3,12 +3,13 @@
 
 use jiff::civil::Date;
 use kulanz_domain::{
-    Account, Command,
+    Account, Command, Refusal,
     account::PlacementState::*,
     arrangement::plannable,
     decision::WaitReason::MadeByMinor,
-    event::{AccountEvent, Suppression},
+    event::{AccountEvent, Rate, Suppression},
     fact::{Channel::Email, *},
+    ids::PromiseId,
     money::Currency,
 };
 
@@ -157,4 +158,30 @@ fn what_an_earlier_release_recorded_gives_the_state_that_it_gave() {
     assert_eq!(until(&[minor.clone(), none.clone()]), None);
     assert_eq!(until(&[none, minor.clone()]), None);
     assert_eq!(until(&[minor]), Some(day("2027-05-01")));
+}
+
+#[test]
+fn a_minor_can_neither_promise_nor_agree_to_instalments_alone() {
+    let third = |amount: &str, on: &str| Rate { due_on: day(on), amount: eur(amount).amount };
+    let rates = [third("29.96", "2026-08-07"), third("29.97", "2026-09-07")];
+    let rates = [rates[0].clone(), rates[1].clone(), third("29.97", "2026-10-07")];
+    let mut minor = claim().told(minor_until("2027-05-01")).on("2026-08-01");
+    assert_eq!(minor.promise("Z-1", "2026-08-07"), Err(Refusal::Minor));
+    assert_eq!(minor.agree("T-1", &rates), Err(Refusal::Minor));
+    // What the parents agreed to can be paid at once; a promise is another contract.
+    let mut minor = admitted(minor, "R-1");
+    assert_eq!(minor.promise("Z-1", "2026-08-07"), Err(Refusal::Minor));
+    assert_eq!(minor.agree("T-1", &rates), Err(Refusal::Minor));
+    // A person who has spoken with them can note either.
+    let (now, rules) = (minor.now, minor.rules.clone());
+    let (promise, until) = (PromiseId::new("Z-1").unwrap(), day("2026-08-07"));
+    minor.does(Command::Promise { promise, until, now, rules, by_person: true });
+}
+
+#[test]
+fn who_has_grown_up_promises_nothing_about_what_may_not_bind_them() {
+    let mut story = claim().told(minor_until("2026-04-01")).on("2026-08-01");
+    assert_eq!(story.promise("Z-1", "2026-08-07"), Err(Refusal::Minor));
+    assert_eq!(story.agree("T-1", &[]), Err(Refusal::Minor));
+    admitted(story, "R-1").promises("Z-1", "2026-08-07");
 }

@@ -270,23 +270,16 @@ impl House {
     }
 
     pub async fn debtor_of(&self, kind: DebtorKind, language: &str, represented: bool) {
+        let profile = profile(kind, language, represented);
+        self.tell(Fact::DebtorUpdated { profile }).await;
+    }
+
+    /// The debtor is of age by `until`.
+    pub async fn minor(&self, language: &str, until: &str) {
         let profile = DebtorProfile {
-            kind,
-            language: language.into(),
-            country: "DE".into(),
-            region: Some("NW".into()),
-            timezone: None,
-            reachable: vec![Channel::Email, Channel::Letter],
-            prefers: vec![],
-            pays_with: vec![],
-            hours: None,
-            sms_consent: None,
-            vulnerable: false,
-            address_researched: false,
-            represented,
-            minor_until: None,
-            birth_told: BirthTold::Never,
-            attributes: BTreeMap::new(),
+            minor_until: Some(day(until)),
+            birth_told: BirthTold::Here,
+            ..profile(DebtorKind::Consumer, language, false)
         };
         self.tell(Fact::DebtorUpdated { profile }).await;
     }
@@ -461,6 +454,27 @@ impl House {
         let (path, back) = provider.split_once("?back=").unwrap();
         let fields = [("back", back), ("outcome", outcome)];
         self.post(path, &fields.map(|(name, value)| (name.to_owned(), value.to_owned()))).await
+    }
+}
+
+fn profile(kind: DebtorKind, language: &str, represented: bool) -> DebtorProfile {
+    DebtorProfile {
+        kind,
+        language: language.into(),
+        country: "DE".into(),
+        region: Some("NW".into()),
+        timezone: None,
+        reachable: vec![Channel::Email, Channel::Letter],
+        prefers: vec![],
+        pays_with: vec![],
+        hours: None,
+        sms_consent: None,
+        vulnerable: false,
+        address_researched: false,
+        represented,
+        minor_until: None,
+        birth_told: BirthTold::Never,
+        attributes: BTreeMap::new(),
     }
 }
 

@@ -6,6 +6,7 @@ mod card;
 mod exits;
 mod house;
 mod links;
+mod minors;
 mod overview;
 mod replies;
 mod statement;
