@@ -29,6 +29,7 @@ use kulanz_domain::{
     contact::Hours,
     fact::{BirthTold, DebtorKind, DebtorProfile, Fact},
     ids::{AccountId, DebtorId, InvoiceId},
+    law,
     policy::{ArmTaken, Policy, Rules},
 };
 
@@ -395,6 +396,11 @@ fn unreadable(says: &At<Sentence>, line: Place, unread: Unread, context: &mut Co
     context.report(Severity::Error, place, unread.message, unread.help);
 }
 
+/// By when somebody born on a day is of age, however long ago that is.
+fn minor_until(born_on: Date) -> Option<Date> {
+    law::minor_until(born_on, born_on)
+}
+
 fn debtor(
     doc: &At<DebtorDoc>,
     policy: &Policy,
@@ -432,6 +438,14 @@ fn debtor(
     if let Some(told) = &doc.hours {
         context.read::<Hours>(told, told.place);
     }
+    let born_on = doc.birth_date.as_ref().and_then(|told| {
+        let born_on = words::birth(told.as_str());
+        if born_on.is_none() {
+            let message = format!("`{}` is not a day of birth", short(told));
+            context.error(told.place, message, "write it as 2009-05-14");
+        }
+        born_on
+    });
     let harmless = creditor.harmless_attributes.iter().map(String::as_str);
     for (name, value) in &doc.attributes {
         if !creditor.harmless_attributes.contains(name) {
@@ -460,8 +474,8 @@ fn debtor(
         vulnerable: doc.vulnerable,
         address_researched: false,
         represented: doc.represented,
-        minor_until: None,
-        birth_told: BirthTold::Never,
+        minor_until: born_on.and_then(minor_until),
+        birth_told: if born_on.is_some() { BirthTold::Here } else { BirthTold::Never },
         attributes: attributes.map(|(name, value)| (name.clone(), value.value.clone())).collect(),
     }
 }

@@ -75,6 +75,10 @@ pub(crate) struct DebtorDoc {
     /// `false`: never by text message.
     #[serde(default, deserialize_with = "crate::yaml::filled")]
     pub sms_consent: Option<bool>,
+    /// Day of birth: what somebody bought before coming of age waits for a person.
+    #[schemars(example = &"2009-05-14")]
+    #[serde(default, deserialize_with = "crate::yaml::filled")]
+    pub birth_date: Option<At<Day>>,
     /// Needs special care.
     #[serde(default)]
     pub vulnerable: bool,

@@ -12,7 +12,10 @@ use kulanz_domain::{
     overrides::OverrideTerms,
 };
 
-use super::words::{Read, Unread, Words};
+use super::{
+    minor_until,
+    words::{Read, Unread, Words, birth},
+};
 use crate::{context::short, diagnostic::did_you_mean};
 
 /// Something that happens, ready to be played.
@@ -30,7 +33,7 @@ pub(super) enum Deed {
     Release(Option<InvoiceId>, String),
     /// The agency says something of the placement that was released last.
     OfPlacement(PlacementReport),
-    /// A person lets an old claim in.
+    /// A person lets a claim in that was old, or that a minor made.
     Admit(InvoiceId),
     /// A person decides differently for the account or a claim.
     Override {
@@ -378,10 +381,18 @@ impl Teller {
                 let not = words.take("not");
                 words.must("vulnerable")?;
                 profile.vulnerable = !not;
+            } else if words.take_phrase("was born") {
+                let told = words.word("a day of birth")?;
+                let born_on = birth(told).ok_or_else(|| {
+                    let message = format!("`{}` is not a day of birth", short(told));
+                    words.wrong_before(message, Some("write it as 2009-05-14".into()))
+                })?;
+                (profile.minor_until, profile.birth_told) = (minor_until(born_on), BirthTold::Here);
             } else if words.take("speaks") {
                 profile.language = words.word("a language")?.to_owned();
             } else {
-                let help = "has email; has no mobile; refuses sms; is vulnerable; speaks en";
+                let help = "has email; has no mobile; refuses sms; is vulnerable; speaks en; \
+                            was born 2009-05-14";
                 return Err(words.wrong("what changes is missing here".into(), Some(help.into())));
             }
             if !words.take(",") {

@@ -54,11 +54,14 @@ pub enum Guard {
     HandoffFields,
     /// Nothing about a claim that is time-barred (§ 214 BGB).
     TimeBarred,
+    /// Nothing about a claim that a minor made, until a person has seen that it binds them (§§ 106
+    /// to 108 BGB).
+    MadeByMinor,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoFeeBeforeDefault,
         Self::FeeCap,
         Self::NoLumpSumForConsumers,
@@ -75,6 +78,7 @@ impl Guard {
         Self::NoHandoffBeforeDefault,
         Self::HandoffFields,
         Self::TimeBarred,
+        Self::MadeByMinor,
     ];
 
     /// As it is written in a story: `no_fee_before_default`.
@@ -96,6 +100,7 @@ impl Guard {
             Self::NoHandoffBeforeDefault => "no_handoff_before_default",
             Self::HandoffFields => "handoff_fields",
             Self::TimeBarred => "time_barred",
+            Self::MadeByMinor => "made_by_minor",
         }
     }
 
@@ -128,6 +133,9 @@ impl Guard {
             Self::NoHandoffBeforeDefault => "the hand-off is due before default",
             Self::HandoffFields => "a hand-off is due that lacks a field",
             Self::TimeBarred => "an open claim waits since it is barred",
+            Self::MadeByMinor => {
+                "an open claim waits since the debtor was a minor when it was made (`birth_date`)"
+            }
         }
     }
 
@@ -157,7 +165,8 @@ impl Guard {
             | Self::Insolvent
             | Self::Deceased
             | Self::ContactWindow
-            | Self::ContactCap => true,
+            | Self::ContactCap
+            | Self::MadeByMinor => true,
         }
     }
 }
@@ -187,6 +196,7 @@ pub(super) fn met_by_waiting(
             WaitReason::ContactCap => Guard::ContactCap,
             WaitReason::NotInDefault => Guard::NoHandoffBeforeDefault,
             WaitReason::TimeBarred(_) => Guard::TimeBarred,
+            WaitReason::MadeByMinor(_) => Guard::MadeByMinor,
             _ => return None,
         })
     })

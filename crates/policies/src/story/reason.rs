@@ -41,7 +41,7 @@ pub(super) const fn name(reason: &WaitReason) -> &'static str {
 }
 
 /// All that a story can expect.
-pub(super) const NAMES: [&str; 28] = [
+pub(super) const NAMES: [&str; 29] = [
     "insolvent",
     "deceased",
     "on hold",
@@ -51,6 +51,7 @@ pub(super) const NAMES: [&str; 28] = [
     "nothing owed",
     "disputed",
     "time-barred",
+    "made by a minor",
     "below the minimum",
     "too old",
     "covered by credit",

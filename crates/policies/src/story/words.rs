@@ -215,6 +215,11 @@ pub(super) fn day(text: &str) -> Option<Date> {
     (1970..=2200).contains(&day.year()).then_some(day)
 }
 
+/// A day of birth.
+pub(super) fn birth(text: &str) -> Option<Date> {
+    compile::date(text).filter(|day| (1850..=2100).contains(&day.year()))
+}
+
 fn time(day: Date, text: &str) -> Option<DateTime> {
     let (hour, minute) = text.split_once(':')?;
     let two = |part: &str| {

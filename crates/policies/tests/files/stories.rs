@@ -357,6 +357,27 @@ fn a_guard_that_had_nothing_to_stop_fails_the_story_that_names_it() {
 }
 
 #[test]
+fn a_story_can_be_about_a_minor() {
+    let head = "test: a story\nguards: [made_by_minor]\n\
+                debtor: { kind: consumer, email: true, birth_date: 2010-09-02 }\n";
+    let waits = "2026-12-01: R-1 waits, made by a minor";
+    let minor = told("minor", head, &[INVOICE], &[waits, "nothing else"]);
+    assert!(minor.passed(), "{}", minor.difference());
+    assert_eq!(minor.guards.len(), 1);
+    // Another day of birth, a person, or the whole of what is owed: it waits no more.
+    let corrected = [INVOICE, "2026-09-05: debtor was born 1988-02-29"];
+    let until_paid = [corrected[0], corrected[1], "2026-09-15: payment of 89.90 for R-1"];
+    let corrected = told("minor-not", head, &until_paid, &[REMINDER, "nothing else"]);
+    assert!(corrected.passed(), "{}", corrected.difference());
+    let let_in = [INVOICE, "2026-09-05: R-1 is admitted", "2026-09-15: payment of 89.90 for R-1"];
+    let let_in = told("minor-let-in", head, &let_in, &[REMINDER, "R-1 is settled", "nothing else"]);
+    assert!(let_in.passed(), "{}", let_in.difference());
+    let promise = [INVOICE, "2026-09-05: promise until 2026-09-20"];
+    let refused = failures(&told("minor-promise", head, &promise, &["nothing else"]));
+    assert!(refused[0].contains("the debtor is a minor"), "{refused:?}");
+}
+
+#[test]
 fn what_no_story_shows_is_listed() {
     let dir = folder("uncovered", &[("fixture", fixture().as_bytes())]);
     let (creditors, _) = load_creditors(&dir).unwrap();
@@ -517,7 +538,7 @@ fn word() -> impl Strategy<Value = String> {
              waived written off cancelled adjusted to now in acknowledged suspended titled \
              admitted history 12 invoices paid on time 5 days late nothing else before owes \
              account waits disputed settled open not inkasso nordinkasso lacks persona everyone \
-             total deadline interest"
+             total deadline interest was born"
                 .split_whitespace()
                 .collect::<Vec<_>>()
         ).prop_map(str::to_owned),
