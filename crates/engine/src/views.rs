@@ -282,8 +282,9 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
         if let Some(until) = minors {
             let since = claim.recorded_at.unwrap_or(Timestamp::UNIX_EPOCH);
             let detail = format!(
-                "made by a minor, who is of age by {until}: see whether it binds them (§§ 107, 108 \
-                 BGB), then `kulanz account release {id} --claim {invoice}`"
+                "made by a minor, who is of age by {until}: ask the parents, or the debtor once of \
+                 age (§§ 107, 108 BGB). Where they agree: `kulanz account release {id} --claim \
+                 {invoice}`; where not, the shop cancels the invoice"
             );
             row("minor", invoice.as_str(), since, detail);
         }

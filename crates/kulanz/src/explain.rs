@@ -5,7 +5,7 @@ mod moment;
 mod sentence;
 mod tables;
 mod then;
-mod words;
+pub mod words;
 
 use anyhow::{Context, Result};
 use kulanz_domain::{

@@ -146,6 +146,9 @@ fn a_claim_against_a_minor_waits_until_a_person_lets_it_in() {
     });
     let explained = house.run(&["policy", "explain", "atelier/K-2"]).well().out;
     assert!(explained.contains("the debtor was a minor when it was made"), "{explained}");
+    for said in ["where the parents, or the debtor once of age, agree", "account release"] {
+        assert!(explained.contains(said), "{explained}");
+    }
     assert!(!house.kinds("atelier/K-2").contains(&"NoticeDecided".to_owned()));
     let let_in = ["account", "release", "atelier/K-2", "--claim", "M-1", "--as", "ada", "--json"];
     assert_eq!(house.run(&let_in).well().json()["events"][0], "ContractApproved");

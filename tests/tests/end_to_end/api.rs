@@ -58,6 +58,7 @@ fn an_account_is_told_with_its_claims_and_what_comes_next_and_without_personal_d
     assert_eq!(told["next"]["step"], explained["next"]["step"]);
     assert_eq!(claim["next_step"]["step"], told["next"]["step"]);
     assert_eq!(claim["next_step"]["waits"]["reason"], "not_before");
+    assert_eq!(claim["next_step"]["waits"]["why"], "its day has not come");
     for personal in ["kim@example.org", "Kim K-1", "7700900001"] {
         assert!(!answer.body.contains(personal), "{personal}: {}", answer.body);
     }

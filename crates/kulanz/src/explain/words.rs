@@ -146,9 +146,9 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         }
         WaitReason::MadeByMinor(until) => {
             format!(
-                "the debtor was a minor when it was made (of age by {until}); a person sees whether \
-                 it binds them (§§ 107, 108 BGB) and lets it in (`kulanz account release … \
-                 --claim`)"
+                "the debtor was a minor when it was made (of age by {until}): where the parents, or \
+                 the debtor once of age, agree to it (§§ 107, 108 BGB) a person lets it in (`kulanz \
+                 account release … --claim`), and where not, the shop cancels it"
             )
         }
         WaitReason::BelowMinimum => "it is below the minimum".to_owned(),

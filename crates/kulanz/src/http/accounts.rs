@@ -89,14 +89,15 @@ pub async fn show(
         Some(rules) => {
             let fresh = NoticeId::new("N-explained").map_err(|e| Refused::fault(&e.into()))?;
             let told = explain(&loaded.account, &rules, now, &fresh);
-            Some(told.map_err(|refusal| Refused::fault(&refusal.into()))?)
+            Some((told.map_err(|refusal| Refused::fault(&refusal.into()))?, rules))
         }
         // Its file is gone: nothing is decided until it is back.
         None => None,
     };
     let head = (loaded.version, loaded.wake_at);
     let today = today(&server, &id, now);
-    let view = AccountView::of(&id, &loaded.account, head, today, explained.as_ref());
+    let explained = explained.as_ref().map(|(told, rules)| (told, &**rules));
+    let view = AccountView::of(&id, &loaded.account, head, today, explained);
     Ok(Json(view))
 }
 

@@ -7,6 +7,7 @@ use kulanz_domain::{
     decision::{ClaimExplained, Explanation, StepState, WaitReason},
     ids::{AccountId, InvoiceId},
     money::{Currency, Decimal, plain},
+    policy::Rules,
     reference::PaymentReference,
 };
 use kulanz_engine::views::claim_state;
@@ -14,9 +15,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::{
-    placements::state_name,
-    schema::{AccountName, Amount, CurrencyCode, Day, Id, Moment},
+use crate::{
+    explain::words,
+    http::{
+        placements::state_name,
+        schema::{AccountName, Amount, CurrencyCode, Day, Id, Moment},
+    },
 };
 
 /// An account in a list.
@@ -107,6 +111,8 @@ pub struct Next {
 pub struct Blocked {
     /// `on_hold`, `promised`, `disputed`, `not_before` …
     pub reason: String,
+    /// The same in words, with what a person can do about it.
+    pub why: String,
     /// Until when; absent: until something is told.
     pub until: Option<Moment>,
 }
@@ -220,10 +226,12 @@ impl AccountView {
         account: &Account,
         (version, wake): (u64, Option<Timestamp>),
         today: Date,
-        told: Option<&Explanation>,
+        told: Option<(&Explanation, &Rules)>,
     ) -> Self {
         let books = account.currencies().into_iter();
         let books = books.map(|currency| book((id, account), currency, today, told));
+        let rules = told.map(|(_, rules)| rules);
+        let told = told.map(|(told, _)| told);
         Self {
             account: AccountName(id.to_string()),
             version,
@@ -237,9 +245,9 @@ impl AccountView {
                 agency: next.agency.as_ref().map(Id::of),
                 claims: next.claims.iter().map(Id::of).collect(),
             }),
-            blocked: told
-                .and_then(|told| told.blocked.as_ref())
-                .and_then(|finding| Some(blocked(finding.waits.as_ref()?, finding.until))),
+            blocked: told.and_then(|told| told.blocked.as_ref()).zip(rules).and_then(
+                |(found, rules)| Some(blocked(found.waits.as_ref()?, found.until, rules)),
+            ),
             insolvent_on: account.insolvent_on.map(Day::of),
             deceased_on: account.deceased_on.map(Day::of),
             erased_at: account.erased_at.map(Moment::of),
@@ -275,14 +283,17 @@ fn book(
     (id, account): (&AccountId, &Account),
     currency: Currency,
     today: Date,
-    told: Option<&Explanation>,
+    told: Option<(&Explanation, &Rules)>,
 ) -> BookView {
     let book = Book::of(account, currency);
-    let told = told.and_then(|told| told.currencies.iter().find(|one| one.currency == currency));
+    let told = told.and_then(|(told, rules)| {
+        Some((told.currencies.iter().find(|one| one.currency == currency)?, rules))
+    });
     let amount = |amount: Decimal| Amount(plain(amount, currency));
     let claims = book.claims.iter().map(|column| {
-        let explained =
-            told.and_then(|told| told.claims.iter().find(|one| one.invoice == *column.invoice));
+        let explained = told.and_then(|(told, rules)| {
+            Some((told.claims.iter().find(|one| one.invoice == *column.invoice)?, rules))
+        });
         let issued = column.claim.invoice.as_ref().map_or(column.due_on, |one| one.issued_on);
         ClaimView {
             invoice: Id::of(column.invoice),
@@ -298,7 +309,7 @@ fn book(
             open: amount(column.open_on(today)),
             state: claim_state(account, column).to_owned(),
             level: column.claim.last_step().map(|taken| Id::of(&taken.step)),
-            next_step: explained.and_then(next_step),
+            next_step: explained.and_then(|(claim, rules)| next_step(claim, rules)),
         }
     });
     BookView { totals: totals(&book, today), claims: claims.collect() }
@@ -306,7 +317,7 @@ fn book(
 
 /// The lowest step that can still come: it neither happened nor was skipped, and is not ruled out by
 /// its condition, its day or an earlier answer.
-fn next_step(claim: &ClaimExplained) -> Option<NextStep> {
+fn next_step(claim: &ClaimExplained, rules: &Rules) -> Option<NextStep> {
     claim.steps.iter().find_map(|step| {
         let waits = match &step.state {
             StepState::Due => None,
@@ -320,7 +331,7 @@ fn next_step(claim: &ClaimExplained) -> Option<NextStep> {
                 ..
             } => return None,
             StepState::Blocked { reason, until } | StepState::Waits { reason, until } => {
-                Some(blocked(reason, *until))
+                Some(blocked(reason, *until, rules))
             }
             StepState::Happened(_)
             | StepState::HandedOver { .. }
@@ -332,8 +343,9 @@ fn next_step(claim: &ClaimExplained) -> Option<NextStep> {
     })
 }
 
-fn blocked(reason: &WaitReason, until: Option<Timestamp>) -> Blocked {
-    Blocked { reason: word(reason), until: until.map(Moment::of) }
+fn blocked(reason: &WaitReason, until: Option<Timestamp>, rules: &Rules) -> Blocked {
+    let why = words::reason(reason, rules);
+    Blocked { reason: word(reason), why, until: until.map(Moment::of) }
 }
 
 /// The word for a reason, without what it is about.
