@@ -194,6 +194,39 @@ fn every_text_message_says_that_the_page_tells_what_became_of_what_the_debtor_sa
     assert_eq!(checked, 240);
 }
 
+/// Also the longest message has room for it; but for nine texts, where the page tells it if they
+/// have something else to tell.
+#[test]
+fn every_text_message_says_that_a_payment_went_back() {
+    let creditor = creditor();
+    let (mut told, mut left_to_the_page) = (0, Vec::new());
+    for policy in POLICIES {
+        let templates = Templates::compile(texts(&folder(policy))).unwrap();
+        let mut message = samples(&occasion(policy, &creditor)).swap_remove(2);
+        let on = Some(jiff::civil::date(2026, 8, 12));
+        for key in templates.keys().filter(|key| key.channel == Channel::Sms) {
+            for (went_back_on, searched_on) in [(None, None), (on, None), (None, on), (on, on)] {
+                (message.went_back_on, message.searched_on) = (went_back_on, searched_on);
+                message.help_asked_on = None;
+                let sms = match templates.render(key, &message) {
+                    Ok(Content::Sms(sms)) => sms,
+                    other => panic!("{policy} {key}: {other:?}"),
+                };
+                let words =
+                    if key.language == "de" { "ahlung ging zurück" } else { "payment went back" };
+                let says = sms.text.contains(words);
+                told += usize::from(says);
+                if went_back_on.is_some() && searched_on.is_some() && !says {
+                    left_to_the_page.push(format!("{policy} {key}"));
+                    continue;
+                }
+                assert_eq!(says, went_back_on.is_some(), "{policy} {key}: {}", sms.text);
+            }
+        }
+    }
+    assert_eq!((told, left_to_the_page.len()), (111, 9), "{left_to_the_page:#?}");
+}
+
 #[test]
 fn every_email_asks_for_the_reference_of_the_page_and_names_the_matter_beside_it() {
     let creditor = creditor();
