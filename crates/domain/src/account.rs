@@ -179,9 +179,29 @@ pub struct Payment {
     pub assigned_ever: BTreeSet<AccountId>,
     /// Claim that a person assigned it to.
     pub assigned_claim: Option<InvoiceId>,
+    /// When we learnt where it belongs; absent where that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_told_at: Option<Timestamp>,
+    /// Assignments that a later one took the place of, by stamp; a snapshot of before may lack them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assigned_earlier: Vec<Assigned>,
     /// How it is used, by the latest allocation event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocated: Vec<Allocation>,
+}
+
+/// Where a payment belonged until a later word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assigned {
+    /// Orders several.
+    pub stamp: Stamp,
+    /// Another account; `None`: this one.
+    pub to: Option<AccountId>,
+    /// Claim there.
+    pub invoice: Option<InvoiceId>,
+    /// When we learnt of it; absent where that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
 }
 
 /// Money of a payment that went back: a returned debit, a chargeback. Snapshots once held it as a
@@ -236,19 +256,34 @@ pub struct Received {
     pub invoice: Option<InvoiceId>,
 }
 
+/// How far the books look: as if nothing had gone back, or been assigned, later than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AsOf {
+    /// What goes back on a later day does not count.
+    pub back_by: Date,
+    /// Nor does an assignment of this moment or a later one.
+    pub assigned_before: Timestamp,
+}
+
+impl AsOf {
+    /// All that is known.
+    pub const NOW: Self = Self { back_by: Date::MAX, assigned_before: Timestamp::MAX };
+}
+
 impl Payment {
     /// Booking day and what is left of it after returns and refunds; `None` where it is not
     /// there, in another currency, gone elsewhere, or nothing is left.
     pub fn net(&self, currency: Currency) -> Option<(Date, Decimal)> {
-        self.net_on(currency, Date::MAX)
+        self.net_as_of(currency, AsOf::NOW)
     }
 
-    /// [`net`](Self::net) as if nothing had gone back after `day`.
-    pub(crate) fn net_on(&self, currency: Currency, day: Date) -> Option<(Date, Decimal)> {
+    /// [`net`](Self::net) as if nothing had gone back, or been assigned, after a moment.
+    pub(crate) fn net_as_of(&self, currency: Currency, as_of: AsOf) -> Option<(Date, Decimal)> {
         let received = self.received.as_ref()?;
-        if received.amount.currency != currency || self.assigned_to.is_some() {
+        if received.amount.currency != currency || self.assignment(as_of).0.is_some() {
             return None;
         }
+        let day = as_of.back_by;
         let gross = received.amount.amount;
         let returned = self.returned.iter().filter(|one| one.on <= day);
         let returned: Decimal =
@@ -291,8 +326,51 @@ impl Payment {
 
     /// The claim that the debtor, or a person in their stead, meant.
     pub fn designation(&self) -> Option<&InvoiceId> {
+        self.designation_as_of(AsOf::NOW)
+    }
+
+    /// [`designation`](Self::designation) as if nothing had been assigned from a moment on.
+    pub(crate) fn designation_as_of(&self, as_of: AsOf) -> Option<&InvoiceId> {
         let told = self.received.as_ref().and_then(|received| received.invoice.as_ref());
-        self.assigned_claim.as_ref().or(told)
+        self.assignment(as_of).1.or(told)
+    }
+
+    /// The other account that it belonged to, and the claim that it was assigned to.
+    fn assignment(&self, as_of: AsOf) -> (Option<&AccountId>, Option<&InvoiceId>) {
+        let counts = |stamp: &Stamp| stamp.at < as_of.assigned_before;
+        if self.assigned.as_ref().is_none_or(counts) {
+            return (self.assigned_to.as_ref(), self.assigned_claim.as_ref());
+        }
+        let earlier = self.assigned_earlier.iter().rev().find(|one| counts(&one.stamp));
+        earlier.map_or((None, None), |one| (one.to.as_ref(), one.invoice.as_ref()))
+    }
+
+    /// The greatest stamp counts; the others are kept.
+    fn assign(&mut self, told: Assigned) {
+        let earlier = match &self.assigned {
+            Some(latest) if *latest > told.stamp => Some(told),
+            Some(latest) if *latest == told.stamp => None,
+            _ => {
+                let (to, invoice) = (self.assigned_to.take(), self.assigned_claim.take());
+                let told_at = self.assigned_told_at.take();
+                (self.assigned_to, self.assigned_claim) = (told.to, told.invoice);
+                self.assigned_told_at = told.told_at;
+                let stamp = self.assigned.replace(told.stamp);
+                stamp.map(|stamp| Assigned { stamp, to, invoice, told_at })
+            }
+        };
+        let Some(earlier) = earlier else { return };
+        let place = |one: &Assigned| one.stamp.cmp(&earlier.stamp);
+        if let Err(at) = self.assigned_earlier.binary_search_by(place) {
+            self.assigned_earlier.insert(at, earlier);
+        }
+    }
+
+    /// When it was said where it belongs, and when we learnt of that, each time that it was said.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = (Timestamp, Option<Timestamp>)> + '_ {
+        let earlier = self.assigned_earlier.iter().map(|one| (one.stamp.at, one.told_at));
+        let latest = self.assigned.as_ref().map(|stamp| (stamp.at, self.assigned_told_at));
+        earlier.chain(latest)
     }
 
     /// Day and amount of what the bank charged for returns and the debtor bears, in the payment's

@@ -32,15 +32,16 @@ use std::{
     ops::Deref,
 };
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 pub use self::column::Column;
 pub(crate) use self::kept::{Kept, touches_books};
 use self::sheet::{Limits, Relief, Sheet};
 use crate::{
-    account::Account,
+    account::{Account, AsOf},
     calendar::day_in,
     claim::Claim,
+    decision::start_of,
     event::Allocation,
     ids::*,
     money::{Currency, Decimal},
@@ -66,14 +67,14 @@ pub struct Book<'a> {
     pub(crate) history: History,
 }
 
-/// Money that went back after it had paid something.
+/// Money that went back after it had paid something, or that was assigned elsewhere.
 #[derive(Debug)]
 pub(crate) struct WentBack<'a> {
     pub payment: &'a PaymentId,
     pub on: Date,
     /// When we learnt of it, where that is known.
     pub told_at: Option<Timestamp>,
-    /// The claims that it had paid.
+    /// The claims that it had paid; of one that was assigned, those of which less is paid since.
     pub claims: BTreeSet<InvoiceId>,
 }
 
@@ -92,22 +93,67 @@ impl<'a> WentBack<'a> {
     }
 }
 
-/// Finds the claims that each had paid when its day began; what had paid none is left out.
+/// Finds the claims that each had paid when its day began, by what had been assigned until then.
+fn find_claims(
+    account: &Account,
+    currency: Currency,
+    found: &mut [WentBack<'_>],
+    assigned_before: impl Fn(Date) -> Timestamp,
+) {
+    let days: BTreeSet<Date> = found.iter().map(|one| one.on).collect();
+    for day in days {
+        let back_by = day.yesterday().unwrap_or(day);
+        let as_of = AsOf { back_by, assigned_before: assigned_before(day) };
+        let paid = sheet::paid_as_of(account, currency, as_of);
+        for one in found.iter_mut().filter(|one| one.on == day) {
+            let parts = paid.get(one.payment).into_iter().flatten();
+            one.claims.extend(parts.map(|part| part.invoice.clone()));
+        }
+    }
+}
+
+/// As [`find_claims`], by where money belongs now; what had paid none is left out.
 fn with_claims<'a>(
     account: &Account,
     currency: Currency,
     mut found: Vec<WentBack<'a>>,
 ) -> Vec<WentBack<'a>> {
-    let days: BTreeSet<Date> = found.iter().map(|one| one.on).collect();
-    for day in days {
-        let before = day.yesterday().unwrap_or(day);
-        let paid = sheet::paid_at(account, currency, before);
-        for one in found.iter_mut().filter(|one| one.on == day) {
-            one.claims = paid.get(one.payment).cloned().unwrap_or_default();
-        }
-    }
+    find_claims(account, currency, &mut found, |_| Timestamp::MAX);
     found.retain(|one| !one.claims.is_empty());
     found
+}
+
+/// Adds the claims that others took money from since, when theirs had gone back.
+fn add_others(account: &Account, currency: Currency, found: &mut [WentBack<'_>]) {
+    let days: BTreeSet<Date> = found.iter().map(|one| one.on).collect();
+    for day in days {
+        let by = |back_by| AsOf { back_by, ..AsOf::NOW };
+        let yesterday = day.yesterday().unwrap_or(day);
+        let mut others = less_paid(account, currency, (by(yesterday), by(day)));
+        let of_day = |one: &&mut WentBack<'_>| one.on == day;
+        for one in found.iter_mut().filter(of_day) {
+            others.retain(|claim| !one.claims.contains(claim));
+        }
+        for one in found.iter_mut().filter(of_day) {
+            one.claims.extend(others.iter().cloned());
+        }
+    }
+}
+
+/// Claims of which less is paid by the later moment than by the earlier one, whatever by.
+fn less_paid(
+    account: &Account,
+    currency: Currency,
+    (earlier, later): (AsOf, AsOf),
+) -> BTreeSet<InvoiceId> {
+    let mut gone: BTreeMap<InvoiceId, Decimal> = BTreeMap::new();
+    for part in sheet::paid_as_of(account, currency, earlier).into_values().flatten() {
+        *gone.entry(part.invoice).or_default() += part.amount;
+    }
+    for part in sheet::paid_as_of(account, currency, later).into_values().flatten() {
+        *gone.entry(part.invoice).or_default() -= part.amount;
+    }
+    gone.into_iter().filter(|(_, gone)| *gone > Decimal::ZERO).map(|(invoice, _)| invoice).collect()
 }
 
 /// A claim with its column in the books, to which it points: figures are read from it directly.
@@ -158,10 +204,36 @@ impl<'a> Book<'a> {
         Self { currency, claims: Vec::new(), used, implied, paid, unallocated, history }
     }
 
-    /// Money that went back, each time with the claims that it had paid until then.
+    /// Money that went back or was assigned elsewhere, each time with the claims that it had paid
+    /// until then.
     pub(crate) fn went_back(account: &'a Account, currency: Currency) -> Vec<WentBack<'a>> {
         let all = Self::returns(account).chain(Self::refunds(account, Date::MIN));
-        with_claims(account, currency, all.collect())
+        let mut all: Vec<WentBack<'a>> = all.collect();
+        find_claims(account, currency, &mut all, |_| Timestamp::MAX);
+        add_others(account, currency, &mut all);
+        if account.payments.values().any(|payment| payment.assigned.is_some()) {
+            find_claims(account, currency, &mut all, |day| start_of(day, &TimeZone::UTC));
+            all.extend(Self::assigned_elsewhere(account, currency));
+        }
+        all.retain(|one| !one.claims.is_empty());
+        all
+    }
+
+    /// Each assignment of a payment, with the claims of which less is paid since.
+    fn assigned_elsewhere(
+        account: &'a Account,
+        currency: Currency,
+    ) -> impl Iterator<Item = WentBack<'a>> {
+        let all = account.payments.iter().flat_map(|(payment, entry)| {
+            entry.assignments().map(move |(at, told_at)| (payment, at, told_at))
+        });
+        all.map(move |(payment, at, told_at)| {
+            let on = day_in(at, &TimeZone::UTC);
+            let then = |assigned_before| AsOf { back_by: on, assigned_before };
+            let since = at.saturating_add(1.nanosecond()).unwrap_or(at);
+            let claims = less_paid(account, currency, (then(at), then(since)));
+            WentBack { payment, on, told_at: told_at.or(Some(at)), claims }
+        })
     }
 
     /// Of [`went_back`](Self::went_back) what banks sent back.

@@ -146,8 +146,8 @@ pub enum WaitReason {
     Expired,
     /// The step insists on one that never happened.
     StepMissing(StepName),
-    /// No handoff: this payment went back, and no message has named since what is open, with a
-    /// deadline that has passed.
+    /// No handoff: this payment went back or was assigned elsewhere, and no message has named since
+    /// what is open, with a deadline that has passed.
     WentBack(PaymentId),
     /// The law does not allow it yet: no handoff before default.
     NotInDefault,

@@ -272,6 +272,9 @@ pub enum AccountEvent {
         to: Option<AccountId>,
         /// Claim there.
         invoice: Option<InvoiceId>,
+        /// When we learnt of it; absent where it was recorded before that was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// How a payment was used, for the first time (§§ 366, 367 BGB).
     PaymentAllocated {

@@ -292,15 +292,12 @@ impl Account {
                 refunded.push((*on, *amount));
                 refunded.sort_by_key(|(on, money)| (*on, money.currency.code(), money.amount));
             }
-            E::PaymentAssigned { payment, stamp, to, invoice } => {
+            E::PaymentAssigned { payment, stamp, to, invoice, at } => {
                 let entry = self.payments.entry(payment.clone()).or_default();
                 let known = entry.assigned_to.clone(); // a snapshot of before may lack it
                 entry.assigned_ever.extend(known.into_iter().chain(to.clone()));
-                if entry.assigned.as_deref().is_none_or(|latest| latest < stamp) {
-                    entry.assigned = Some(Box::new(stamp.clone()));
-                    entry.assigned_to = to.clone();
-                    entry.assigned_claim = invoice.clone();
-                }
+                let (stamp, to, invoice) = (stamp.clone(), to.clone(), invoice.clone());
+                entry.assign(Assigned { stamp, to, invoice, told_at: *at });
             }
             E::PaymentAllocated { payment, parts, .. } | E::Reallocated { payment, parts, .. } => {
                 self.payments.entry(payment.clone()).or_default().allocated = parts.clone();

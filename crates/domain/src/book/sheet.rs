@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::column::{Column, Entered};
 use crate::{
-    account::{Account, Payment},
+    account::{Account, AsOf, Payment},
     claim::Claim,
     event::Allocation,
     fact::{Part, Stamp},
@@ -64,16 +64,14 @@ impl Sheet {
     }
 }
 
-/// The claims that each payment paid at the end of `day`, by what is known now: as if nothing had
-/// gone back after it.
-pub(super) fn paid_at(
+/// What each payment paid, by what is known now: as if nothing had gone back, or been assigned, after
+/// a moment.
+pub(super) fn paid_as_of(
     account: &Account,
     currency: Currency,
-    day: Date,
-) -> BTreeMap<&PaymentId, BTreeSet<InvoiceId>> {
-    let draft = Draft::as_if(account, currency, day, &Limits::new(), &Relief::new());
-    let claims = |parts: Vec<Allocation>| parts.into_iter().map(|part| part.invoice).collect();
-    draft.used.into_iter().map(|(payment, parts)| (payment, claims(parts))).collect()
+    as_of: AsOf,
+) -> BTreeMap<&PaymentId, Vec<Allocation>> {
+    Draft::as_if(account, currency, as_of, &Limits::new(), &Relief::new()).used
 }
 
 impl<'a> Draft<'a> {
@@ -107,27 +105,28 @@ impl<'a> Draft<'a> {
     fn relieved_by(account: &'a Account, currency: Currency, relief: &Relief<'a>) -> Self {
         let mut limits = Limits::new();
         for day in days_to_look_back_at(account, currency) {
-            for one in Self::as_if(account, currency, day, &limits, relief).claims {
+            let then = AsOf { back_by: day, ..AsOf::NOW };
+            for one in Self::as_if(account, currency, then, &limits, relief).claims {
                 let on_that_day = one.claim.given_up.iter().filter(|(_, given)| given.on == day);
                 for stamp in on_that_day.map(|(stamp, _)| stamp) {
                     limits.insert((one.invoice, stamp), one.column.given_up_by(stamp));
                 }
             }
         }
-        Self::as_if(account, currency, Date::MAX, &limits, relief)
+        Self::as_if(account, currency, AsOf::NOW, &limits, relief)
     }
 
-    /// The books as if nothing had gone back and no fee been charged after `day`.
+    /// The books as if nothing had gone back or been assigned, and no fee been charged, after a moment.
     fn as_if(
         account: &'a Account,
         currency: Currency,
-        day: Date,
+        as_of: AsOf,
         limits: &Limits<'a>,
         relief: &Relief<'a>,
     ) -> Self {
         let mut draft = Self {
             currency,
-            claims: open_claims(account, currency, day, relief),
+            claims: open_claims(account, currency, as_of.back_by, relief),
             used: BTreeMap::new(),
             implied: BTreeSet::new(),
             paid: Decimal::ZERO,
@@ -138,7 +137,7 @@ impl<'a> Draft<'a> {
             .payments
             .iter()
             .filter_map(|(id, payment)| {
-                let (booked_on, net) = payment.net_on(currency, day)?;
+                let (booked_on, net) = payment.net_as_of(currency, as_of)?;
                 Some((id, &**payment, booked_on, net))
             })
             .collect();
@@ -152,7 +151,7 @@ impl<'a> Draft<'a> {
                 draft.claims[*at].give_up_interest(booked_on, limits);
             }
             let mut parts = Vec::new();
-            let allocated = match payment.designation() {
+            let allocated = match payment.designation_as_of(as_of) {
                 Some(invoice) => match draft.find(invoice) {
                     Some(at) => draft.pay_designated(at, net, booked_on, &mut parts),
                     None => {

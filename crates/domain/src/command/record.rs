@@ -321,7 +321,7 @@ fn fact_event(
         }
         Fact::PaymentAssigned { payment, to, invoice } => {
             let to = (to != *own).then_some(to);
-            E::PaymentAssigned { payment, stamp: stamp.clone(), to, invoice }
+            E::PaymentAssigned { payment, stamp: stamp.clone(), to, invoice, at: Some(at) }
         }
         Fact::ReminderReported { notice, channel, at, invoices, counts_as, starts_default } => {
             if account.notices.contains_key(&notice) || account.reported.contains(&notice) {

@@ -173,7 +173,8 @@ pub enum Suppression {
     Braked,
     /// The condition of its step does not hold any more.
     ConditionFalse,
-    /// Money that had paid a part went back, and the debtor has not been told since what is open.
+    /// Money that had paid a part went back or was assigned elsewhere, and the debtor has not been
+    /// told since what is open.
     WentBack,
     /// A minor made the contract, and nobody has seen that it binds them (§ 108 BGB).
     MadeByMinor,

@@ -1,6 +1,6 @@
 //! What comes again before a handoff. Whoever has paid thinks no more of it: where the money goes
-//! back (a returned debit, a chargeback, a refund), they hear what is open, and have until a
-//! deadline, before the claim leaves the house.
+//! back (a returned debit, a chargeback, a refund) or is assigned to another claim or account, they
+//! hear what is open, and have until a deadline, before the claim leaves the house.
 //!
 //! No step of its own is needed for that. The last demand that the claim has taken says it, with
 //! the amounts and the deadline of that day; the handoff waits for the new deadline, and counts

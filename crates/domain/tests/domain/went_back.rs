@@ -5,7 +5,7 @@ use kulanz_domain::{
     account::{Account, PlacementState::*, Returned},
     decision::{StepState, WaitReason, explain},
     event::Suppression,
-    fact::{Channel::Email, DebtorProfile, Fact},
+    fact::{Channel::Email, DebtorProfile, Fact, Stamp},
     ids::*,
 };
 
@@ -144,6 +144,24 @@ fn money_for_another_claim_holds_up_nothing() {
 }
 
 #[test]
+fn a_claim_that_loses_its_money_to_another_whose_money_went_back_is_told_too() {
+    let story = given([issued("R-1", "50.00", "2026-03-14"), issued("R-2", "89.90", "2026-03-15")]);
+    story
+        .takes_all_to_the_last_call()
+        .told(paid("P-1", "50.00", "2026-04-22", None))
+        .told(paid("P-2", "95.00", "2026-04-23", None))
+        .settled("R-1", Some("2026-04-22"))
+        .settled("R-2", Some("2026-04-23"))
+        .on("2026-05-12")
+        .told(returned("P-1", "2026-05-12", None))
+        // What was left of the second payment pays the older claim by law.
+        .owes("R-1", "0.00", "0.00")
+        .owes("R-2", "44.90", "0.00")
+        .takes("last-call", Email)
+        .happened("HandoffDue", 0);
+}
+
+#[test]
 fn a_placement_that_waits_is_off_the_list_until_the_debtor_was_told() {
     let mut story = called().told(paid("P-1", "30.00", "2026-04-24", Some("R-1"))).on("2026-05-05");
     story.decide();
@@ -201,6 +219,117 @@ fn where_no_message_can_come_again_nothing_is_handed_over() {
         .under(policy)
         .waits(went_back())
         .until_something_happens();
+}
+
+fn assigned(to: &str, invoice: Option<&str>) -> Fact {
+    let (payment, invoice) = (PaymentId::new("P-1").unwrap(), invoice.map(id));
+    Fact::PaymentAssigned { payment, to: to.parse().unwrap(), invoice }
+}
+
+const OWN: &str = "lindenmoor/D-1";
+const OTHER: &str = "lindenmoor/D-2";
+
+fn stamp(when: &str) -> Stamp {
+    Stamp { at: at(when), id: format!("shop#{when}") }
+}
+
+#[test]
+fn what_is_assigned_elsewhere_is_told_before_a_handoff_whichever_word_comes_first() {
+    let ways = [
+        vec![assigned(OTHER, None)],
+        vec![assigned(OWN, Some("R-2"))],
+        vec![assigned(OWN, Some("R-2")), assigned(OTHER, None)],
+    ];
+    for elsewhere in ways {
+        for in_order in [true, false] {
+            // The shop had said that it is for R-1, and the debtor was at ease.
+            let payment = paid("P-1", "89.90", "2026-04-24", Some("R-1"));
+            let mut story = called().told(issued("R-2", "120.00", "2026-08-30"));
+            story.now = at("2026-05-12");
+            let days = ["2026-04-24", "2026-05-10", "2026-05-11"];
+            let facts = std::iter::once(payment).chain(elsewhere.clone());
+            let mut words: Vec<_> = facts.zip(days).collect();
+            if !in_order {
+                words.reverse();
+            }
+            for (fact, when) in words {
+                story.record_as(fact, stamp(when)).unwrap();
+            }
+            let story = story.owes("R-1", "89.90", "0.00").takes("last-call", Email);
+            let story = story.happened("HandoffDue", 0);
+            let told = story.last_notice();
+            assert_eq!((told.claims[0].principal, &told.fee), (amount("89.90"), &None));
+            let story = story.on("2026-05-26").waits(WaitReason::NotBefore);
+            let mut story = story.on("2026-05-27");
+            story.decide();
+            story.happened("HandoffDue", 1).happened("NoticeDecided", 5);
+        }
+    }
+}
+
+#[test]
+fn what_was_assigned_by_hand_and_then_elsewhere_is_told_in_either_order() {
+    // It was for R-2, the shop had said. A person said R-1, and in the afternoon R-2 again.
+    let by_hand = (assigned(OWN, Some("R-1")), stamp("2026-04-25 10:00"));
+    let corrected = (assigned(OWN, Some("R-2")), stamp("2026-04-25 15:00"));
+    for first_word_first in [true, false] {
+        let mut story = called().told(issued("R-2", "120.00", "2026-08-30")).on("2026-04-24");
+        story = story.told(paid("P-1", "12.00", "2026-04-24", Some("R-2"))).on("2026-05-05");
+        let words = [by_hand.clone(), corrected.clone()];
+        let words: Vec<_> = match first_word_first {
+            true => words.to_vec(),
+            false => words.into_iter().rev().collect(),
+        };
+        for (fact, stamp) in words {
+            story.record_as(fact, stamp).unwrap();
+        }
+        let story = story.owes("R-1", "89.90", "0.00").owes("R-2", "108.00", "0.00");
+        story.takes("last-call", Email).happened("HandoffDue", 0);
+    }
+}
+
+#[test]
+fn an_assignment_that_takes_nothing_from_a_claim_holds_up_nothing() {
+    // To where it was anyway, and of money that had paid another claim.
+    for (payment, word) in [
+        (paid("P-1", "30.00", "2026-04-24", Some("R-1")), assigned(OWN, Some("R-1"))),
+        (paid("P-1", "20.00", "2026-04-24", Some("R-2")), assigned(OTHER, None)),
+        (paid("P-1", "20.00", "2026-04-24", Some("R-2")), assigned(OWN, Some("R-1"))),
+    ] {
+        let story = called().told(issued("R-2", "20.00", "2026-08-30")).told(payment);
+        let mut story = story.on("2026-05-05").told(word.clone());
+        story.decide();
+        let story = story.happened("HandoffDue", 1);
+        assert!(story.account.payments.values().all(|one| one.assigned.is_some()), "{word:?}");
+    }
+}
+
+#[test]
+fn a_placement_that_waits_leaves_the_list_where_money_for_it_is_assigned_elsewhere() {
+    let mut story = called().told(paid("P-1", "30.00", "2026-04-24", Some("R-1"))).on("2026-05-05");
+    story.decide();
+    let story = story.placement_is(Due).on("2026-05-06").told(assigned(OTHER, None));
+    let story = story.on("2026-05-07 10:00").takes("last-call", Email).placement_is(Withdrawn);
+    assert_eq!(story.last_notice().claims[0].principal, amount("89.90"));
+}
+
+#[test]
+fn assignments_of_an_earlier_version_are_read_and_hold_a_handoff_up_as_well() {
+    let story = called().told(paid("P-1", "89.90", "2026-04-24", Some("R-1")));
+    let mut story = story.on("2026-05-06").told(assigned(OTHER, None));
+    let mut json = serde_json::to_value(&story.account).unwrap();
+    let known = json["payments"]["P-1"].as_object_mut().unwrap();
+    assert!(known.remove("assigned_told_at").is_some() && !known.contains_key("assigned_earlier"));
+    let before: Account = serde_json::from_value(json).unwrap();
+    let event = story.log.iter().find(|event| event.kind() == "PaymentAssigned");
+    let mut json = serde_json::to_value(event.unwrap()).unwrap();
+    assert!(json["PaymentAssigned"].as_object_mut().unwrap().remove("at").is_some());
+    let mut again = story.account.clone();
+    again.payments.get_mut(&PaymentId::new("P-1").unwrap()).unwrap().assigned = None;
+    again.apply_event(&serde_json::from_value(json).unwrap());
+    assert_eq!(again.payments, before.payments);
+    story.start_from(before);
+    story.on("2026-05-07").takes("last-call", Email).happened("HandoffDue", 0);
 }
 
 #[test]

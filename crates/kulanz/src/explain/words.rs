@@ -167,7 +167,8 @@ pub fn reason(reason: &WaitReason, rules: &Rules) -> String {
         WaitReason::Expired => "it comes before the due date or not at all".to_owned(),
         WaitReason::StepMissing(step) => format!("it insists on `{step}`, which never happened"),
         WaitReason::WentBack(payment) => format!(
-            "payment {payment} went back: the debtor first hears what is open, with a deadline"
+            "payment {payment} went back or counts elsewhere: the debtor first hears what is open, \
+             with a deadline"
         ),
         WaitReason::NotInDefault => "the debtor is not in default yet".to_owned(),
         WaitReason::NoFurther(by) => format!("a person said no further, override {by}"),
