@@ -73,6 +73,9 @@ pub struct Account {
     /// Deliveries on account are stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_stop: Option<DeliveryStop>,
+    /// Claims that are open again since money went back, which no step can tell the debtor.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub untold: BTreeMap<InvoiceId, Untold>,
     /// What persons decided differently, in the order in which they did, ended ones included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
@@ -149,6 +152,15 @@ pub struct DeliveryStop {
     pub since: Date,
     /// Claims that cause it, each with the step that does.
     pub claims: Vec<(InvoiceId, StepName)>,
+}
+
+/// Why a claim waits for a person to tell the debtor that it is open again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// What had paid it, and went back or counts elsewhere.
+    pub payment: PaymentId,
+    /// Since when it waits.
+    pub since: Date,
 }
 
 /// A payment with what became of it, in either order of arrival.

@@ -19,7 +19,10 @@ pub use self::handoff::missing_fields;
 pub(crate) use self::settlement::{owed, reverse_fees};
 use self::{
     delivery::review_delivery,
-    handoff::{complete_automatic, go_out, recall, refresh_handoffs, release, withdraw_unmeant},
+    handoff::{
+        complete_automatic, go_out, list_untold, recall, refresh_handoffs, release,
+        withdraw_unmeant,
+    },
     interest::{look_for_rates, waive_rests},
     record::record,
     settlement::follow_up,
@@ -395,12 +398,14 @@ fn decide(
         hold_back(raised, &decision);
         match decision.action {
             Action::Wait => {
+                list_untold(raised, &decision.findings, today);
                 let wake = [decision.wake, review_again].into_iter().flatten().min();
                 return (wake, decision.findings);
             }
             Action::Notify(decided) => {
                 raised.raise(AccountEvent::NoticeDecided(decided));
                 if raised.account.claims.values().all(|claim| claim.pending.is_some()) {
+                    list_untold(raised, &decision.findings, today);
                     return (review_again, decision.findings); // each waits for word of its message, and for nothing else
                 }
             }

@@ -387,6 +387,17 @@ pub enum AccountEvent {
         by: String,
     },
 
+    /// Money that had paid the claim went back or counts elsewhere, and no step can tell the debtor: a
+    /// person does, else it is never handed over. Without a payment: that is over.
+    ReopeningUntold {
+        /// Claim.
+        invoice: InvoiceId,
+        /// The money.
+        payment: Option<PaymentId>,
+        /// Day.
+        on: Date,
+    },
+
     /// A person saw that a contract binds the debtor, who was a minor when it was made: the parents
     /// agreed to it, or the debtor did once of age (§§ 107, 108 BGB).
     ContractApproved {

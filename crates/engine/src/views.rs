@@ -299,6 +299,20 @@ fn work(id: &AccountId, account: &Account, rows: &mut Vec<WorkRow>) {
             row("dispute", dispute.as_str(), day(on), format!("of invoice {invoice}"));
         }
     }
+    for (invoice, untold) in &account.untold {
+        let Some(claim) = account.claims.get(invoice) else { continue };
+        if claim.settled_on.is_some() || claim.placement.is_some() {
+            continue;
+        }
+        let payment = &untold.payment;
+        let detail = format!(
+            "payment {payment} had paid it and went back, or counts elsewhere; no step of the policy \
+             can tell the debtor. Write to them, with what is open and by when to pay it, and report \
+             that as `reminder.sent` with `counts_as`: until then it goes to no agency. Or give it \
+             up: `kulanz account waive {id} --invoice {invoice}`"
+        );
+        row("reopening_untold", invoice.as_str(), day(untold.since), detail);
+    }
     for (payment, entry) in &account.payments {
         let Some((agency, bank)) = entry.disagreement() else { continue };
         let counts = if entry.booked.is_some() { agency } else { bank };
@@ -362,6 +376,33 @@ mod tests {
         assert!(work[0].detail.ends_with("release lindenmoor/D-1 --claim R-1`"));
         let (invoice, by) = (InvoiceId::new("R-1").unwrap(), "ute".to_owned());
         account.apply_event(&AccountEvent::ClaimAdmitted { invoice, by });
+        assert_eq!(all(&id(), &account).work, []);
+    }
+
+    #[test]
+    fn a_claim_that_no_step_can_tell_of_is_on_the_list_of_work_until_that_is_over() {
+        let mut account = with_old_claim();
+        let invoice = InvoiceId::new("R-1").unwrap();
+        account.apply_event(&AccountEvent::ClaimAdmitted { invoice, by: "ute".to_owned() });
+        let told = |payment: Option<&str>| AccountEvent::ReopeningUntold {
+            invoice: InvoiceId::new("R-1").unwrap(),
+            payment: payment.map(|name| PaymentId::new(name).unwrap()),
+            on: "2026-06-02".parse().unwrap(),
+        };
+        account.apply_event(&told(Some("P-1")));
+        let work = all(&id(), &account).work;
+        assert_eq!((work.len(), work[0].list.as_str()), (1, "reopening_untold"));
+        assert_eq!(
+            (work[0].item.as_str(), work[0].since),
+            ("R-1", "2026-06-02T00:00Z".parse().unwrap())
+        );
+        assert!(work[0].detail.starts_with("payment P-1 had paid it"), "{}", work[0].detail);
+        assert!(work[0].detail.ends_with("waive lindenmoor/D-1 --invoice R-1`"));
+        let mut paid = account.clone();
+        let (invoice, on) = (InvoiceId::new("R-1").unwrap(), "2026-06-03".parse().unwrap());
+        paid.apply_event(&AccountEvent::ClaimSettled { invoice, on });
+        assert_eq!(all(&id(), &paid).work, []);
+        account.apply_event(&told(None));
         assert_eq!(all(&id(), &account).work, []);
     }
 

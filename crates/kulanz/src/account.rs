@@ -302,6 +302,10 @@ fn said(event: &StoredEvent, used: &mut BTreeMap<PaymentId, Vec<Allocation>>) ->
             Some(day) => format!("{invoice}, last day to act {day}"),
             None => format!("{invoice}: not near any more"),
         },
+        E::ReopeningUntold { invoice, payment, .. } => match payment {
+            Some(payment) => format!("{invoice}: no step tells what became of {payment}"),
+            None => format!("{invoice}: over"),
+        },
         E::NoticeWasWrong { notice, invoice, told, right } => {
             format!("{notice} asked {told} for {invoice}; owed was {right}")
         }

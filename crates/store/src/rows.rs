@@ -231,7 +231,8 @@ pub struct NoticeRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkRow {
     /// `release`, `incomplete_placement`, `hardship`, `help_unanswered`, `unmatched_payment`,
-    /// `payment_differs`, `minor`, `old_claim`, `unknown_notice`, `delivery_stopped` …
+    /// `payment_differs`, `minor`, `old_claim`, `reopening_untold`, `unknown_notice`,
+    /// `delivery_stopped` …
     pub list: String,
     /// What it concerns within the account: an invoice, a payment, a notice.
     pub item: String,

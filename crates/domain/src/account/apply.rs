@@ -99,6 +99,13 @@ impl Account {
                 self.delivery_stop = Some(DeliveryStop { since, claims: claims.clone() });
             }
             E::DeliveryResumed { .. } => self.delivery_stop = None,
+            E::ReopeningUntold { invoice, payment: Some(payment), on } => {
+                let untold = Untold { payment: payment.clone(), since: *on };
+                self.untold.insert(invoice.clone(), untold);
+            }
+            E::ReopeningUntold { invoice, payment: None, .. } => {
+                self.untold.remove(invoice);
+            }
             E::AccountErased { at } => self.erased_at = Some(*at),
             E::InterestTermsSet(terms) => self.interest.push(terms.clone()),
             E::BaseRatesTaken { rates } => {

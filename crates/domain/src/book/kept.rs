@@ -126,6 +126,7 @@ fn touches(event: &AccountEvent) -> Touch {
         | E::ClaimHeldBack { .. }
         | E::ClaimAdmitted { .. }
         | E::ContractApproved { .. }
+        | E::ReopeningUntold { .. }
         | E::NoticeDecided(_)
         | E::NoticeSent { .. }
         | E::NoticeSuppressed { .. }

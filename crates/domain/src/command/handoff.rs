@@ -1,5 +1,7 @@
 //! Handoff to an agency: who must agree, what goes out, and what takes it back.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, civil::Date};
 
 use super::{Raised, Refusal, overrule::stopped};
@@ -7,7 +9,7 @@ use crate::{
     account::*,
     book::Book,
     calendar::day_in,
-    decision::Case,
+    decision::{Case, Finding, WaitReason},
     event::*,
     fact::Channel,
     ids::*,
@@ -155,6 +157,36 @@ pub(super) fn withdraw_unmeant(raised: &mut Raised<'_>, rules: &Rules, now: Time
             let waits = placement.state == PlacementState::Due;
             waits.then(|| unmeant(account, placement, rules, now)).flatten()
         });
+    }
+}
+
+/// Puts claims on the list of what waits for a person whose money went back while no step can tell
+/// the debtor; and takes them off it once that is not what they wait for any more.
+pub(super) fn list_untold(raised: &mut Raised<'_>, findings: &[Finding], today: Date) {
+    let untold = |found: &Finding| match (&found.invoice, &found.waits) {
+        (Some(invoice), Some(WaitReason::WentBack(payment))) => {
+            Some((invoice.clone(), payment.clone()))
+        }
+        _ => None,
+    };
+    let mut found = findings.iter().filter_map(untold).peekable();
+    if found.peek().is_none() && raised.account.untold.is_empty() {
+        return;
+    }
+    let found: BTreeMap<InvoiceId, PaymentId> = found.collect();
+    let known = &raised.account.untold;
+    let over = known.keys().filter(|invoice| !found.contains_key(*invoice)).cloned();
+    let over: Vec<InvoiceId> = over.collect();
+    let news = found.into_iter().filter(|(invoice, payment)| {
+        known.get(invoice).is_none_or(|known| known.payment != *payment)
+    });
+    let news: Vec<(InvoiceId, PaymentId)> = news.collect();
+    for invoice in over {
+        raised.raise(AccountEvent::ReopeningUntold { invoice, payment: None, on: today });
+    }
+    for (invoice, payment) in news {
+        let payment = Some(payment);
+        raised.raise(AccountEvent::ReopeningUntold { invoice, payment, on: today });
     }
 }
 

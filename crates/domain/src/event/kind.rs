@@ -57,6 +57,7 @@ kinds! {
     ClaimHeldBack
     ClaimAdmitted
     ContractApproved
+    ReopeningUntold
     NoticeDecided
     NoticeSent
     NoticeSuppressed

@@ -18,7 +18,8 @@ impl<'a> Ladder<'_, 'a> {
     }
 
     /// Whether a message told what is open once the money had gone back, and by when to pay it: by
-    /// a deadline, or by the days that the ladder leaves after the step that would come again.
+    /// a deadline, or by the days that the ladder leaves after the step that would come again. Where
+    /// none can, a person tells it, and says which demand that stands for.
     fn tells(&self, taken: &StepTaken, back: &WentBack<'_>) -> bool {
         let Some(notice) = &taken.notice else { return false };
         // What left in the same moment had been decided before if it names less than is open.
@@ -30,9 +31,12 @@ impl<'a> Ladder<'_, 'a> {
             let part = parts.find(|part| part.invoice == *self.column.invoice);
             part.is_some_and(|part| part.principal >= self.column.outstanding)
         });
-        let would_come_again = || {
-            let again = self.comes_again(self.steps().len()).and_then(|at| self.steps().get(at));
-            again.is_some_and(|step| step.name == taken.step)
+        let would_come_again = || match self.comes_again(self.steps().len()) {
+            Some(again) => self.steps().get(again).is_some_and(|step| step.name == taken.step),
+            None => {
+                let step = self.steps().iter().find(|step| step.name == taken.step);
+                ours.is_none() && step.is_some_and(|step| demand(step).is_some())
+            }
         };
         since && named && (taken.deadline.is_some() || would_come_again())
     }
@@ -45,11 +49,16 @@ impl<'a> Ladder<'_, 'a> {
             self.column.claim.took(&step.name)
                 && step.when.as_ref().is_none_or(|when| self.holds(when, self.case.today))
         });
-        let rank = |(at, step): (usize, &Step)| match step.action {
-            StepAction::Mahnung => Some((true, at)),
-            StepAction::Reminder | StepAction::Offer { .. } => Some((false, at)),
-            StepAction::Notice | StepAction::Quiet | StepAction::HandOff { .. } => None,
-        };
+        let rank = |(at, step): (usize, &Step)| Some((demand(step)?, at));
         taken.filter_map(rank).max().map(|(_, at)| at)
+    }
+}
+
+/// Whether a step demands what is open, and if so by a Mahnung.
+const fn demand(step: &Step) -> Option<bool> {
+    match step.action {
+        StepAction::Mahnung => Some(true),
+        StepAction::Reminder | StepAction::Offer { .. } => Some(false),
+        StepAction::Notice | StepAction::Quiet | StepAction::HandOff { .. } => None,
     }
 }

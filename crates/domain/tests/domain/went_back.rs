@@ -7,6 +7,7 @@ use kulanz_domain::{
     event::Suppression,
     fact::{Channel::Email, DebtorProfile, Fact, Stamp},
     ids::*,
+    policy::Condition,
 };
 
 use crate::{
@@ -204,21 +205,93 @@ fn money_that_we_gave_back_is_told_too() {
         .waits(WaitReason::NotBefore);
 }
 
-#[test]
-fn where_no_message_can_come_again_nothing_is_handed_over() {
+/// R-1 was paid after its last call, the money went back, and no step may come again.
+fn nothing_comes_again() -> Story {
     let mut policy = shop_b2c();
-    policy.steps[4].when =
-        Some(kulanz_domain::policy::Condition::new("warm", false, false, |_| false));
-    policy.steps[2].when = policy.steps[4].when.clone();
-    policy.steps[1].when = policy.steps[4].when.clone();
-    policy.steps[3].when = policy.steps[4].when.clone();
+    for step in &mut policy.steps[1..5] {
+        step.when = Some(Condition::new("warm", false, false, |_| false));
+    }
     called()
         .told(paid("P-1", "89.90", "2026-04-24", Some("R-1")))
         .on("2026-05-12")
         .told(returned("P-1", "2026-05-12", None))
         .under(policy)
         .waits(went_back())
-        .until_something_happens();
+        .until_something_happens()
+}
+
+/// What the log said last of a claim that a person has to tell the debtor of.
+fn listed(story: &Story) -> Option<(&str, &str)> {
+    let told = story.log.iter().rev().find_map(|event| match event {
+        AccountEvent::ReopeningUntold { invoice, payment, .. } => Some((invoice, payment)),
+        _ => None,
+    });
+    let (invoice, payment) = told?;
+    assert_eq!(story.account.untold.contains_key(invoice), payment.is_some());
+    Some((invoice.as_str(), payment.as_ref()?.as_str()))
+}
+
+#[test]
+fn where_no_message_can_come_again_nothing_is_handed_over_and_a_person_hears_of_it_once() {
+    let story = nothing_comes_again().on("2026-05-13").waits(went_back());
+    assert_eq!(listed(&story), Some(("R-1", "P-1")));
+    let story = story.happened("ReopeningUntold", 1);
+    assert_eq!(story.account.untold[&id("R-1")].since, day("2026-05-12"));
+}
+
+#[test]
+fn nobody_is_asked_to_tell_what_a_message_tells_by_itself() {
+    called()
+        .told(paid("P-1", "89.90", "2026-04-24", Some("R-1")))
+        .on("2026-05-12")
+        .told(returned("P-1", "2026-05-12", None))
+        .takes("last-call", Email)
+        .on("2026-05-27")
+        .happened("ReopeningUntold", 0);
+}
+
+#[test]
+fn what_a_person_has_told_takes_the_claim_off_the_list_and_leaves_the_days_of_the_ladder() {
+    // A word that is no demand, or that stands for no step, tells nothing.
+    let story = nothing_comes_again().on("2026-05-20 12:00");
+    let story = story.told(shop_reminded("S-1", "2026-05-20 11:00", "R-1", None));
+    let mut story = story.waits(went_back());
+    assert_eq!(listed(&story), Some(("R-1", "P-1")));
+    story = story.told(shop_reminded("S-2", "2026-05-20 11:30", "R-1", Some("last-call")));
+    let story = story.waits(WaitReason::NotBefore).until("2026-06-03 00:00");
+    assert_eq!(listed(&story), None);
+    let mut story = story.on("2026-06-03");
+    story.decide();
+    story.happened("HandoffDue", 1).happened("ReopeningUntold", 2);
+}
+
+#[test]
+fn whatever_ends_the_wait_takes_the_claim_off_the_list() {
+    let begun = nothing_comes_again().on("2026-05-20 12:00");
+    let waived =
+        || Fact::Waived { invoice: id("R-1"), on: day("2026-05-20"), amount: None, part: None };
+    let ends = [
+        (paid("P-2", "89.90", "2026-05-20", Some("R-1")), WaitReason::NothingOwed),
+        (waived(), WaitReason::NothingOwed),
+        (disputed("D-1", "R-1", "2026-05-20", None), WaitReason::Disputed),
+        (hold("H-1", Some("R-1"), None), WaitReason::OnHold(HoldId::new("H-1").unwrap())),
+        (hold("H-1", None, None), WaitReason::OnHold(HoldId::new("H-1").unwrap())),
+        (Fact::InsolvencyOpened { on: day("2026-05-20") }, WaitReason::Insolvent),
+    ];
+    for (fact, reason) in ends {
+        let story = begun.clone().told(fact.clone()).waits(reason);
+        assert_eq!(listed(&story), None, "{fact:?}");
+        story.happened("ReopeningUntold", 2);
+    }
+    // A hold that ends, and it waits again.
+    let story = begun
+        .told(hold("H-1", None, Some("2026-05-25")))
+        .waits(WaitReason::OnHold(HoldId::new("H-1").unwrap()));
+    let story = story.on("2026-05-26").waits(went_back());
+    assert_eq!(listed(&story), Some(("R-1", "P-1")));
+    // By another policy a step comes again.
+    let story = story.under(shop_b2c()).takes("last-call", Email);
+    assert_eq!(listed(&story), None);
 }
 
 fn assigned(to: &str, invoice: Option<&str>) -> Fact {

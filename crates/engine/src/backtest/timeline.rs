@@ -256,7 +256,8 @@ impl Rows<'_> {
             | E::ClaimReopened { invoice }
             | E::ClaimHeldBack { invoice }
             | E::ClaimAdmitted { invoice, .. }
-            | E::ContractApproved { invoice, .. } => claim = Some(invoice),
+            | E::ContractApproved { invoice, .. }
+            | E::ReopeningUntold { invoice, .. } => claim = Some(invoice),
             E::PaymentReceived { amount: received, method, invoice, .. } => {
                 (claim, amount) = (invoice.as_ref(), Some(*received));
                 reason.clone_from(method);
