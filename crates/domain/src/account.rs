@@ -8,6 +8,7 @@ mod apply;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
 };
 
@@ -191,15 +192,23 @@ pub struct Payment {
     pub assigned_ever: BTreeSet<AccountId>,
     /// Claim that a person assigned it to.
     pub assigned_claim: Option<InvoiceId>,
-    /// When we learnt where it belongs; absent where that was not kept.
+    /// What else is known of assignments; a snapshot of before may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assigned_told_at: Option<Timestamp>,
-    /// Assignments that a later one took the place of, by stamp; a snapshot of before may lack them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub assigned_earlier: Vec<Assigned>,
+    pub assignments: Option<Box<Assignments>>,
     /// How it is used, by the latest allocation event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allocated: Vec<Allocation>,
+}
+
+/// How it came to be known where a payment belongs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignments {
+    /// When we learnt of the latest word; absent where that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<Timestamp>,
+    /// Those that a later one took the place of, by stamp.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Assigned>,
 }
 
 /// Where a payment belonged until a later word.
@@ -350,38 +359,46 @@ impl Payment {
     /// The other account that it belonged to, and the claim that it was assigned to.
     fn assignment(&self, as_of: AsOf) -> (Option<&AccountId>, Option<&InvoiceId>) {
         let counts = |stamp: &Stamp| stamp.at < as_of.assigned_before;
-        if self.assigned.as_ref().is_none_or(counts) {
+        if self.assigned.as_deref().is_none_or(counts) {
             return (self.assigned_to.as_ref(), self.assigned_claim.as_ref());
         }
-        let earlier = self.assigned_earlier.iter().rev().find(|one| counts(&one.stamp));
+        let mut earlier = self.assigned_earlier().iter().rev();
+        let earlier = earlier.find(|one| counts(&one.stamp));
         earlier.map_or((None, None), |one| (one.to.as_ref(), one.invoice.as_ref()))
     }
 
     /// The greatest stamp counts; the others are kept.
     fn assign(&mut self, told: Assigned) {
-        let earlier = match &self.assigned {
+        let all = self.assignments.get_or_insert_default();
+        let earlier = match self.assigned.as_deref() {
             Some(latest) if *latest > told.stamp => Some(told),
             Some(latest) if *latest == told.stamp => None,
             _ => {
                 let (to, invoice) = (self.assigned_to.take(), self.assigned_claim.take());
-                let told_at = self.assigned_told_at.take();
                 (self.assigned_to, self.assigned_claim) = (told.to, told.invoice);
-                self.assigned_told_at = told.told_at;
-                let stamp = self.assigned.replace(told.stamp);
-                stamp.map(|stamp| Assigned { stamp, to, invoice, told_at })
+                let told_at = mem::replace(&mut all.told_at, told.told_at);
+                let stamp = self.assigned.replace(Box::new(told.stamp));
+                stamp.map(|stamp| Assigned { stamp: *stamp, to, invoice, told_at })
             }
         };
-        let Some(earlier) = earlier else { return };
-        let place = |one: &Assigned| one.stamp.cmp(&earlier.stamp);
-        if let Err(at) = self.assigned_earlier.binary_search_by(place) {
-            self.assigned_earlier.insert(at, earlier);
+        if let Some(earlier) = earlier {
+            let place = |one: &Assigned| one.stamp.cmp(&earlier.stamp);
+            if let Err(at) = all.earlier.binary_search_by(place) {
+                all.earlier.insert(at, earlier);
+            }
         }
+        self.assignments.take_if(|all| **all == Assignments::default());
+    }
+
+    fn assigned_earlier(&self) -> &[Assigned] {
+        self.assignments.as_ref().map_or(&[], |all| &all.earlier)
     }
 
     /// When it was said where it belongs, and when we learnt of that, each time that it was said.
     pub(crate) fn assignments(&self) -> impl Iterator<Item = (Timestamp, Option<Timestamp>)> + '_ {
-        let earlier = self.assigned_earlier.iter().map(|one| (one.stamp.at, one.told_at));
-        let latest = self.assigned.as_ref().map(|stamp| (stamp.at, self.assigned_told_at));
+        let earlier = self.assigned_earlier().iter().map(|one| (one.stamp.at, one.told_at));
+        let told_at = self.assignments.as_ref().and_then(|all| all.told_at);
+        let latest = self.assigned.as_ref().map(|stamp| (stamp.at, told_at));
         earlier.chain(latest)
     }
 
