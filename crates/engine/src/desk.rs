@@ -422,8 +422,9 @@ fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Du
         hot.bytes_since_snapshot = 0;
     }
     let views = (!open.events.is_empty()).then(|| views::of(id, account, &mut hot.written));
-    account.let_go_of_books();
+    // With the books: a message is made of them too.
     let due = messages(id, account, hot.version, hot.key.as_ref(), &open);
+    account.let_go_of_books();
     let append = Append {
         partition: partition(id),
         account: id.clone(),
