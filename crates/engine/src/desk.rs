@@ -21,14 +21,17 @@ use tracing::error;
 use crate::{
     Extra, Fault,
     making::Due,
+    pack::{packed, unpacked},
     panics, partition,
     trace::TraceContext,
     vault::{AccountKey, Vault},
     views::{self, Written},
 };
 
-/// A snapshot is written once this many bytes of events have come since the last.
-const SNAPSHOT_BYTES: usize = 4096;
+/// A snapshot is written once as many bytes of events have come since the last one as that has, and at
+/// least so many: what an account costs to read stays within bounds, and what snapshots cost does not
+/// grow with it.
+const SNAPSHOT_BYTES: usize = 8192;
 
 /// Shared by the framework, which needs a `Sync` store, and the ledger, its only user.
 #[derive(Clone)]
@@ -71,7 +74,9 @@ struct Hot {
     account: Option<Box<Account>>,
     version: u64,
     key: Option<AccountKey>,
+    /// Bytes of events since the last snapshot, and bytes of that.
     bytes_since_snapshot: usize,
+    snapshot_bytes: usize,
     written: Written,
     last_turn: u64,
 }
@@ -230,17 +235,22 @@ impl Inner {
                 version: 0,
                 key: None,
                 bytes_since_snapshot: 0,
+                snapshot_bytes: 0,
                 written: Written::nothing(),
                 last_turn: self.turn,
             },
-            Some(head) => Hot {
-                account: Some(Box::new(replay(&head)?)),
-                version: head.version,
-                key: head.key.map(|key| self.vault.unwrap_key(id, &key)).transpose()?,
-                bytes_since_snapshot: head.events.iter().map(|event| event.payload.len()).sum(),
-                written: Written::default(),
-                last_turn: self.turn,
-            },
+            Some(head) => {
+                let (account, snapshot_bytes) = restored(&head)?;
+                Hot {
+                    account: Some(Box::new(account)),
+                    version: head.version,
+                    key: head.key.map(|key| self.vault.unwrap_key(id, &key)).transpose()?,
+                    bytes_since_snapshot: head.events.iter().map(|event| event.payload.len()).sum(),
+                    snapshot_bytes,
+                    written: Written::default(),
+                    last_turn: self.turn,
+                }
+            }
         };
         self.hot.insert(id.clone(), Box::new(hot));
         Ok(())
@@ -417,9 +427,11 @@ fn close(id: &AccountId, hot: &mut Hot, open: Open) -> Result<(Append, Option<Du
     let lent = || Fault::NotLoaded(id.clone());
     let account = hot.account.as_deref_mut().ok_or_else(lent)?;
     let mut snapshot = None;
-    if hot.bytes_since_snapshot >= SNAPSHOT_BYTES && !open.events.is_empty() {
-        snapshot = Some(serde_json::to_vec(account)?);
-        hot.bytes_since_snapshot = 0;
+    let due = hot.bytes_since_snapshot >= SNAPSHOT_BYTES.max(hot.snapshot_bytes);
+    if due && !open.events.is_empty() {
+        let state = serde_json::to_vec(account)?;
+        (hot.bytes_since_snapshot, hot.snapshot_bytes) = (0, state.len());
+        snapshot = Some(packed(&state).into_owned());
     }
     let views = (!open.events.is_empty()).then(|| views::of(id, account, &mut hot.written));
     // With the books: a message is made of them too.
@@ -484,14 +496,27 @@ pub(crate) fn account_hash(id: &AccountId) -> String {
 
 /// The state of an account from its snapshot and the events after it.
 pub fn replay(head: &Head) -> Result<Account, Fault> {
-    let mut account = match &head.snapshot {
-        Some((_, bytes)) => serde_json::from_slice(bytes)?,
-        None => Account::default(),
-    };
+    Ok(restored(head)?.0)
+}
+
+/// The state that a snapshot has.
+pub fn snapshot(state: &[u8]) -> Result<Account, Fault> {
+    Ok(read(state)?.0)
+}
+
+/// The same with the bytes of the snapshot's text; none: 0.
+fn restored(head: &Head) -> Result<(Account, usize), Fault> {
+    let snapshot = head.snapshot.as_ref().map(|(_, state)| read(state)).transpose()?;
+    let (mut account, bytes) = snapshot.unwrap_or_default();
     for event in &head.events {
         account.apply_event(&serde_json::from_str(&event.payload)?);
     }
-    Ok(account)
+    Ok((account, bytes))
+}
+
+fn read(state: &[u8]) -> Result<(Account, usize), Fault> {
+    let text = unpacked(state).map_err(serde_json::Error::io)?;
+    Ok((serde_json::from_slice(&text)?, text.len()))
 }
 
 fn outbox_change(

@@ -36,6 +36,7 @@ mod look;
 mod look_again;
 pub mod making;
 mod measures;
+mod pack;
 pub mod panics;
 pub mod plan;
 pub mod rebuild;
@@ -49,7 +50,7 @@ pub mod trial;
 pub mod vault;
 pub mod views;
 
-pub use desk::replay;
+pub use desk::{replay, snapshot};
 pub use kulanz_store as store;
 pub use ledger::Extra;
 pub use ledgers::HandedOver;

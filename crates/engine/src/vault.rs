@@ -5,7 +5,7 @@
 //! each cipher text, the account and the slot as associated data, so that a sealed datum cannot
 //! be moved to another place.
 
-use std::{cell::RefCell, fs, io::Write, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -14,7 +14,8 @@ use chacha20poly1305::{
 use kulanz_domain::ids::AccountId;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use zstd::bulk::Compressor;
+
+use crate::pack::{packed, unpacked};
 
 const NONCE: usize = 24;
 
@@ -155,15 +156,6 @@ impl AccountKey {
     }
 }
 
-/// Data from so many bytes on are packed before they are sealed.
-const WORTH_PACKING: usize = 512;
-/// How packed data begin; no JSON does.
-const PACKED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-thread_local! {
-    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-}
-
 impl AccountKey {
     /// Seals a JSON text into its slot of the account. A long one is packed first (zstd): a message
     /// with all its markup takes a third.
@@ -173,16 +165,7 @@ impl AccountKey {
         slot: &str,
         json: &[u8],
     ) -> Result<Vec<u8>, VaultError> {
-        let place = format!("{account}/{slot}");
-        if json.len() < WORTH_PACKING {
-            return self.seal(&place, json);
-        }
-        let packed = PACKER.with_borrow_mut(|packer| match packer {
-            Some(packer) => packer.compress(json),
-            None => packer.insert(Compressor::new(1)?).compress(json),
-        });
-        // Packing needs nothing but memory; what is not packed opens all the same.
-        self.seal(&place, packed.as_deref().unwrap_or(json))
+        self.seal(&format!("{account}/{slot}"), &packed(json))
     }
 
     /// Opens what [`AccountKey::seal_json`] sealed.
@@ -194,10 +177,7 @@ impl AccountKey {
     ) -> Result<Vec<u8>, VaultError> {
         let place = format!("{account}/{slot}");
         let plain = self.open(&place, sealed)?;
-        match plain.starts_with(&PACKED) {
-            true => zstd::decode_all(&plain[..]).map_err(|_| VaultError::Sealed(place)),
-            false => Ok(plain),
-        }
+        Ok(unpacked(&plain).map_err(|_| VaultError::Sealed(place))?.into_owned())
     }
 }
 

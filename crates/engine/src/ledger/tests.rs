@@ -72,6 +72,35 @@ async fn messages(engine: &Engine, debtor: &str) -> usize {
     engine.load(&id(debtor)).await.unwrap().unwrap().account.notices.len()
 }
 
+#[tokio::test]
+async fn snapshots_are_packed_and_come_the_more_rarely_the_larger_they_are() {
+    let (_folder, store, engine, _) = house();
+    engine.record(vec![told("profile", "A", profile())]).await.unwrap();
+    let mut taken = Vec::new();
+    for number in 0..400 {
+        let invoice = format!("R-{number}");
+        let events = vec![told(&invoice, "A", issued(&invoice, date(2026, 4, 1)))];
+        engine.record(events).await.unwrap();
+        let head = store.heads(vec![id("A")]).await.unwrap().remove(0).unwrap();
+        let Some((at, state)) = head.snapshot.clone() else { continue };
+        if taken.last() != Some(&at) {
+            taken.push(at);
+            let account = crate::snapshot(&state).unwrap();
+            let text = serde_json::to_vec(&account).unwrap();
+            assert!(state.len() * 3 < text.len(), "{} of {}", state.len(), text.len());
+            // One of before is read as well.
+            assert_eq!(crate::snapshot(&text).unwrap(), account);
+            assert_eq!(crate::replay(&head).unwrap(), account);
+        }
+    }
+    let gaps: Vec<u64> = taken.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!((2..9).contains(&gaps.len()), "{taken:?}");
+    assert!(gaps.is_sorted() && gaps.last() > gaps.first(), "{taken:?}");
+    let rebuilt = crate::rebuild::rebuild(&*store, |_| {}).await.unwrap();
+    assert_eq!((rebuilt.accounts, rebuilt.wrong_snapshots), (1, Vec::new()));
+    assert!(crate::snapshot(&[0x28, 0xb5, 0x2f, 0xfd, 1]).is_err());
+}
+
 const PANICKED: &str = "the program panicked; its log says where";
 
 #[tokio::test]

@@ -129,7 +129,7 @@ impl Orders {
                     None => (None, store.stream((*account).clone(), 0).await?),
                 };
                 let account_then = match snapshot {
-                    Some((_, state)) => serde_json::from_slice(&state)?,
+                    Some((_, state)) => kulanz_engine::snapshot(&state)?,
                     None => Account::default(),
                 };
                 let course = Course::of(account_then, events, zone_of(&account.creditor));
