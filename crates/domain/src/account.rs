@@ -564,6 +564,9 @@ pub enum PlacementState {
 impl Account {
     /// Currencies of the issued claims and of the money that came, in the order of their codes.
     pub fn currencies(&self) -> Vec<Currency> {
+        if let Some(known) = self.currencies_of_books() {
+            return known;
+        }
         let claims = self.claims.values().filter_map(|claim| claim.currency());
         let money = self.payments.values().filter_map(|p| Some(p.received.as_ref()?.amount));
         let mut all: Vec<Currency> = Vec::with_capacity(1);

@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json, value::RawValue};
 /// The CloudEvents `source` of all that leaves.
 pub const SOURCE: &str = "kulanz";
 
-/// Members of an event's data that name a person of the creditor, as they stand in a payload.
-const NAMES: [&str; 2] = ["\"by\"", "\"owner\""];
+/// Members of an event's data that name a person of the creditor.
+const NAMES: [&str; 2] = ["by", "owner"];
 
 /// The CloudEvents `type` of a kind of event: `NoticeSent` is `kulanz.account.notice_sent.v1`.
 pub fn event_type(kind: &str) -> String {
@@ -108,8 +108,9 @@ impl EventText {
 /// The members of the event as the log has them, where they are whole, and nothing of them has to be
 /// left out.
 fn as_it_lies(event: &StoredEvent) -> Option<&str> {
-    let named = |member: &str| event.payload.contains(member);
-    if NAMES.iter().any(|name| named(name)) || named("person:") {
+    let has = |text: &str| event.payload.contains(text);
+    let named = |name: &&str| has(name) && has(&format!("\"{name}\""));
+    if NAMES.iter().any(named) || has("person:") {
         return None;
     }
     let kind = event.kind.as_str();
@@ -128,7 +129,7 @@ fn data(event: &StoredEvent) -> Result<Map<String, Value>> {
     };
     let Some(Value::Object(mut data)) = payload.remove(&event.kind) else { bail!(damaged()) };
     NAMES.iter().for_each(|name| {
-        data.remove(name.trim_matches('"'));
+        data.remove(*name);
     });
     if let Some(Value::String(id)) = data.get_mut("stamp").and_then(|stamp| stamp.get_mut("id"))
         && let Some(named) = id.strip_prefix("person:")

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::sheet::Sheet;
-use crate::{account::Account, event::AccountEvent, fact::Receipt};
+use crate::{account::Account, event::AccountEvent, fact::Receipt, money::Currency};
 
 /// The sheets of an account, computed when they are first asked for. No part of its state: it
 /// follows from the rest, is not stored, and makes no two accounts differ.
@@ -33,6 +33,12 @@ impl fmt::Debug for Kept {
 impl Account {
     pub(super) fn sheets(&self) -> &[Sheet] {
         self.books.0.get_or_init(|| Sheet::all(self).into())
+    }
+
+    /// Those of the books, where they are kept: what changes them touches the books.
+    pub(crate) fn currencies_of_books(&self) -> Option<Vec<Currency>> {
+        let kept = self.books.0.get()?;
+        Some(kept.iter().map(|sheet| sheet.currency).collect())
     }
 
     /// Whether the books that are kept, if any, are those that would be computed now.
