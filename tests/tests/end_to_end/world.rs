@@ -318,6 +318,9 @@ impl Drop for Server {
     }
 }
 
+/// So long a program may take that ends by itself: a large history, unoptimised, on a busy machine.
+const LONGEST: Duration = Duration::from_secs(300);
+
 /// Runs a program to its end; one that goes on and on fails the test.
 fn finish(mut command: Command, input: Vec<u8>) -> Said {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -329,7 +332,7 @@ fn finish(mut command: Command, input: Vec<u8>) -> Said {
     let (ended, watch) = std::sync::mpsc::channel::<()>();
     let watcher = std::thread::spawn(move || {
         let late = watch
-            .recv_timeout(Duration::from_secs(60))
+            .recv_timeout(LONGEST)
             .is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Timeout);
         if late {
             let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
@@ -338,7 +341,7 @@ fn finish(mut command: Command, input: Vec<u8>) -> Said {
     });
     let said = Said::of(child.wait_with_output().expect("it ends"));
     drop(ended);
-    assert!(!watcher.join().expect("no panic"), "it did not end within 60 s: {said:?}");
+    assert!(!watcher.join().expect("no panic"), "it did not end within {LONGEST:?}: {said:?}");
     said
 }
 
