@@ -49,8 +49,7 @@ pub fn reminder(place: &mut Place, rate: Option<f64>) -> Result<Vec<Figure>> {
         let overdue = nth % OVERDUE == 0;
         let event = load::invoice(number, round, if overdue { late } else { later })?;
         if overdue {
-            let counts = begun.elapsed().as_secs_f64() > WARM;
-            sent.insert(number, (Timestamp::now().as_microsecond(), counts));
+            sent.insert(number, (Timestamp::now().as_microsecond(), begun.elapsed().as_secs_f64()));
         }
         shop.send(&event)?;
     }
@@ -64,27 +63,35 @@ pub fn reminder(place: &mut Place, rate: Option<f64>) -> Result<Vec<Figure>> {
          FROM kulanz.events JOIN kulanz.accounts ON accounts.number = events.account
          WHERE kind = 'NoticeDecided' GROUP BY debtor",
     )?;
-    let mut waits = Vec::new();
+    let (mut waits, mut quarters) = (Vec::new(), [const { Vec::new() }; 4]);
     for row in &rows {
         let [debtor, committed] = row.as_slice() else { bail!("two columns") };
         let number: u32 = debtor.trim_start_matches("K-").parse()?;
-        let (at, counts) =
+        let (at, second) =
             sent.remove(&number).with_context(|| format!("{debtor} was not late"))?;
-        if counts {
-            waits.push((committed.parse::<i64>()? - at) as f64 / 1000.0);
+        if second > WARM {
+            let wait = (committed.parse::<i64>()? - at) as f64 / 1000.0;
+            let quarter = ((second - WARM) / (SECONDS - WARM) * 4.0) as usize;
+            quarters[quarter.min(3)].push(wait);
+            waits.push(wait);
         }
     }
     if !sent.is_empty() {
         bail!("{} overdue invoices had no reminder", sent.len());
     }
     waits.sort_by(f64::total_cmp);
-    let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize];
+    quarters.iter_mut().for_each(|waits| waits.sort_by(f64::total_cmp));
+    let at = |part: f64| of(&waits, part);
     let p99 = at(0.99);
+    // Tells a server that is at its limit from one that stood still once.
+    let quarters = quarters.map(|waits| format!("{:.0}", of(&waits, 0.99)));
     eprintln!(
-        "reminder: {} at {:.0} events/s: median {:.0} ms, p99 {p99:.0} ms, longest {:.0} ms",
+        "reminder: {} at {:.0} events/s: median {:.0} ms, p99 {p99:.0} ms ({} by quarters of the time), \
+         longest {:.0} ms",
         waits.len(),
         f64::from(events) / took,
         at(0.5),
+        quarters.join(", "),
         at(1.0)
     );
     Ok(vec![Figure {
@@ -96,4 +103,10 @@ pub fn reminder(place: &mut Place, rate: Option<f64>) -> Result<Vec<Figure>> {
         spread: (at(0.5), at(1.0)),
         held: p99 <= 250.0,
     }])
+}
+
+/// The value below which this part of `sorted` lies; zero where there is none.
+fn of(sorted: &[f64], part: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * part) as usize).copied().unwrap_or_default()
 }

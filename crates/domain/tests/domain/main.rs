@@ -21,6 +21,7 @@ mod order;
 mod overrides;
 mod pleas;
 mod quiet;
+mod random;
 mod refusals;
 mod start;
 mod story;
