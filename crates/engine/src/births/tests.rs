@@ -4,14 +4,15 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::civil::date;
 use kulanz_domain::{
     calendar::Region,
-    fact::DebtorKind,
     policy::{Creditor, Law, Rules},
 };
 use kulanz_store::{InboxKey, Store, sqlite::SqliteStore};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Incoming, Mode, SharedRules, clock::Clock, rebuild::rebuild, vault::Vault};
+use crate::{
+    Incoming, Mode, SharedRules, clock::Clock, plan::tests::profile, rebuild::rebuild, vault::Vault,
+};
 
 const NOW: &str = "2026-01-12T10:00:00Z";
 
@@ -36,24 +37,6 @@ fn engine(store: Arc<dyn Store>, creditors: &[&str]) -> Engine {
 
 /// As an earlier release recorded it: of the day of birth nothing is beside the seal.
 fn recorded(account: &str, born_on: Option<&str>, day: i8) -> Incoming {
-    let profile = DebtorProfile {
-        kind: DebtorKind::Consumer,
-        language: "de".to_owned(),
-        country: "DE".to_owned(),
-        region: None,
-        timezone: None,
-        reachable: Vec::new(),
-        prefers: Vec::new(),
-        pays_with: Vec::new(),
-        hours: None,
-        sms_consent: None,
-        vulnerable: false,
-        address_researched: false,
-        represented: false,
-        minor_until: None,
-        birth_told: BirthTold::Never,
-        attributes: Default::default(),
-    };
     let mut person = serde_json::json!({ "name": "Mara Beispiel" });
     if let Some(born_on) = born_on {
         person["birth_date"] = born_on.into();
@@ -63,7 +46,7 @@ fn recorded(account: &str, born_on: Option<&str>, day: i8) -> Incoming {
         key: InboxKey { source: "/test".to_owned(), id: id.clone() },
         account: account.parse().unwrap(),
         stamp: Stamp { at: date(2026, 1, day).in_tz("UTC").unwrap().timestamp(), id },
-        fact: Fact::DebtorUpdated { profile },
+        fact: profile(),
         secrets: vec![("debtor".to_owned(), person.to_string().into_bytes())],
         recorded_at: None,
         trace: None,
