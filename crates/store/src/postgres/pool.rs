@@ -231,7 +231,7 @@ const WIDE: &str = "SET LOCAL enable_seqscan TO on; SET LOCAL enable_bitmapscan 
 /// table say so ([`WIDE`]). What it has to do all the same it then takes for dear, which must not
 /// make it compile. A plan is made once a connection and statement, without looking at the values:
 /// there is only one, and a thousand values are long to look at.
-fn settings(patience: Duration, read_only: bool) -> String {
+pub(super) fn settings(patience: Duration, read_only: bool) -> String {
     let millis = patience.as_millis();
     let reads = if read_only { "on" } else { "off" };
     format!(

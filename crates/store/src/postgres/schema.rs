@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/postgres/0007_placed.sql"),
     include_str!("../../migrations/postgres/0008_unsampled.sql"),
     include_str!("../../migrations/postgres/0009_lanes.sql"),
+    include_str!("../../migrations/postgres/0010_states.sql"),
 ];
 
 /// Oldest server that this is tested on: 15.
