@@ -2,6 +2,7 @@
 //! out, and the form in which it is kept.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -77,20 +78,20 @@ pub(crate) struct Made {
 
 /// A message as it is kept, sealed: what its reader sees, and what it was made of.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    to: String,
+pub(crate) struct Kept<'m> {
+    to: Cow<'m, str>,
     at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    text: String,
+    subject: Option<Cow<'m, str>>,
+    text: Cow<'m, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    html: Option<String>,
+    html: Option<Cow<'m, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     coding: Option<Coding>,
-    of: Of,
-    by: String,
+    of: Cow<'m, Of>,
+    by: Cow<'m, str>,
 }
 
 impl Workshop {
@@ -174,33 +175,40 @@ impl Workshop {
     /// The form in which a message is kept.
     pub(crate) fn keep(&self, made: &Made) -> Result<Vec<u8>, Fault> {
         let to = match &made.to {
-            Recipient::Email { address, .. } => address.clone(),
-            Recipient::Mobile(number) => number.clone(),
+            Recipient::Email { address, .. } => address,
+            Recipient::Mobile(number) => number,
         };
-        let (of, by, at) = (made.of.clone(), self.mark.clone(), made.at);
-        let kept = match made.content.clone() {
+        let (to, of, by) = (to.into(), Cow::Borrowed(&made.of), Cow::Borrowed(&*self.mark));
+        let at = made.at;
+        let kept = match &made.content {
             Content::Email(Document { subject, text, html })
             | Content::Letter(Document { subject, text, html }) => {
-                let (subject, html) = (Some(subject), Some(html));
+                let (subject, text, html) = (Some(subject.into()), text.into(), Some(html.into()));
                 Kept { to, at, subject, text, html, segments: None, coding: None, of, by }
             }
             Content::Sms(SmsText { text, coding, segments }) => {
-                let (segments, coding) = (Some(segments), Some(coding));
+                let (segments, coding) = (Some(*segments), Some(*coding));
+                let text = text.into();
                 Kept { to, at, subject: None, text, html: None, segments, coding, of, by }
             }
         };
-        Ok(serde_json::to_vec(&kept)?)
+        // As long as it gets, about.
+        let mut json = Vec::with_capacity(8192);
+        serde_json::to_writer(&mut json, &kept)?;
+        Ok(json)
     }
 
     /// A kept message, where it is what would be made now.
     pub(crate) fn as_kept(&self, kept: Value, decided: &Decided<'_>) -> Option<Content> {
-        let kept: Kept = serde_json::from_value(kept).ok()?;
+        let kept: Kept<'_> = serde_json::from_value(kept).ok()?;
         let zone = &decided.rules.creditor.zone;
         let same_day = day_in(kept.at, zone) == day_in(decided.at, zone);
-        if !same_day || kept.of != decided.of || kept.by != self.mark {
+        if !same_day || *kept.of != decided.of || kept.by != self.mark {
             return None;
         }
         let Kept { subject, text, html, segments, coding, .. } = kept;
+        let (text, subject) = (text.into_owned(), subject.map(Cow::into_owned));
+        let html = html.map(Cow::into_owned);
         Some(match decided.notice.channel {
             Channel::Sms => Content::Sms(SmsText { text, coding: coding?, segments: segments? }),
             Channel::Email => Content::Email(Document { subject: subject?, text, html: html? }),
@@ -315,3 +323,6 @@ fn context(
         payment_reference: PaymentReference::of(&id.debtor, single).shown(),
     }
 }
+
+#[cfg(test)]
+mod tests;
