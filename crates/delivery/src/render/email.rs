@@ -4,7 +4,7 @@
 //! images, colours left to the reader's light or dark mode except for the header. Whatever came
 //! from a template or a value is escaped.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use super::{
     context::{ClaimVariables, Colour, Variables},
@@ -177,35 +177,11 @@ fn html(
     subject: &str,
 ) -> String {
     let link = escape(&values.link);
-    let mut body = String::new();
-    for block in blocks {
-        let piece = match block {
-            Block::Paragraph(lines) => {
-                let lines: Vec<String> = lines.iter().map(|l| linked(l, &link)).collect();
-                format!("<p style=\"margin:0 0 16px\">{}</p>\n", lines.join("<br>\n"))
-            }
-            Block::Bullets(items) => {
-                let items: Vec<String> =
-                    items.iter().map(|item| format!("<li>{}</li>", linked(item, &link))).collect();
-                format!(
-                    "<ul style=\"margin:0 0 16px;padding-left:20px\">\n{}\n</ul>\n",
-                    items.join("\n")
-                )
-            }
-            Block::Claims => claims_html(values, style),
-            Block::Pay => pay_html(&link, style, frame.colour),
-        };
-        body.push_str(&piece);
-    }
-    if let Some(imprint) = &frame.imprint {
-        body.push_str(&format!(
-            "<p style=\"margin:24px 0 0;padding-top:12px;border-top:1px solid #888;\
-             font-size:13px\">{}</p>\n",
-            escape(imprint)
-        ));
-    }
+    // Writing to a String cannot fail.
+    let mut html = String::with_capacity(4096);
     let (colour, on_colour) = (frame.colour, frame.colour.text());
-    format!(
+    let _ = write!(
+        html,
         "<!DOCTYPE html>\n<html lang=\"{language}\" style=\"color-scheme:light dark\">\n<head>\n\
          <meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
@@ -216,12 +192,42 @@ fn html(
          <div style=\"max-width:600px;margin:0 auto\">\n\
          <div style=\"background-color:{colour};color:{on_colour};padding:16px;font-size:18px;\
          font-weight:600;overflow-wrap:anywhere\">{creditor}</div>\n\
-         <div style=\"padding:20px 16px;overflow-wrap:anywhere\">\n{body}</div>\n\
-         </div>\n</body>\n</html>\n",
+         <div style=\"padding:20px 16px;overflow-wrap:anywhere\">\n",
         language = escape(frame.language),
         subject = escape(subject),
         creditor = escape(&frame.creditor),
-    )
+    );
+    for block in blocks {
+        match block {
+            Block::Paragraph(lines) => {
+                html.push_str("<p style=\"margin:0 0 16px\">");
+                for (at, line) in lines.iter().enumerate() {
+                    html.push_str(if at > 0 { "<br>\n" } else { "" });
+                    html.push_str(&linked(line, &link));
+                }
+                html.push_str("</p>\n");
+            }
+            Block::Bullets(items) => {
+                html.push_str("<ul style=\"margin:0 0 16px;padding-left:20px\">\n");
+                for item in items {
+                    let _ = writeln!(html, "<li>{}</li>", linked(item, &link));
+                }
+                html.push_str("</ul>\n");
+            }
+            Block::Claims => html.push_str(&claims_html(values, style)),
+            Block::Pay => html.push_str(&pay_html(&link, style, frame.colour)),
+        }
+    }
+    if let Some(imprint) = &frame.imprint {
+        let _ = writeln!(
+            html,
+            "<p style=\"margin:24px 0 0;padding-top:12px;border-top:1px solid #888;\
+             font-size:13px\">{}</p>",
+            escape(imprint)
+        );
+    }
+    html.push_str("</div>\n</div>\n</body>\n</html>\n");
+    html
 }
 
 fn claims_html(values: &Variables, style: Style) -> String {
@@ -234,14 +240,13 @@ fn claims_html(values: &Variables, style: Style) -> String {
     let mut rows = String::new();
     let (claims, more) = listed(values, style);
     for claim in claims {
-        let mut what = escape(&claim.invoice);
+        let mut what = escape(&claim.invoice).into_owned();
         if !claim.description.is_empty() {
             what.push_str("<br><span style=\"font-size:14px\">");
             what.push_str(&escape(&claim.description));
             what.push_str("</span>");
         }
         let (due, amount) = (escape(&claim.due_on), escape(&claim.amount));
-        // Writing to a String cannot fail.
         let _ = writeln!(
             rows,
             "<tr><td style=\"{cell}\">{what}</td><td style=\"{cell}\">{due}</td>\
@@ -273,19 +278,23 @@ fn pay_html(link: &str, style: Style, colour: Colour) -> String {
 
 /// An escaped line in which the debtor's own link can be followed. Only that one: nothing else in
 /// a value becomes a link.
-fn linked(line: &str, link: &str) -> String {
+fn linked<'l>(line: &'l str, link: &str) -> Cow<'l, str> {
     let escaped = escape(line);
     match !link.is_empty() && escaped.contains("://") {
-        true => escaped.replace(link, &format!("<a href=\"{link}\">{link}</a>")),
+        true => escaped.replace(link, &format!("<a href=\"{link}\">{link}</a>")).into(),
         false => escaped,
     }
 }
 
 /// For element content and quoted attributes.
-pub(super) fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    let syntax = |byte: u8| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'');
+    if !text.bytes().any(syntax) {
+        return Cow::Borrowed(text);
+    }
     let mut safe = String::with_capacity(text.len() + 8);
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| b"&<>\"'".contains(&byte)) {
+    while let Some(at) = rest.bytes().position(syntax) {
         safe.push_str(&rest[..at]);
         safe.push_str(match rest.as_bytes()[at] {
             b'&' => "&amp;",
@@ -297,7 +306,7 @@ pub(super) fn escape(text: &str) -> String {
         rest = &rest[at + 1..];
     }
     safe.push_str(rest);
-    safe
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]

@@ -167,6 +167,12 @@ const LONGEST_VALUE: usize = 300;
 /// injection), no characters that turn the reading direction (spoofing), none of the private use
 /// area (where [markers](super::email) live), at most 300 characters.
 pub(crate) fn clean(text: &str) -> String {
+    // Nearly all are so already.
+    let plain = |byte: u8| matches!(byte, b' '..=b'~');
+    let spaced = text.starts_with(' ') || text.ends_with(' ') || text.contains("  ");
+    if text.len() <= LONGEST_VALUE && text.bytes().all(plain) && !spaced {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars().take(4 * LONGEST_VALUE) {
         match character {
