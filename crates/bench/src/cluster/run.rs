@@ -325,7 +325,8 @@ pub fn dunning(place: &mut Place) -> Result<Vec<Figure>> {
     let begun = Instant::now();
     let mut server = house.serve()?;
     // Messages go on being made and sent meanwhile: positions never stand still.
-    let numbered = "SELECT coalesce(max(number), 0) FROM kulanz.outbox";
+    // `max(number)` would pass over all that is not yet committed, each time.
+    let numbered = "SELECT last_value FROM kulanz.outbox_number_seq";
     let outbox = "SELECT count(*) FROM kulanz.outbox";
     let outbox = counted(&mut server, &database, numbered, outbox, due, begun)?;
     let slot = "slot >= 'notice/' AND slot < 'notice0'";
