@@ -11,9 +11,13 @@ use std::{
     borrow::Cow,
     cell::RefCell,
     io::{self, Read},
+    sync::LazyLock,
 };
 
-use zstd::{bulk::Compressor, stream::read::Decoder, zstd_safe::get_dict_id_from_frame};
+use zstd::{
+    bulk::Compressor, dict::DecoderDictionary, stream::read::Decoder,
+    zstd_safe::get_dict_id_from_frame,
+};
 
 /// From so many bytes on packing is worth it: a message with all its markup takes a fifth or less, the
 /// state of an account a fifth.
@@ -22,6 +26,9 @@ const WORTH_PACKING: usize = 512;
 const PACKED: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// What messages say.
 const MESSAGES: &[u8] = include_bytes!("pack/messages-1.zdict");
+
+static TO_UNPACK_MESSAGES: LazyLock<DecoderDictionary<'static>> =
+    LazyLock::new(|| DecoderDictionary::copy(MESSAGES));
 
 thread_local! {
     static PLAIN: Packer = const { RefCell::new(None) };
@@ -60,11 +67,33 @@ pub(crate) fn unpacked(kept: &[u8]) -> io::Result<Cow<'_, [u8]>> {
     if !kept.starts_with(&PACKED) {
         return Ok(Cow::Borrowed(kept));
     }
-    let dictionary = match get_dict_id_from_frame(kept) {
-        Some(_) => MESSAGES,
-        None => &[],
-    };
     let mut json = Vec::with_capacity(4 * kept.len());
-    Decoder::with_dictionary(kept, dictionary)?.read_to_end(&mut json)?;
+    match get_dict_id_from_frame(kept) {
+        Some(_) => {
+            Decoder::with_prepared_dictionary(kept, &TO_UNPACK_MESSAGES)?.read_to_end(&mut json)?
+        }
+        None => Decoder::with_buffer(kept)?.read_to_end(&mut json)?,
+    };
     Ok(Cow::Owned(json))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_either_way_is_read_and_what_is_damaged_is_not() {
+        let json = format!("{{\"text\":\"{}\"}}", "Guten Tag Anna Beispiel, ".repeat(40));
+        let other = [&[0_u8; 64], json.as_bytes()].concat();
+        let foreign = Compressor::with_dictionary(1, &other).unwrap().compress(json.as_bytes());
+        for kept in [packed(json.as_bytes()), packed_like_a_message(json.as_bytes())] {
+            assert!(kept.len() < json.len() / 4);
+            assert_eq!(unpacked(&kept).unwrap(), json.as_bytes());
+            for end in 4..kept.len() {
+                assert!(unpacked(&kept[..end]).is_err(), "{end} of {}", kept.len());
+            }
+        }
+        assert!(unpacked(&foreign.unwrap()).is_err());
+    }
 }

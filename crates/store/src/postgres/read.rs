@@ -414,42 +414,33 @@ pub(super) async fn outbox(
     limit: u32,
 ) -> Result<Vec<OutboxRow>, StoreError> {
     let limit = i64::from(limit);
+    let step = || match state {
+        Some(OutboxState::Queued) => step!(
+            "SELECT outbox.*, creditor, debtor FROM outbox
+             JOIN accounts ON accounts.number = outbox.account
+             WHERE state = 'queued' ORDER BY outbox.number DESC LIMIT $1",
+            limit,
+        ),
+        Some(state) => step!(
+            "SELECT outbox.*, creditor, debtor FROM outbox
+             JOIN accounts ON accounts.number = outbox.account
+             WHERE state = $1 AND state <> 'queued' ORDER BY outbox.number DESC LIMIT $2",
+            rows::state_name(state),
+            limit,
+        ),
+        None => step!(
+            "SELECT outbox.*, creditor, debtor FROM outbox
+             JOIN accounts ON accounts.number = outbox.account
+             ORDER BY outbox.number DESC LIMIT $1",
+            limit,
+        ),
+    };
     let found = match state {
         // No index has them in this order: how to get them depends on how many wait.
-        Some(OutboxState::Queued) => {
-            let step = step!(
-                "SELECT outbox.*, creditor, debtor FROM outbox
-                 JOIN accounts ON accounts.number = outbox.account
-                 WHERE state = 'queued' ORDER BY outbox.number DESC LIMIT $1",
-                limit,
-            );
-            pool.read_widely(step).await
-        }
-        Some(state) => {
-            let step = || {
-                step!(
-                    "SELECT outbox.*, creditor, debtor FROM outbox
-                     JOIN accounts ON accounts.number = outbox.account
-                     WHERE state = $1 AND state <> 'queued' ORDER BY outbox.number DESC LIMIT $2",
-                    rows::state_name(state),
-                    limit,
-                )
-            };
-            pool.read(step).await
-        }
-        None => {
-            let step = || {
-                step!(
-                    "SELECT outbox.*, creditor, debtor FROM outbox
-                     JOIN accounts ON accounts.number = outbox.account
-                     ORDER BY outbox.number DESC LIMIT $1",
-                    limit,
-                )
-            };
-            pool.read(step).await
-        }
+        Some(OutboxState::Queued) => pool.read_widely(step()).await?,
+        _ => pool.read(step).await?,
     };
-    all(found?, rows::outbox_row)
+    all(found, rows::outbox_row)
 }
 
 pub(super) async fn message(
