@@ -96,6 +96,10 @@ pub fn new(places: &Places, options: &New) -> Result<ExitCode> {
     println!("  tests/         stories that say what must happen");
     if made {
         println!("{}\n  who is owed: fill in what is empty", of_creditor.display());
+        // All files hold or none: what a server began with stays, but none begins with this.
+        println!(
+            "  until that is done no server starts on these files, also not for other creditors"
+        );
     }
     println!("\nNext:");
     if made {

@@ -29,6 +29,7 @@ fn a_new_policy_is_in_order_once_its_creditor_is_filled_in() {
     fs::remove_dir_all(house.config().join("policies")).unwrap();
     let said = house.run(&["policy", "new", "goodwill", "--creditor", "workshop"]).well();
     assert!(said.out.contains("fill in what is empty"), "{}", said.out);
+    assert!(said.out.contains("no server starts on these files"), "{}", said.out);
     // Each empty line is named, and nothing but those.
     let said = house.run(&["policy", "check"]).refused(&["workshop.yaml:7:13", "not an IBAN"]);
     assert_eq!(said.out, "8 errors, 0 warnings\n");
