@@ -33,13 +33,16 @@ const PLACED: &str = "SELECT creditor, debtor FROM accounts JOIN
     (SELECT DISTINCT account FROM events WHERE kind = 'PlacementReleased') AS placed
     ON placed.account = accounts.number";
 
-const SECRETS_OF: &str = "SELECT asked.place, secrets.slot, stamp, sealed
+/// One look for each secret, whatever the planner believes of the tables: by a join it would as gladly
+/// read all that an account has, or all that there are.
+pub(super) const SECRETS_OF: &str = "SELECT asked.place, secret.slot, stamp, sealed
     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
     AS asked(place, creditor, debtor, slot, turn)
-    JOIN accounts ON accounts.creditor = asked.creditor COLLATE \"C\"
-    AND accounts.debtor = asked.debtor COLLATE \"C\"
-    JOIN secrets ON secrets.account = accounts.number
-    AND secrets.slot = asked.slot COLLATE \"C\"
+    CROSS JOIN LATERAL (SELECT number FROM accounts
+        WHERE creditor = asked.creditor COLLATE \"C\" AND debtor = asked.debtor COLLATE \"C\"
+        LIMIT 1) AS account
+    CROSS JOIN LATERAL (SELECT slot, stamp, sealed FROM secrets
+        WHERE account = number AND slot = asked.slot COLLATE \"C\" LIMIT 1) AS secret
     ORDER BY turn";
 
 /// Between two versions, since more may have been appended after the heads were read.

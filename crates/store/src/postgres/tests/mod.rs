@@ -8,6 +8,7 @@ mod lanes;
 mod leaving;
 mod locks;
 mod order;
+mod plans;
 mod recent;
 mod start;
 mod transfer;
