@@ -158,7 +158,7 @@ impl AccountKey {
 
 impl AccountKey {
     /// Seals a JSON text into its slot of the account. A long one is packed first (zstd): an e-mail
-    /// with all its markup takes a twentieth with the shipped texts, a fifth with others.
+    /// with all its markup takes a tenth with the shipped texts.
     pub fn seal_json(
         &self,
         account: &AccountId,

@@ -40,9 +40,9 @@ pub(super) const SECRETS_OF: &str = "SELECT asked.place, secret.slot, stamp, sea
     AS asked(place, creditor, debtor, slot, turn)
     CROSS JOIN LATERAL (SELECT number FROM accounts
         WHERE creditor = asked.creditor COLLATE \"C\" AND debtor = asked.debtor COLLATE \"C\"
-        LIMIT 1) AS account
+        LIMIT 1) AS head
     CROSS JOIN LATERAL (SELECT slot, stamp, sealed FROM secrets
-        WHERE account = number AND slot = asked.slot COLLATE \"C\" LIMIT 1) AS secret
+        WHERE account = head.number AND slot = asked.slot COLLATE \"C\" LIMIT 1) AS secret
     ORDER BY turn";
 
 /// Between two versions, since more may have been appended after the heads were read.
