@@ -62,8 +62,6 @@ const BESIDE: usize = 200;
 /// Batches for which the store is asked beforehand once something came twice or was overtaken, and
 /// at the start, when what was under way comes again.
 const WARY: u32 = 32;
-/// Accounts kept in memory, by all ledgers of an engine together.
-const HOT: usize = 120_000;
 
 /// Beside a command's events, in the same transaction.
 #[derive(Debug, Clone, Default)]
@@ -105,8 +103,8 @@ pub(crate) struct Ledger {
     again: Vec<Job>,
     /// So many batches more are not decided before the store was asked.
     wary: u32,
-    /// Accounts that it keeps in memory.
-    hot: usize,
+    /// Bytes that accounts in memory may take, about.
+    memory: usize,
     /// Accounts whose decision went wrong, with when that is tried again.
     later: QuickMap<AccountId, Timestamp>,
 }
@@ -126,6 +124,8 @@ pub(crate) struct Common {
     pub(crate) serving: Serving,
     pub(crate) room: Room,
     pub(crate) making: Making,
+    /// Bytes that accounts in memory may take, about, by all ledgers together.
+    pub(crate) memory: usize,
 }
 
 /// How the writing of a batch ended. Whoever won has been answered.
@@ -184,7 +184,7 @@ impl Ledger {
             writing: None,
             again: Vec::new(),
             wary: WARY,
-            hot: HOT / ledgers,
+            memory: common.memory / ledgers,
             later: QuickMap::default(),
         };
         tokio::spawn(ledger.run(inbox));
@@ -319,7 +319,7 @@ impl Ledger {
             made.await.put_into(&mut appends);
             write(store, room, appends, jobs, keys, traced).await
         }));
-        self.desk.lock().cool(self.hot);
+        self.desk.lock().cool(self.memory);
     }
 
     fn give_up(&mut self, jobs: Vec<Job>, fault: &Fault) {

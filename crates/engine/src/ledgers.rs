@@ -26,6 +26,8 @@ use crate::{
 
 /// Ledgers at most: each has one of the store's connections nearly all the time.
 const MOST: usize = 4;
+/// Bytes that accounts in memory may take where nobody says otherwise.
+pub const MEMORY: usize = 1 << 30;
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]

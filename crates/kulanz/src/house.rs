@@ -168,7 +168,8 @@ impl House {
         });
         let rules: HashMap<_, _> = rules.collect();
         let fingerprint = in_force::fingerprint(&rules, &loaded.creditors);
-        let engine = Engine::start(store, vault, clock, SharedRules::new(rules), mode);
+        let (memory, rules) = (settings.memory(), SharedRules::new(rules));
+        let engine = Engine::start_within(memory, store, vault, clock, rules, mode);
         let house = Self { places, settings, loaded, engine, fingerprint };
         crate::erasures::apply(&house).await?;
         let minors = house.engine.read_births().await?;

@@ -54,6 +54,10 @@ pub struct Settings {
     /// out: the data folder itself. All instances on one database reach the same.
     #[schemars(example = &"placements")]
     pub handoff: Option<PathBuf>,
+    /// Megabytes of memory for accounts, about. Where they take more, those that were not used for
+    /// longest are given up, and read again when they are needed. Half of what the program may have
+    /// is a good value.
+    pub memory_mb: u32,
     /// Kafka cluster that carries events in and out, beside HTTP and files.
     pub kafka: Option<KafkaSettings>,
     /// Where events of accounts are sent to.
@@ -75,6 +79,7 @@ impl Default for Settings {
             database_password: None,
             master_key_file: "master.key".into(),
             handoff: None,
+            memory_mb: 1024,
             kafka: None,
             webhooks: Vec::new(),
             prices: None,
@@ -202,6 +207,11 @@ impl Settings {
     /// Reads `kulanz.yaml` in `folder`, where there is one, and the environment.
     pub fn read(folder: &Path) -> Result<Self> {
         Ok(Given::read(folder)?.settings)
+    }
+
+    /// Bytes of memory for accounts.
+    pub fn memory(&self) -> usize {
+        (self.memory_mb as usize) << 20
     }
 
     /// Where the master key is.

@@ -55,12 +55,17 @@ fn owes(debtor: &str) -> [Incoming; 2] {
 }
 
 fn house() -> (TempDir, Arc<dyn Store>, Engine, Clock) {
+    house_with(crate::MEMORY)
+}
+
+fn house_with(memory: usize) -> (TempDir, Arc<dyn Store>, Engine, Clock) {
     let folder = TempDir::new().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path()).unwrap());
     let clock = Clock::standing(now());
     let rules = SharedRules::new([("shop".parse().unwrap(), rules(policy()))].into());
     let vault = Arc::new(Vault::new([7; 32]));
-    let engine = Engine::start(Arc::clone(&store), vault, clock.clone(), rules, Mode::Serving);
+    let (ours, time) = (Arc::clone(&store), clock.clone());
+    let engine = Engine::start_within(memory, ours, vault, time, rules, Mode::Serving);
     (folder, store, engine, clock)
 }
 
@@ -182,4 +187,31 @@ async fn an_account_that_cannot_be_read_holds_up_no_other() {
     let failed = engine.run_due().await;
     assert!(matches!(&failed, Err(Fault::NotLoaded(account)) if *account == id("B")), "{failed:?}");
     assert_eq!(messages(&engine, "C").await, 1);
+}
+
+#[tokio::test]
+async fn without_room_in_memory_accounts_come_to_the_same() {
+    let mut ends = Vec::new();
+    for memory in [0, crate::MEMORY] {
+        let (_folder, _, engine, _) = house_with(memory);
+        let debtors: Vec<String> = (0..12).map(|nth| format!("D-{nth}")).collect();
+        for debtor in &debtors {
+            engine.record(owes(debtor).to_vec()).await.unwrap();
+        }
+        for debtor in &debtors {
+            let invoice = format!("S-{debtor}");
+            let more = told(&invoice, debtor, issued(&invoice, date(2026, 1, 15)));
+            let receipts =
+                engine.record([owes(debtor).to_vec(), vec![more]].concat()).await.unwrap();
+            let twice = Receipt::Duplicate;
+            assert_eq!(receipts, [twice.clone(), twice, Receipt::Accepted]);
+        }
+        let mut accounts = Vec::new();
+        for debtor in &debtors {
+            let loaded = engine.load(&id(debtor)).await.unwrap().unwrap();
+            accounts.push((loaded.version, loaded.account));
+        }
+        ends.push(accounts);
+    }
+    assert_eq!(ends[0], ends[1]);
 }
