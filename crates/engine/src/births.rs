@@ -107,7 +107,8 @@ impl Engine {
         let mut minors = Vec::new();
         for ((id, secrets), head) in with.into_iter().zip(heads) {
             let Some(head) = head else { continue };
-            match self.minor(&id, &head, secrets) {
+            let minor = panics::caught("births", || self.minor(&id, &head, secrets));
+            match minor.flatten() {
                 Ok(minor) => minors.extend(minor),
                 Err(fault) if fault.is_the_accounts() => {
                     error!(account = %id, %fault, "a day of birth cannot be opened");

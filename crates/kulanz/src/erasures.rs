@@ -2,6 +2,7 @@
 //! database cannot bring an erased person back: at each start the list is applied again.
 
 use std::{
+    collections::HashSet,
     fs::{self, OpenOptions},
     io::Write,
     path::PathBuf,
@@ -11,11 +12,16 @@ use anyhow::{Context, Result};
 use kulanz_delivery::dispatcher::may_have_left;
 use kulanz_domain::{Command, account::NoticeState, event::Suppression, ids::AccountId};
 use kulanz_engine::{
+    Engine, ExecuteError,
     brake::{self, Discarded},
+    panics,
     store::OutboxState,
 };
 
 use crate::house::House;
+
+/// The cause of what is erased again.
+const CAUSE: &str = "erasure list";
 
 fn file(house: &House) -> PathBuf {
     house.places.data.join("erasures.txt")
@@ -48,12 +54,13 @@ fn listed(house: &House) -> Result<Vec<AccountId>> {
 }
 
 /// Takes the erasures that any instance made over into the list, now and every hour: whichever
-/// of them starts first on a restored copy applies them again.
+/// of them starts first on a restored copy applies them again. What is listed and was not done, since
+/// it failed, is done.
 pub async fn keep(house: std::sync::Arc<House>) {
     loop {
         let kept = async {
-            let listed: std::collections::HashSet<AccountId> =
-                listed(&house)?.into_iter().collect();
+            apply(&house).await?;
+            let listed: HashSet<AccountId> = listed(&house)?.into_iter().collect();
             for account in house.engine.store().erasures().await? {
                 if !listed.contains(&account) {
                     note(&house, &account)?;
@@ -68,18 +75,48 @@ pub async fn keep(house: std::sync::Arc<House>) {
     }
 }
 
-/// Destroys again the keys of all listed accounts that still have one.
+/// Destroys again the keys of all listed accounts that still have one. An account that makes the
+/// program panic, or cannot be read, holds up no other, and is erased all the same, past its books:
+/// nobody may be shown or contacted because of a bug.
 pub async fn apply(house: &House) -> Result<()> {
-    for account in listed(house)? {
-        let known = house.engine.load(&account).await?;
-        if known.is_some_and(|loaded| loaded.account.erased_at.is_none()) {
-            tracing::warn!(%account, "erased again: the data are older than its erasure");
-            let command = Command::Erase { at: house.engine.clock().now() };
-            house.engine.execute(&account, command, "erasure list").await?;
-            withdraw(house, &account, "erasure list").await?;
+    let engine = &house.engine;
+    let done: HashSet<AccountId> = engine.store().erasures().await?.into_iter().collect();
+    for account in listed(house)?.into_iter().filter(|account| !done.contains(account)) {
+        let again = panics::caught_in("erasures", again(engine, &account)).await;
+        match again.map_err(ExecuteError::Failed).flatten() {
+            Ok(false) => continue,
+            Ok(true) => withdraw_again(house, &account).await,
+            Err(ExecuteError::Failed(fault)) if fault.is_the_accounts() => {
+                engine.erase_aside(&account, CAUSE).await?;
+                tracing::error!(
+                    %account, %fault,
+                    "erased past its books, which cannot be made: its figures stay as they were"
+                );
+            }
+            Err(other) => return Err(other.into()),
         }
+        tracing::warn!(%account, "erased again: the data are older than its erasure");
     }
     Ok(())
+}
+
+/// Whether there was anything to erase.
+async fn again(engine: &Engine, account: &AccountId) -> Result<bool, ExecuteError> {
+    let known = engine.load(account).await?;
+    let left = known.is_some_and(|loaded| loaded.account.erased_at.is_none());
+    if left {
+        engine.execute(account, Command::Erase { at: engine.clock().now() }, CAUSE).await?;
+    }
+    Ok(left)
+}
+
+/// What fails here is found by whoever takes the message: an erased account's never leaves.
+async fn withdraw_again(house: &House, account: &AccountId) {
+    let withdrawn = panics::caught_in("erasures", withdraw(house, account, CAUSE)).await;
+    if let Err(error) = withdrawn.map_err(Into::into).flatten() {
+        let error = format!("{error:#}");
+        tracing::error!(%account, error, "messages of an erased account are not withdrawn yet");
+    }
 }
 
 /// Messages of an erased account that wait are not sent; whoever looks at them next would find the

@@ -416,6 +416,10 @@ pub async fn execute(
             hand.run(&account, command, said).await
         }
         Order::Erase { account } => {
+            // Listed for good, it would be erased whenever it comes.
+            if engine.store().heads(vec![account.clone()]).await?.iter().all(Option::is_none) {
+                bail!("nothing is known of {account}");
+            }
             crate::erasures::note(house, &account)?;
             let said = format!("the key of {account} is destroyed; nobody can be told from it");
             hand.run(&account, Command::Erase { at: now }, said).await

@@ -40,11 +40,8 @@ fn spoil(house: &Installation, debtor: &str) {
     }
 }
 
-/// As if payments of an account had been told with another amount: twice [`TOO_MUCH`] is more credit
-/// than a number can be.
-pub fn rewrite(house: &Installation, debtor: &str, payments: [(&str, &str); 2]) {
-    let mut database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
-    let database = database.transaction().unwrap();
+/// Takes away what keeps events from being changed; what puts it back.
+fn unguard(database: &rusqlite::Connection) -> Vec<String> {
     let triggers =
         "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'";
     let guards: Vec<(String, String)> = database
@@ -58,6 +55,15 @@ pub fn rewrite(house: &Installation, debtor: &str, payments: [(&str, &str); 2]) 
     for (name, _) in &guards {
         database.execute(&format!("DROP TRIGGER {name}"), []).unwrap();
     }
+    guards.into_iter().map(|(_, sql)| sql).collect()
+}
+
+/// As if payments of an account had been told with another amount: twice [`TOO_MUCH`] is more credit
+/// than a number can be.
+pub fn rewrite(house: &Installation, debtor: &str, payments: [(&str, &str); 2]) {
+    let mut database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let database = database.transaction().unwrap();
+    let guards = unguard(&database);
     for (payment, amount) in payments {
         let set = "UPDATE events
              SET payload = json_set(payload, '$.PaymentReceived.amount.amount', ?3)
@@ -68,9 +74,7 @@ pub fn rewrite(house: &Installation, debtor: &str, payments: [(&str, &str); 2]) 
     let forget = "DELETE FROM snapshots
          WHERE account = (SELECT number FROM accounts WHERE debtor = ?1)";
     database.execute(forget, [debtor]).unwrap();
-    for (_, sql) in &guards {
-        database.execute(sql, []).unwrap();
-    }
+    guards.iter().for_each(|sql| database.execute_batch(sql).unwrap());
     database.commit().unwrap();
 }
 
@@ -177,4 +181,90 @@ fn an_account_that_makes_the_program_panic_is_put_aside_and_the_server_goes_on()
     assert!(!log.contains(&path[3..]), "a link is in the log");
     assert!(server.runs());
     server.stop();
+}
+
+/// As if the form of an account's events were none that this release knows.
+fn garble(house: &Installation, debtor: &str) {
+    let mut database = rusqlite::Connection::open(house.data().join("kulanz.db")).unwrap();
+    let database = database.transaction().unwrap();
+    let guards = unguard(&database);
+    let set = "UPDATE events SET payload = '{}'
+         WHERE account = (SELECT number FROM accounts WHERE debtor = ?1)";
+    assert!(database.execute(set, [debtor]).unwrap() > 0);
+    guards.iter().for_each(|sql| database.execute_batch(sql).unwrap());
+    database.commit().unwrap();
+}
+
+#[test]
+fn an_account_on_the_list_of_erasures_is_erased_though_it_makes_the_program_panic() {
+    let house = Installation::new();
+    let mut events = Vec::new();
+    for number in ["1", "2", "3", "4", "5"] {
+        let account = format!("atelier/K-{number}");
+        events.push(debtor(&account, "email", "kim@example.org", "+447700900001"));
+        events.push(invoice(&account, &format!("R-{number}"), "90.00", &day(-40)));
+    }
+    house.import(&house.events("owing.ndjson", &events)).well();
+    let mut links = Vec::new();
+    let server = house.serve();
+    for number in ["1", "2", "3", "4", "5"] {
+        let asked = format!("/v1/accounts/atelier/K-{number}/paylinks");
+        let link = server.post(&asked, &[JSON], b"{}").json();
+        let (_, token) = link["url"].as_str().unwrap().split_once("/p/").unwrap();
+        links.push(format!("/p/{token}"));
+    }
+    server.stop();
+    spoil(&house, "K-1");
+    garble(&house, "K-2");
+    let list = "atelier/K-1\natelier/K-2\natelier/K-3\natelier/K-9\n";
+    fs::write(house.data().join("erasures.txt"), list).unwrap();
+
+    // It starts. Of those that are listed nothing is left by which they could be shown or reached.
+    let mut server = house.serve();
+    for number in ["1", "2", "3"] {
+        let left = format!(
+            "SELECT (SELECT count(*) FROM secrets WHERE account = number)
+                 + (SELECT count(*) FROM paylinks WHERE account = number)
+                 + (SELECT count(*) FROM keys WHERE account = number AND destroyed = 0)
+             FROM accounts WHERE debtor = 'K-{number}'"
+        );
+        assert_eq!(house.count(&left), 0, "K-{number}");
+        let said = format!(
+            "SELECT count(*) FROM events JOIN accounts ON account = number
+             WHERE debtor = 'K-{number}' AND kind = 'AccountErased' AND cause = 'erasure list'"
+        );
+        assert_eq!(house.count(&said), 1, "K-{number}");
+    }
+    let listed = "SELECT count(*) FROM erasures JOIN accounts ON account = number
+         WHERE debtor IN ('K-1', 'K-2', 'K-3')";
+    assert_eq!(house.count(listed), 3);
+    for (of, link) in links.iter().enumerate() {
+        assert_eq!(server.get(link).status, if of < 3 { 404 } else { 200 }, "{of}");
+    }
+    let log = house.log();
+    for number in ["1", "2"] {
+        let told = |line: &&str| {
+            line.contains("erased past its books") && line.contains(&format!("atelier/K-{number}"))
+        };
+        assert_eq!(log.lines().filter(told).count(), 1, "{log}");
+    }
+    let metrics = server.get("/metrics").body;
+    assert!(metrics.contains("kulanz_panics_total{part=\"ledger\""), "{metrics}");
+
+    // Word of them makes nobody of them again, and others are as ever.
+    let told = [
+        debtor("atelier/K-1", "email", "kim@example.org", "+447700900001"),
+        payment("atelier/K-4", "P-4", "10.00", &day(0), "R-4"),
+    ];
+    let answer = server.post("/v1/events", &[NDJSON], lines(&told).as_bytes());
+    assert_eq!(answer.json()["receipts"][1]["status"], "accepted", "{answer:?}");
+    assert!(server.runs());
+    server.stop();
+    let secrets = "SELECT count(*) FROM secrets JOIN accounts ON account = number
+         WHERE debtor = 'K-1'";
+    assert_eq!(house.count(secrets), 0);
+
+    // Once it is done it is done: the next start finds nothing to do.
+    house.serve().stop();
+    assert_eq!(house.log().matches("erased past its books").count(), 2);
 }
