@@ -111,6 +111,7 @@ impl Renewal<'_> {
             bears_interest: false,
             searched_on: None,
             went_back_on: None,
+            reassigned: None,
             help_asked_on: None,
             deadline: None,
             claims: Vec::new(),

@@ -314,6 +314,11 @@ fn context(
             decided.claims.iter().map(|part| &part.invoice),
             &rules.creditor.zone,
         ),
+        reassigned: account.reassigned_unsaid(
+            currency,
+            decided.claims.iter().map(|part| &part.invoice),
+            &rules.creditor.zone,
+        ),
         help_asked_on: account.plea_to_own_up_to(&rules.creditor.zone),
         deadline,
         claims,

@@ -14,6 +14,7 @@ use kulanz_domain::{
     ids::{DebtorId, InvoiceId},
     money::Currency,
     reference::PaymentReference,
+    went_back::Reassigned,
 };
 
 /// `mahnung.de.clear.email.hbs`.
@@ -166,6 +167,23 @@ fn every_email_owns_up_to_a_request_for_help_that_nobody_answered() {
     let change: Occasioned = |message, on| message.help_asked_on = on;
     let german = "Sie haben uns am 12. August 2026 gesagt, dass Sie nicht zahlen können.";
     every_email_says(german, "On 12 August 2026 you told us that you cannot pay.", change);
+}
+
+#[test]
+fn every_email_says_that_a_payment_counts_elsewhere_and_no_more_of_one_of_somebody_else() {
+    let own: Occasioned = |message, on| {
+        let own = Some((jiff::civil::date(2026, 8, 3), message.total));
+        message.reassigned = on.map(|on| Reassigned { on, own });
+    };
+    let english = "from 3 August 2026 here. On 12 August 2026 we assigned it to another";
+    every_email_says("Ihre Zahlung vom 3. August 2026 über", english, own);
+    let elsewhere: Occasioned =
+        |message, on| message.reassigned = on.map(|on| Reassigned { on, own: None });
+    let german = "Eine Zahlung hatten wir hier schon angerechnet. Am 12. August 2026 haben wir sie \
+                  anders zugeordnet.";
+    let english =
+        "We had already counted a payment here. On 12 August 2026 we assigned it elsewhere.";
+    every_email_says(german, english, elsewhere);
 }
 
 /// They are too short to say what became of it: the page behind their link does.

@@ -156,6 +156,13 @@ fn less_paid(
     gone.into_iter().filter(|(_, gone)| *gone > Decimal::ZERO).map(|(invoice, _)| invoice).collect()
 }
 
+/// Just before an assignment, and with it.
+fn around(at: Timestamp) -> (AsOf, AsOf) {
+    let back_by = day_in(at, &TimeZone::UTC);
+    let since = at.saturating_add(1.nanosecond()).unwrap_or(at);
+    (AsOf { back_by, assigned_before: at }, AsOf { back_by, assigned_before: since })
+}
+
 /// A claim with its column in the books, to which it points: figures are read from it directly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClaimBook<'a> {
@@ -228,12 +235,34 @@ impl<'a> Book<'a> {
             entry.assignments().map(move |(at, told_at)| (payment, at, told_at))
         });
         all.map(move |(payment, at, told_at)| {
-            let on = day_in(at, &TimeZone::UTC);
-            let then = |assigned_before| AsOf { back_by: on, assigned_before };
-            let since = at.saturating_add(1.nanosecond()).unwrap_or(at);
-            let claims = less_paid(account, currency, (then(at), then(since)));
-            WentBack { payment, on, told_at: told_at.or(Some(at)), claims }
+            let claims = less_paid(account, currency, around(at));
+            WentBack {
+                payment,
+                on: day_in(at, &TimeZone::UTC),
+                told_at: told_at.or(Some(at)),
+                claims,
+            }
         })
+    }
+
+    /// Of [`went_back`](Self::went_back) what was assigned elsewhere, as long as less is paid of the
+    /// claims for it, whatever was said later; with the moment of each.
+    pub(crate) fn reassigned(
+        account: &'a Account,
+        currency: Currency,
+    ) -> Vec<(Timestamp, WentBack<'a>)> {
+        if account.payments.values().all(|payment| payment.assigned.is_none()) {
+            return Vec::new();
+        }
+        let moments = account.payments.values().flat_map(|entry| entry.assignments());
+        let all = moments.map(|(at, _)| at).zip(Self::assigned_elsewhere(account, currency));
+        let still = all.map(|(at, mut one)| {
+            let (then, AsOf { back_by, .. }) = around(at);
+            let gone = less_paid(account, currency, (then, AsOf { back_by, ..AsOf::NOW }));
+            one.claims.retain(|claim| gone.contains(claim));
+            (at, one)
+        });
+        still.filter(|(_, one)| !one.claims.is_empty()).collect()
     }
 
     /// Of [`went_back`](Self::went_back) what banks sent back.

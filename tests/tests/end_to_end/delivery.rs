@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use serde_json::{Value, json};
 
@@ -255,4 +255,60 @@ fn without_gateways_messages_are_on_the_outbox_page() {
     assert!(server.get("/outbox").body.contains(notice));
     let page = server.get(&format!("/outbox/{notice}"));
     assert!(page.status == 200 && page.body.contains("kim@example.org"), "{page:?}");
+}
+
+#[test]
+fn a_message_says_why_a_claim_is_open_again_and_nothing_of_a_payment_that_is_another_persons() {
+    let house = Installation::new();
+    let text =
+        house.config().join("policies/atelier-private/templates/reminder.en.clear.email.hbs");
+    let says = "\n{{#if reassigned}}Moved on {{reassigned_on}}{{#if reassigned_amount}}: {{reassigned_amount}} \
+                of {{reassigned_paid_on}}{{/if}}.{{/if}}\n";
+    fs::write(&text, fs::read_to_string(&text).unwrap() + says).unwrap();
+    let mut history = Vec::new();
+    for number in ["1", "2", "3"] {
+        let account = format!("atelier/K-{number}");
+        history.extend(by_mail(&account, "kim@example.org"));
+        history.push(invoice(&account, &format!("L-{number}"), "200.00", &day(40)));
+    }
+    // A cent more than is owed, so that it is found wherever it is told.
+    let paid = |from: &str, to: &str| {
+        payment(from, &format!("P-{to}"), "89.91", &day(-8), &format!("R-K-{to}"))
+    };
+    let assigned = |from: &str, ago: i32, data: Value| {
+        let id = format!("assigned-{}", data["payment"].as_str().unwrap());
+        let at = format!("{}T12:00:00Z", day(-ago));
+        event("payment.assigned", &format!("{id}-{ago}"), from, &at, data)
+    };
+    history.push(paid("atelier/K-1", "1"));
+    let other = json!({ "payment": "P-1", "to": "atelier/K-9" });
+    history.push(assigned("atelier/K-1", 5, other));
+    // Found by hand to be for one claim, and later to be for another one.
+    let unmatched = "atelier/_unmatched";
+    history.push(paid(unmatched, "2"));
+    for (ago, invoice) in [(7, "R-K-2"), (5, "L-2")] {
+        let own = json!({ "payment": "P-2", "to": "atelier/K-2", "invoice": invoice });
+        history.push(assigned(unmatched, ago, own));
+    }
+    house.import(&house.events("history.ndjson", &history)).well();
+    let server = house.serve();
+    let said = |number: &str| {
+        let account = format!("atelier/K-{number}");
+        comes_to(&house, &account, &["sent"]);
+        let rows = house.json(&["outbox", "list"]);
+        let row = rows.as_array().unwrap().iter().find(|row| row["account"] == account).unwrap();
+        server.get(&format!("/outbox/{}", row["notice"].as_str().unwrap())).body
+    };
+    let (elsewhere, own, neither) = (said("1"), said("2"), said("3"));
+    let on = written(&day(-5));
+    assert!(elsewhere.contains(&format!("Moved on {on}.")), "{elsewhere}");
+    assert!(!elsewhere.contains(&written(&day(-8))) && !elsewhere.contains("89.91"), "{elsewhere}");
+    let booked = written(&day(-8));
+    assert!(own.contains(&format!("Moved on {on}: €89.91 of {booked}.")), "{own}");
+    assert!(!neither.contains("Moved"), "{neither}");
+}
+
+/// As an English message writes a day.
+fn written(day: &str) -> String {
+    day.parse::<jiff::civil::Date>().unwrap().strftime("%-d %B %Y").to_string()
 }

@@ -3,7 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use jiff::civil::Date;
-use kulanz_domain::money::{Decimal, Money};
+use kulanz_domain::{
+    money::{Decimal, Money},
+    went_back::Reassigned,
+};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -137,6 +140,8 @@ pub struct MessageContext {
     /// The day on which a bank sent money back that had paid one of the claims, where no message
     /// has told since.
     pub went_back_on: Option<Date>,
+    /// A payment that had paid one of the claims and counts elsewhere since, where no message has told.
+    pub reassigned: Option<Reassigned>,
     /// The day on which the debtor asked for help, where the pause is over and nobody answered.
     pub help_asked_on: Option<Date>,
     /// Day by which to pay; a text that uses it unguarded does not render without.
@@ -195,6 +200,10 @@ pub(super) struct Variables {
     searched_on: Option<String>,
     went_back: bool,
     went_back_on: Option<String>,
+    reassigned: bool,
+    reassigned_on: Option<String>,
+    reassigned_paid_on: Option<String>,
+    reassigned_amount: Option<String>,
     help_unanswered: bool,
     help_asked_on: Option<String>,
     has_deadline: bool,
@@ -250,6 +259,7 @@ impl MessageContext {
     /// The variables as the language of a text writes them.
     pub(super) fn variables(&self, style: Style) -> Variables {
         let cleaned = |text: &Option<String>| text.as_deref().map(clean);
+        let own = self.reassigned.as_ref().and_then(|one| one.own);
         Variables {
             creditor: CreditorVariables {
                 name: clean(&self.creditor.name),
@@ -274,6 +284,10 @@ impl MessageContext {
             searched_on: self.searched_on.map(|day| style.date(day)),
             went_back: self.went_back_on.is_some(),
             went_back_on: self.went_back_on.map(|day| style.date(day)),
+            reassigned: self.reassigned.is_some(),
+            reassigned_on: self.reassigned.as_ref().map(|one| style.date(one.on)),
+            reassigned_paid_on: own.map(|(day, _)| style.date(day)),
+            reassigned_amount: own.map(|(_, amount)| style.money(amount)),
             help_unanswered: self.help_asked_on.is_some(),
             help_asked_on: self.help_asked_on.map(|day| style.date(day)),
             has_deadline: self.deadline.is_some(),

@@ -242,6 +242,7 @@ impl Stage<'_> {
             bears_interest: bears,
             searched_on: None,
             went_back_on: None,
+            reassigned: None,
             help_asked_on: None,
             deadline: deadline.map(|span| law::deadline(span, self.sent_on, seat, None)),
             ..message

@@ -5,6 +5,7 @@ use kulanz_domain::{
     ids::{DebtorId, InvoiceId},
     money::{Currency, Decimal, Money, decimals},
     reference::PaymentReference,
+    went_back::Reassigned,
 };
 
 use super::{
@@ -66,6 +67,7 @@ impl Sample {
                 interest: money(3),
                 searched_on: Some(date(2026, 8, 12)),
                 went_back_on: Some(date(2026, 8, 24)),
+                reassigned: Some(reassigned(Some(money(20)))),
                 help_asked_on: Some(date(2026, 8, 3)),
                 ..base(
                     occasion,
@@ -96,6 +98,7 @@ fn longest(occasion: &Occasion<'_>) -> MessageContext {
         debtor_name: Some("Maximiliane-Charlotte von Oberhausen-Westfalen".to_owned()),
         searched_on: Some(date(2026, 8, 12)),
         went_back_on: Some(date(2026, 8, 24)),
+        reassigned: Some(reassigned(Some(large))),
         help_asked_on: Some(date(2026, 8, 3)),
         principal: large,
         fees: large,
@@ -123,6 +126,7 @@ fn base(occasion: &Occasion<'_>, total: Money, claims: Vec<ClaimLine>) -> Messag
         bears_interest: true,
         searched_on: None,
         went_back_on: None,
+        reassigned: None,
         help_asked_on: None,
         deadline: occasion.deadline.then_some(date(2026, 9, 30)),
         claims,
@@ -141,6 +145,11 @@ pub(super) fn payment_reference(id: &str) -> String {
         .map_or_else(String::new, |(invoice, debtor)| {
             PaymentReference::of(&debtor, Some(&invoice)).shown()
         })
+}
+
+/// With an amount: a payment of the debtor's own.
+fn reassigned(amount: Option<Money>) -> Reassigned {
+    Reassigned { on: date(2026, 8, 26), own: amount.map(|amount| (date(2026, 8, 21), amount)) }
 }
 
 fn line(invoice: &str, amount: Money, description: Option<&str>) -> ClaimLine {

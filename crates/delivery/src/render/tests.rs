@@ -48,6 +48,7 @@ fn message() -> MessageContext {
         bears_interest: true,
         searched_on: None,
         went_back_on: None,
+        reassigned: None,
         help_asked_on: None,
         deadline: Some(date(2026, 4, 12)),
         claims: vec![

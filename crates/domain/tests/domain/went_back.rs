@@ -7,7 +7,9 @@ use kulanz_domain::{
     event::Suppression,
     fact::{Channel::Email, DebtorProfile, Fact, Stamp},
     ids::*,
+    money::Currency,
     policy::Condition,
+    went_back::Reassigned,
 };
 
 use crate::{
@@ -77,7 +79,7 @@ fn what_comes_again_brings_no_lump_sum_either() {
 fn the_first_message_after_the_return_says_when_the_money_went_back() {
     let unsaid = |story: &Story, of: &str| {
         let zone = &story.rules.creditor.zone;
-        story.account.went_back_unsaid(kulanz_domain::money::Currency::EUR, [&id(of)], zone)
+        story.account.went_back_unsaid(Currency::EUR, [&id(of)], zone)
     };
     let story = called()
         .told(issued("R-2", "20.00", "2026-07-30"))
@@ -338,6 +340,47 @@ fn what_is_assigned_elsewhere_is_told_before_a_handoff_whichever_word_comes_firs
             story.happened("HandoffDue", 1).happened("NoticeDecided", 5);
         }
     }
+}
+
+#[test]
+fn the_first_message_after_an_assignment_says_so_and_of_another_accounts_payment_nothing_more() {
+    let unsaid = |story: &Story, of: &str| {
+        let zone = &story.rules.creditor.zone;
+        story.account.reassigned_unsaid(Currency::EUR, [&id(of)], zone)
+    };
+    let paid_for_r1 = || {
+        let payment = paid("P-1", "89.90", "2026-04-24", Some("R-1"));
+        let story = called().told(issued("R-2", "120.00", "2026-08-30"));
+        story.told(issued("R-3", "120.00", "2026-08-30")).told(payment).on("2026-05-12")
+    };
+    let on = day("2026-05-12");
+    let own = Some((day("2026-04-24"), eur("89.90")));
+    // Whose it is counts in the end: what is told of it is the debtor's own, or nothing.
+    for (words, expected) in [
+        (vec![assigned(OTHER, None)], Some(None)),
+        (vec![assigned(OWN, Some("R-2"))], Some(own)),
+        (vec![assigned(OWN, None), assigned(OWN, Some("R-2"))], Some(own)),
+        (vec![assigned(OWN, Some("R-2")), assigned(OTHER, None)], Some(None)),
+        (vec![assigned(OTHER, None), assigned(OWN, Some("R-1"))], None),
+        (vec![assigned(OWN, Some("R-1"))], None),
+    ] {
+        let mut story = paid_for_r1();
+        assert_eq!(unsaid(&story, "R-1"), None);
+        for (word, when) in words.iter().zip(["2026-05-12 08:00", "2026-05-12 09:00"]) {
+            story.record_as(word.clone(), stamp(when)).unwrap();
+        }
+        assert_eq!(unsaid(&story, "R-3"), None, "{words:?}");
+        let expected = expected.map(|own| Reassigned { on, own });
+        assert_eq!(unsaid(&story, "R-1"), expected, "{words:?}");
+        if expected.is_some() {
+            let story = story.decides("last-call", Email);
+            assert_eq!(unsaid(&story, "R-1"), expected, "{words:?}");
+            assert_eq!(unsaid(&story.sends(), "R-1"), None, "{words:?}");
+        }
+    }
+    // What a bank sends back is told as that.
+    let story = paid_for_r1().told(returned("P-1", "2026-05-12", None));
+    assert_eq!(unsaid(&story, "R-1"), None);
 }
 
 #[test]
