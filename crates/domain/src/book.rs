@@ -83,6 +83,15 @@ impl<'a> WentBack<'a> {
         Self { payment, on, told_at, claims: BTreeSet::new() }
     }
 
+    fn assigned(
+        payment: &'a PaymentId,
+        at: Timestamp,
+        told_at: Option<Timestamp>,
+        claims: BTreeSet<InvoiceId>,
+    ) -> Self {
+        Self { payment, on: day_in(at, &TimeZone::UTC), told_at: told_at.or(Some(at)), claims }
+    }
+
     /// Whether what left at `at` left once it had gone back. Of the same moment, or where only the
     /// day is known of the same day, it did.
     pub fn is_before(&self, at: Timestamp, zone: &TimeZone) -> bool {
@@ -154,6 +163,15 @@ fn less_paid(
         *gone.entry(part.invoice).or_default() -= part.amount;
     }
     gone.into_iter().filter(|(_, gone)| *gone > Decimal::ZERO).map(|(invoice, _)| invoice).collect()
+}
+
+/// Each assignment of a payment: when it was said, and when we learnt of it.
+fn assignments(
+    account: &Account,
+) -> impl Iterator<Item = (&PaymentId, Timestamp, Option<Timestamp>)> {
+    account.payments.iter().flat_map(|(payment, entry)| {
+        entry.assignments().map(move |(at, told_at)| (payment, at, told_at))
+    })
 }
 
 /// Just before an assignment, and with it.
@@ -231,38 +249,28 @@ impl<'a> Book<'a> {
         account: &'a Account,
         currency: Currency,
     ) -> impl Iterator<Item = WentBack<'a>> {
-        let all = account.payments.iter().flat_map(|(payment, entry)| {
-            entry.assignments().map(move |(at, told_at)| (payment, at, told_at))
-        });
-        all.map(move |(payment, at, told_at)| {
+        assignments(account).map(move |(payment, at, told_at)| {
             let claims = less_paid(account, currency, around(at));
-            WentBack {
-                payment,
-                on: day_in(at, &TimeZone::UTC),
-                told_at: told_at.or(Some(at)),
-                claims,
-            }
+            WentBack::assigned(payment, at, told_at, claims)
         })
     }
 
-    /// Of [`went_back`](Self::went_back) what was assigned elsewhere, as long as less is paid of the
-    /// claims for it, whatever was said later; with the moment of each.
+    /// Each assignment of a payment, and its moment, with the claims that the payment itself had paid
+    /// until then, and of which less is paid for it now, whatever was said later.
     pub(crate) fn reassigned(
         account: &'a Account,
         currency: Currency,
     ) -> Vec<(Timestamp, WentBack<'a>)> {
-        if account.payments.values().all(|payment| payment.assigned.is_none()) {
-            return Vec::new();
-        }
-        let moments = account.payments.values().flat_map(|entry| entry.assignments());
-        let all = moments.map(|(at, _)| at).zip(Self::assigned_elsewhere(account, currency));
-        let still = all.map(|(at, mut one)| {
-            let (then, AsOf { back_by, .. }) = around(at);
-            let gone = less_paid(account, currency, (then, AsOf { back_by, ..AsOf::NOW }));
-            one.claims.retain(|claim| gone.contains(claim));
-            (at, one)
+        let all = assignments(account).map(|(payment, at, told_at)| {
+            let (then, _) = around(at);
+            let now = AsOf { assigned_before: Timestamp::MAX, ..then };
+            let mut claims = less_paid(account, currency, (then, now));
+            let paid = sheet::paid_as_of(account, currency, then);
+            let parts = paid.get(payment).map_or(&[][..], Vec::as_slice);
+            claims.retain(|claim| parts.iter().any(|part| part.invoice == *claim));
+            (at, WentBack::assigned(payment, at, told_at, claims))
         });
-        still.filter(|(_, one)| !one.claims.is_empty()).collect()
+        all.filter(|(_, one)| !one.claims.is_empty()).collect()
     }
 
     /// Of [`went_back`](Self::went_back) what banks sent back.

@@ -1,5 +1,7 @@
 //! Money that banks sent back, or that was assigned elsewhere, as messages tell of it.
 
+use std::collections::BTreeMap;
+
 use jiff::{civil::Date, tz::TimeZone};
 
 use crate::{
@@ -63,6 +65,17 @@ impl Account {
         let own = payment.received.as_ref().filter(|_| other && payment.assigned_to.is_none());
         let own = own.map(|received| (received.booked_on, received.amount));
         Some(Reassigned { on: day_in(at, zone), own })
+    }
+
+    /// Claims for which payments counted that count elsewhere since, each with the day on which that
+    /// was said last; whether a message told it or not.
+    pub fn reassigned(&self, currency: Currency, zone: &TimeZone) -> BTreeMap<InvoiceId, Date> {
+        let mut all = Book::reassigned(self, currency);
+        all.sort_by_key(|(at, _)| *at);
+        let claims = all.into_iter().flat_map(|(at, one)| {
+            one.claims.into_iter().map(move |claim| (claim, day_in(at, zone)))
+        });
+        claims.collect()
     }
 
     /// Whether money had paid a claim, and no message about that left since it is gone.

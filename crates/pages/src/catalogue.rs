@@ -249,6 +249,8 @@ catalogue! {
     UsedImplied: "Sie haben keine Rechnung genannt. Die Summe passte genau zu dieser.",
         "You named no invoice. The amount was exactly that of this one.";
     WentBack: "{amount} gingen an Sie zurück", "{amount} went back to you";
+    Reassigned: "Am {date} haben wir eine Zahlung anders zugeordnet, die wir hier angerechnet hatten.",
+        "On {date} we assigned a payment elsewhere that we had counted here.";
     NotUsed: "{amount} haben wir noch nicht verwendet", "{amount} is not used yet";
 
     // ---- why there is interest

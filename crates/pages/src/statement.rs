@@ -1,6 +1,8 @@
 //! The fold-out with every line that makes up the sum: what, on which day, how much, and what each
 //! payment was used for. It shows [`Statement`], which adds up to the books by itself.
 
+use std::collections::BTreeMap;
+
 use jiff::{ToSpan, civil::Date};
 use kulanz_domain::{
     account::Account,
@@ -37,7 +39,8 @@ pub(crate) fn fold_out(html: &mut Html, visit: &Visit, case: &Case<'_>, section:
     if claims.is_empty() {
         return;
     }
-    let page = Fold { visit, section };
+    let reassigned = case.account.reassigned(section.book.currency, &visit.rules.creditor.zone);
+    let page = Fold { visit, section, reassigned };
     html.raw("<details class=\"statement\" id=\"statement-").raw(section.book.currency.code());
     html.raw("\"><summary>").raw(visit.t(Text::StatementTitle)).raw("</summary>");
     page.intro(html, case.account, &claims);
@@ -65,6 +68,8 @@ fn rest(payment: &PaymentLine) -> Decimal {
 struct Fold<'a> {
     visit: &'a Visit,
     section: &'a Section<'a>,
+    /// Claims that have lost a payment, and when.
+    reassigned: BTreeMap<InvoiceId, Date>,
 }
 
 impl Fold<'_> {
@@ -103,6 +108,11 @@ impl Fold<'_> {
         html.raw("</tbody><tfoot><tr><th scope=\"row\">");
         html.raw(visit.t(Text::SumOpen)).raw("</th><td class=\"sum\">");
         html.text(self.money(claim.open)).raw("</td></tr></tfoot></table>");
+        if let Some(on) = self.reassigned.get(&claim.invoice).filter(|_| claim.open > Decimal::ZERO)
+        {
+            let gaps = [("date", &*visit.lang.date(*on))];
+            html.element("p", visit.fill(Text::Reassigned, &gaps));
+        }
         self.default(html, account, claim);
     }
 

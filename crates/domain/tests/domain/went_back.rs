@@ -378,6 +378,10 @@ fn the_first_message_after_an_assignment_says_so_and_of_another_accounts_payment
             assert_eq!(unsaid(&story.sends(), "R-1"), None, "{words:?}");
         }
     }
+    // Paid anew it is not spoken of, nor is the claim that would have got what was over.
+    let story = paid_for_r1().told(assigned(OTHER, None));
+    let story = story.told(paid("P-2", "89.90", "2026-05-12", Some("R-1")));
+    assert_eq!((unsaid(&story, "R-1"), unsaid(&story, "R-2")), (None, None));
     // What a bank sends back is told as that.
     let story = paid_for_r1().told(returned("P-1", "2026-05-12", None));
     assert_eq!(unsaid(&story, "R-1"), None);

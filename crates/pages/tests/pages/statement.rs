@@ -157,6 +157,31 @@ async fn how_money_was_used_is_told_for_some_time_after_all_is_paid() {
 }
 
 #[tokio::test]
+async fn a_claim_that_has_lost_a_payment_says_when_and_nothing_of_whose_it_is() {
+    let house = House::new().await;
+    house.invoice("R-1", eur("30.00")).await;
+    house.invoice("R-2", eur("40.00")).await;
+    house.payment("Z-1", eur("30.00"), Some("R-1")).await;
+    let link = house.link().await;
+    let said = "haben wir eine Zahlung anders zugeordnet, die wir hier angerechnet hatten.";
+    assert!(!fold_out(&house.get(&link).await).contains(said));
+    let payment = PaymentId::new("Z-1").unwrap();
+    let to = format!("{}/SOMEBODY-ELSE", house.account.creditor).parse().unwrap();
+    house.tell(Fact::PaymentAssigned { payment, to, invoice: None }).await;
+    let page = house.get(&link).await;
+    assert_eq!(adds_up(&page), eur("70.00").amount);
+    let fold = fold_out(&page);
+    let (first, second) = fold.split_once("R-2</caption>").unwrap();
+    assert!(first.contains(said) && !second.contains(said), "{fold}");
+    assert!(!page.has("SOMEBODY-ELSE"));
+    let english = house.get(&format!("{link}?lang=en")).await;
+    assert!(english.has("we assigned a payment elsewhere that we had counted here."));
+    // Paid again, there is nothing to explain.
+    house.payment("Z-2", eur("30.00"), Some("R-1")).await;
+    assert!(!house.get(&link).await.has(said));
+}
+
+#[tokio::test]
 async fn a_business_sees_what_the_lump_sum_is() {
     let house = House::with(Ladder::Charges, None).await;
     house.debtor_of(DebtorKind::Business, "de", false).await;
