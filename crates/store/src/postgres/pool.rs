@@ -221,7 +221,8 @@ async fn connect(config: &PostgresConfig) -> Result<Client, StoreError> {
 
 /// Within a transaction, for statements that read most of a table.
 const WIDE: &str = "SET LOCAL enable_seqscan TO on; SET LOCAL enable_bitmapscan TO on;
-    SET LOCAL enable_hashjoin TO on; SET LOCAL enable_mergejoin TO on; SET LOCAL plan_cache_mode TO force_custom_plan";
+    SET LOCAL enable_hashjoin TO on; SET LOCAL enable_mergejoin TO on; SET LOCAL plan_cache_mode TO force_custom_plan;
+    SET LOCAL max_parallel_workers_per_gather TO DEFAULT";
 
 /// The limits are set on the server too, which then gives up what nobody waits for any more.
 ///
@@ -229,8 +230,9 @@ const WIDE: &str = "SET LOCAL enable_seqscan TO on; SET LOCAL enable_bitmapscan 
 /// rather read a whole table than look up a thousand keys, which is slower from some ten thousand
 /// rows on and has no end; so it is told to follow indexes, and statements that read most of a
 /// table say so ([`WIDE`]). What it has to do all the same it then takes for dear, which must not
-/// make it compile. A plan is made once a connection and statement, without looking at the values:
-/// there is only one, and a thousand values are long to look at.
+/// make it compile, or start other processes: where wake-ups are looked for and none is due, that
+/// took hundreds of times as long as the look. A plan is made once a connection and statement,
+/// without looking at the values: there is only one, and a thousand values are long to look at.
 pub(super) fn settings(patience: Duration, read_only: bool) -> String {
     let millis = patience.as_millis();
     let reads = if read_only { "on" } else { "off" };
@@ -242,6 +244,7 @@ pub(super) fn settings(patience: Duration, read_only: bool) -> String {
          SET tcp_keepalives_count TO 3;
          SET enable_seqscan TO off; SET enable_bitmapscan TO off;
          SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET jit TO off;
+         SET max_parallel_workers_per_gather TO 0;
          SET plan_cache_mode TO force_generic_plan; SET default_transaction_read_only TO {reads}"
     )
 }

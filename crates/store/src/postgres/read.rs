@@ -237,6 +237,10 @@ fn numbers(partitions: Partitions) -> Vec<i32> {
     partitions.numbers().map(i32::from).collect()
 }
 
+/// Asked whenever something was committed.
+pub(super) const DUE: &str = "SELECT creditor, debtor, wake_at FROM accounts
+    WHERE wake_at <= $1 ORDER BY wake_at, number LIMIT $2";
+
 pub(super) async fn due(
     pool: &Arc<Pool>,
     until: Timestamp,
@@ -245,16 +249,7 @@ pub(super) async fn due(
 ) -> Result<Vec<(AccountId, Timestamp)>, StoreError> {
     let limit = i64::from(limit);
     if share.own == Partitions::ALL {
-        let found = pool
-            .read(|| {
-                step!(
-                    "SELECT creditor, debtor, wake_at FROM accounts
-                     WHERE wake_at <= $1 ORDER BY wake_at, number LIMIT $2",
-                    moment(until),
-                    limit,
-                )
-            })
-            .await?;
+        let found = pool.read(|| step!(DUE, moment(until), limit)).await?;
         return all(found, rows::wake_up);
     }
     let own = || {

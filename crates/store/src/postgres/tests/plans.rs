@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::{
     code::DUE_QUEUES,
-    postgres::{pool::settings, read::SECRETS_OF},
+    postgres::{
+        pool::settings,
+        read::{DUE, SECRETS_OF},
+    },
 };
 
 /// A connection with the settings of those that the store makes.
@@ -76,4 +79,22 @@ async fn of_an_account_with_many_secrets_those_that_are_asked_for_are_read() {
         });
         assert!(both, "{secrets} secrets an account:\n{plan}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_for_wake_ups_of_many_accounts_starts_no_processes() {
+    let url = server::database();
+    drop(PostgresStore::open(config(&url)).await.unwrap());
+    let own = planner(&url).await;
+    // Many wake at the same moment. The sizes stand for an index that is not fresh.
+    own.batch_execute(&format!(
+        "SET min_parallel_index_scan_size TO 0; SET min_parallel_table_scan_size TO 0;
+         INSERT INTO accounts (creditor, debtor, partition, version, wake_at)
+         SELECT 'shop', 'K-' || i, 0, 1, '2099-01-04 08:00Z' FROM generate_series(1, 200000) AS i;
+         ANALYZE accounts; PREPARE due(timestamptz, bigint) AS {DUE}"
+    ))
+    .await
+    .unwrap();
+    let plan = plan(&own, "due(now(), 20000)").await.join("\n");
+    assert!(plan.contains("Index Scan using accounts_wake") && !plan.contains("Gather"), "{plan}");
 }
