@@ -397,6 +397,10 @@ impl<'a> Case<'a> {
         let voice = first.own.clone();
         due.retain(|due| due.own.same_voice(&voice));
         let persona = &*voice.persona;
+        // What is not overdue yet is not asked for with what is: it has a message of its own.
+        let overdue = |due: &Due<'_>| due.column.due_on < self.today;
+        let leads = due.first().is_some_and(overdue);
+        due.retain(|due| overdue(due) == leads);
         let Some(lead) = due.first() else { return };
         let (invoice, step) = (lead.column.invoice, &self.policy.steps[lead.rung]);
         let (window, zone) = self.window(persona);

@@ -253,6 +253,26 @@ fn one_bundle_is_one_message_with_one_fee() {
 }
 
 #[test]
+fn what_is_not_due_yet_is_not_in_a_message_about_what_is_overdue() {
+    let mut policy = shop_b2c();
+    policy.steps[0].when = None; // a heads-up for everybody
+    let both = [issued("R-1", "40.00", "2026-03-15"), issued("R-2", "60.00", "2026-04-02")];
+    let mut story = given(both).under(policy).on("2026-03-12").takes("heads-up", Email);
+    story = story.on("2026-03-19").takes("reminder", Email);
+    // R-1 is due for its Mahnung on the day on which R-2, due in three days, has its heads-up.
+    story = story.on("2026-03-30");
+    let events = story.decide();
+    let told = events.iter().filter_map(crate::story::notice_of);
+    let told: Vec<_> = told
+        .map(|one| {
+            let claims: Vec<_> = one.claims.iter().map(|claim| claim.invoice.as_str()).collect();
+            (one.step.as_str(), claims)
+        })
+        .collect();
+    assert_eq!(told, [("mahnung", vec!["R-1"]), ("heads-up", vec!["R-2"])]);
+}
+
+#[test]
 fn default_begins_with_the_earliest_mahnung_that_arrived() {
     let shop = |name: &str, when: &str| Fact::ReminderReported {
         notice: NoticeId::new(name).unwrap(),

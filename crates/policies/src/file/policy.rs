@@ -215,7 +215,8 @@ pub(crate) struct CapDoc {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BundleDoc {
-    /// One message for all claims of the account that are due a step.
+    /// One message for all claims of the account that are due a step; what is not due yet is not in
+    /// one with what is overdue.
     Account,
     /// One message a claim.
     Claim,
