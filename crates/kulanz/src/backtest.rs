@@ -39,8 +39,8 @@ pub struct Options {
     /// Folder of another policy for the same claims, to be played beside it
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Folder for summary.json and timeline.csv; with --against for both timelines and
-    /// difference.csv
+    /// Folder for summary.json and timeline.csv, always needed without --against; with it for
+    /// both timelines and difference.csv
     #[arg(long, value_name = "DIR", required_unless_present = "against")]
     out: Option<PathBuf>,
     /// Last day; the last event's where left out

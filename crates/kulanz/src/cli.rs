@@ -199,7 +199,7 @@ enum Events {
 #[derive(Debug, Clone, Args)]
 pub struct By {
     /// Your name, for the log
-    #[arg(long = "as", value_name = "NAME", env = "KULANZ_PERSON")]
+    #[arg(long = "as", value_name = "NAME", env = "KULANZ_PERSON", value_parser = typed::person)]
     person: Option<String>,
     /// Your token (`kulanz token create`); needed once there are any
     #[arg(long, env = "KULANZ_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -346,7 +346,7 @@ struct GiveUp {
     #[arg(long)]
     invoice: InvoiceId,
     /// Amount; all that is open where left out
-    #[arg(long)]
+    #[arg(long, value_parser = typed::amount, allow_negative_numbers = true)]
     amount: Option<Decimal>,
     /// Only this part: principal, fees or interest
     #[arg(long, value_parser = typed::part)]

@@ -130,7 +130,8 @@ async fn over_http(
                     .header("idempotency-key", format!("\"{key}\""))
                     .json(order);
                 if let Some(person) = person {
-                    request = request.header("x-kulanz-person", person);
+                    // Names have letters beyond ASCII, too.
+                    request = request.header("x-kulanz-person", person.as_bytes());
                 }
                 if let Some(token) = token {
                     request = request.bearer_auth(token.trim());

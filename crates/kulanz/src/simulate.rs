@@ -70,7 +70,7 @@ pub struct Options {
           value_parser = clap::value_parser!(u16).range(20..=2000))]
     draws: u16,
     /// The moment from which is told, today or later; now where left out
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = crate::typed::moment)]
     from: Option<Timestamp>,
     /// Do not forecast days that are over to compare
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! Tokens: random, shown once, kept as a hash.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use kulanz_engine::{token_hash, vault::random};
 use kulanz_store::{Store, TokenRow};
 use serde_json::json;
 
-use crate::{data, house::Places, settings::Settings};
+use crate::{data, house::Places, settings::Settings, typed};
 
 /// What is done with tokens.
 #[derive(Debug, Subcommand)]
@@ -21,7 +21,7 @@ pub enum Tokens {
                             token create --person shop --role events --creditor lindenmoor")]
     Create {
         /// Person or system that holds it
-        #[arg(long)]
+        #[arg(long, value_parser = typed::person)]
         person: String,
         /// What it may do
         #[arg(long, value_parser = ["events", "read", "clerk", "approver", "admin"])]
@@ -59,10 +59,6 @@ async fn create(
     creditor: Option<CreditorId>,
     as_json: bool,
 ) -> Result<()> {
-    let person = person.trim();
-    if person.is_empty() || person.len() > 64 || person.chars().any(char::is_control) {
-        bail!("a person's name has 1 to 64 characters");
-    }
     let token = format!("kz_{}", URL_SAFE_NO_PAD.encode(random::<24>()?));
     let settings = Settings::read(&places.config)?;
     let store = data::open(&places.data, &settings).await.map_err(|error| {

@@ -136,6 +136,59 @@ fn every_order(house: &Installation) {
     );
 }
 
+/// Who says that it is `name` puts a hold on an account; what the log says of it.
+fn held_by(house: &Installation, name: &str) -> String {
+    let hold = ["account", "hold", "atelier/K-1", "--reason", "ill", "--as", name, "--json"];
+    house.run(&hold).well();
+    let timeline = house.json(&["account", "timeline", "atelier/K-1"]);
+    let rows = timeline.as_array().unwrap();
+    let last = rows.iter().rfind(|row| row["event"]["HoldPlaced"].is_object()).unwrap();
+    last["cause"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_log_names_who_gave_an_order_in_any_letters_beside_a_server_too() {
+    let house = Installation::new();
+    house.import(&house.events("owing.ndjson", &owing())).well();
+    let nobody = |house: &Installation| {
+        for name in ["", " ", "two\nlines", &"x".repeat(65)] {
+            let hold = ["account", "hold", "atelier/K-1", "--reason", "ill", "--as", name];
+            let refused = house.run(&hold);
+            let told = refused.err.contains("a person's name has 1 to 64 characters");
+            assert!(refused.code == 2 && told, "{refused:?}");
+        }
+    };
+    nobody(&house);
+    assert_eq!(held_by(&house, "J\u{f6}rg M\u{fc}ller"), "person:J\u{f6}rg M\u{fc}ller");
+    let server = house.serve();
+    nobody(&house);
+    assert_eq!(held_by(&house, " K\u{e4}the "), "person:K\u{e4}the");
+    let hold = json!({ "order": "hold", "account": "atelier/K-1", "reason": "ill" });
+    let headers = [("Content-Type", "application/json"), ("x-kulanz-person", "")];
+    let refused = server.post("/v1/orders", &headers, hold.to_string().as_bytes()).problem(400);
+    assert!(refused["detail"].as_str().unwrap().contains("x-kulanz-person"), "{refused}");
+    server.stop();
+}
+
+#[test]
+fn amounts_and_moments_that_are_none_are_refused_in_words() {
+    let house = Installation::new();
+    house.import(&house.events("owing.ndjson", &owing())).well();
+    for (amount, told) in
+        [("5,00", "write the amount as 1234.50"), ("-5", "-5 cannot be given up: name an amount")]
+    {
+        let waive = ["account", "waive", "atelier/K-1", "--invoice", "R-1", "--reason", "kind"];
+        let refused = house.run(&[&waive[..], &["--amount", amount, "--as", "ada"]].concat());
+        assert!(refused.code != 0 && refused.err.contains(told), "{refused:?}");
+    }
+    assert_eq!(outstanding(&house), "150.00");
+    let simulate = house.run(&["policy", "simulate", "--from", "tomorrow"]);
+    let told = simulate.err.contains("write the moment as 2026-12-31T09:00:00+01:00");
+    assert!(simulate.code == 2 && told, "{simulate:?}");
+    let retry = house.run(&["webhooks", "retry", "shop", "--as", "ada"]);
+    retry.refused(&["no webhook `shop`: kulanz.yaml names none"]);
+}
+
 #[test]
 fn persons_give_orders_while_no_server_runs() {
     let house = Installation::new();

@@ -11,6 +11,7 @@ use kulanz_engine::token_hash;
 use kulanz_store::TokenRow;
 
 use super::{Server, problem::Refused};
+use crate::typed;
 
 /// Who may look at accounts.
 pub const READERS: &[&str] = &["read", "clerk", "approver", "admin"];
@@ -84,7 +85,12 @@ impl FromRequestParts<Server> for Caller {
             let detail = "send `Authorization: Bearer …` with a token of `kulanz token create`";
             return Err(Refused::unauthorized(detail));
         }
-        let name = parts.headers.get("x-kulanz-person").and_then(|value| value.to_str().ok());
-        Ok(Self { token: None, name: name.unwrap_or("somebody").to_owned() })
+        let Some(said) = parts.headers.get("x-kulanz-person") else {
+            return Ok(Self { token: None, name: "somebody".to_owned() });
+        };
+        let name = std::str::from_utf8(said.as_bytes()).map_err(|error| error.to_string());
+        let name = name.and_then(typed::person);
+        let name = name.map_err(|why| Refused::malformed(format!("x-kulanz-person: {why}")))?;
+        Ok(Self { token: None, name })
     }
 }

@@ -103,6 +103,9 @@ pub async fn retry(
 fn known<'w>(webhooks: &'w [Webhook], name: &str) -> Result<&'w Webhook> {
     let Some(webhook) = webhooks.iter().find(|webhook| webhook.name == name) else {
         let names: Vec<&str> = webhooks.iter().map(|webhook| webhook.name.as_str()).collect();
+        if names.is_empty() {
+            bail!("no webhook `{name}`: kulanz.yaml names none");
+        }
         bail!("no webhook `{name}` in kulanz.yaml; there are: {}", names.join(", "));
     };
     Ok(webhook)
