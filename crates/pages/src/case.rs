@@ -144,6 +144,13 @@ impl<'a> Case<'a> {
             }
     }
 
+    /// Any money came: where nothing is open, that is why, or a part of it.
+    pub(crate) fn has_paid(&self) -> bool {
+        let currencies = || self.sections.iter().map(|section| section.book.currency);
+        let mut payments = self.account.payments.values();
+        payments.any(|payment| currencies().any(|currency| payment.net(currency).is_some()))
+    }
+
     /// The section of `currency`.
     pub(crate) fn section(&self, currency: Currency) -> Option<&Section<'a>> {
         self.sections.iter().find(|section| section.book.currency == currency)

@@ -74,6 +74,10 @@ catalogue! {
     PaidText: "Danke! Bei {shop} ist nichts mehr offen.", "Thank you! Nothing is open at {shop}.";
     PaidNext: "Sie müssen nichts mehr tun. Zahlen Sie bitte nicht noch einmal.",
         "There is nothing left to do. Please do not pay again.";
+    NothingTitle: "Es ist nichts offen", "Nothing is open";
+    NothingText: "Bei {shop} ist für Sie nichts offen.", "Nothing is open at {shop}.";
+    NothingNext: "Sie müssen nichts tun und nichts zahlen.",
+        "There is nothing to do, and nothing to pay.";
     DisputedTitle: "Wir prüfen Ihren Einwand", "We are checking your objection";
     DisputedText: "Sie haben uns gesagt: Da stimmt etwas nicht. Das sehen wir uns nun genau an.",
         "You told us that something is not right. We are now looking into it.";
@@ -197,6 +201,8 @@ catalogue! {
         "Of this, you need not pay {amount} here now.";
     Credit: "Wir haben noch {amount} von Ihnen. Fragen Sie uns bitte, bevor Sie zahlen.",
         "We hold {amount} of yours. Please ask us before you pay.";
+    CreditAlone: "Wir haben noch {amount} von Ihnen. Sagen Sie uns bitte, was damit werden soll.",
+        "We hold {amount} of yours. Please tell us what to do with it.";
     PaymentsTitle: "Das haben Sie gezahlt", "What you have paid";
     PaymentLine: "{amount} am {date}", "{amount} on {date}";
     AsOf: "Stand: {moment}", "As of {moment}";
@@ -383,7 +389,7 @@ catalogue! {
                 in der Zeit mit Ihnen nach einem Weg.",
         "This can happen to anyone. We will not send reminders for 30 days. A person will look \
          for a way with you in that time.";
-    HelpAdvice: "Rat von anderen kostet Sie nichts:", "Advice from others is free:";
+    HelpAdvice: "Rat von anderen kostet Sie meist nichts:", "Advice from others is mostly free:";
     HelpReason: "Wollen Sie uns dazu etwas sagen?", "Would you like to tell us more?";
     HelpReasonHint: "Sie müssen hier nichts sagen. Es gehen bis zu 1000 Zeichen.",
         "You need not say anything. At most 1000 characters.";

@@ -80,6 +80,7 @@ fn heading(case: &Case<'_>) -> Text {
             1 => Text::OpenTitle,
             _ => Text::OpenTitleMany,
         },
+        S::Paid if !case.has_paid() => Text::NothingTitle,
         S::Paid => Text::PaidTitle,
         S::Disputed => Text::DisputedTitle,
         S::Promised => Text::PromisedTitle,
@@ -97,10 +98,11 @@ fn heading(case: &Case<'_>) -> Text {
 }
 
 /// What is true now and what comes next.
-fn standing(state: CaseState) -> &'static [Text] {
+fn standing(case: &Case<'_>) -> &'static [Text] {
     use CaseState as S;
-    match state {
+    match case.state {
         S::Open => &[Text::OpenText],
+        S::Paid if !case.has_paid() => &[Text::NothingText, Text::NothingNext],
         S::Paid => &[Text::PaidText, Text::PaidNext],
         S::Disputed => &[Text::DisputedText, Text::DisputedNext],
         S::Promised => &[Text::PromisedText, Text::PromisedNext],
@@ -132,7 +134,7 @@ fn content(
     html.raw("<div class=\"state\" id=\"state\">");
     let until = case.until.map(|day| visit.lang.date(day)).unwrap_or_default();
     let gaps = [shop[0], ("date", until.as_str())];
-    for text in standing(case.state) {
+    for text in standing(case) {
         let text = match (text, case.until) {
             (Text::HeldText, None) => Text::HeldTextOpen,
             (Text::HardshipText, None) => Text::HardshipTextOpen,
@@ -332,7 +334,9 @@ fn owed(
     }
     if section.book.unallocated > Decimal::ZERO {
         let credit = money(section.book.unallocated);
-        html.raw("<p id=\"credit\">").text(visit.fill(Text::Credit, &[("amount", &credit)]));
+        let nothing_to_pay = section.open.is_zero();
+        let text = if nothing_to_pay { Text::CreditAlone } else { Text::Credit };
+        html.raw("<p id=\"credit\">").text(visit.fill(text, &[("amount", &credit)]));
         html.raw("</p>");
     }
     payments(html, visit, case, section);

@@ -50,6 +50,24 @@ async fn the_sum_and_its_lines_agree_with_the_books_to_the_cent() {
     }
 }
 
+#[tokio::test]
+async fn who_paid_nothing_is_not_thanked_for_it() {
+    let house = House::new().await;
+    house.invoice("R-1", eur("89.90")).await;
+    let link = house.link().await;
+    let (invoice, on) = (InvoiceId::new("R-1").unwrap(), day("2026-03-12"));
+    house.tell(Fact::InvoiceCancelled { invoice, on }).await;
+    let page = house.get(&link).await;
+    assert_eq!(page.after("<h1>"), "Es ist nichts offen");
+    assert!(!page.has("bezahlt") && !page.has("Danke"), "{}", page.body);
+    // Money that came all the same is theirs, and there is nothing to pay with it.
+    house.payment("Z-1", eur("89.90"), None).await;
+    let page = house.get(&link).await;
+    assert_eq!(page.after("<h1>"), "Es ist alles bezahlt");
+    assert!(page.has("89,90\u{a0}€ von Ihnen. Sagen Sie uns bitte"), "{}", page.body);
+    assert!(!page.has("bevor Sie zahlen"));
+}
+
 /// The picture of the code as the page draws it, read back by a decoder.
 fn decoded(page: &Answer) -> String {
     let svg = page.body.split("<svg ").nth(1).unwrap().split("</svg>").next().unwrap();
