@@ -520,12 +520,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve { listen } => {
             crate::tell_panics_by_place();
             let house = House::open(places, Clock::wall(), Mode::Serving).await?;
+            let from = data::place(&house.places.data, &house.settings);
             let running = Running::new(house, listen).await?;
-            eprintln!(
-                "kulanz serves {} from {}",
-                running.url(),
-                running.house.places.data.display()
-            );
+            eprintln!("kulanz serves {} from {from}", running.url());
             running.serve().await?;
         }
         Command::Import { files, json } => return import::run(places, files, json).await,

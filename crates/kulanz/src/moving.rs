@@ -41,8 +41,19 @@ pub async fn run(places: &Places, options: &Options) -> Result<ExitCode> {
     };
     let embedded = places.data.join(data::EMBEDDED);
     let aside = places.data.join(format!("{}.moved", data::EMBEDDED));
+    if !embedded.exists() && aside.exists() {
+        bail!(
+            "{} was moved already, and is {} now: `kulanz serve` works on the database that \
+             kulanz.yaml names",
+            embedded.display(),
+            aside.display()
+        );
+    }
     if !embedded.exists() {
-        bail!("no embedded data at {}; --data DIR names another folder", places.data.display());
+        bail!(
+            "there is no kulanz.db to move at {}; --data DIR names another folder",
+            places.data.display()
+        );
     }
     if aside.exists() {
         bail!("{} is there already, of an earlier move: take it elsewhere", aside.display());

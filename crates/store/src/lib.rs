@@ -56,7 +56,8 @@ pub enum StoreError {
     },
     /// The data are of an older release and were opened for reading only.
     #[error(
-        "the data are of schema {found}, this release works on {known}: open them for writing once"
+        "the data are of an earlier release (schema {found}, this one works on {known}): make a copy, \
+         then `kulanz serve` brings them up to date"
     )]
     Older {
         /// Version found.

@@ -63,7 +63,7 @@ fn a_folder_moves_into_a_database_and_goes_on_there() {
     assert_eq!(moved["accounts"], 40, "{moved}");
     assert!(!house.data().join("kulanz.db").exists());
     assert!(house.data().join("kulanz.db.moved").is_file());
-    house.run(&["move"]).refused(&["no embedded data at"]);
+    house.run(&["move"]).refused(&["kulanz.db was moved already", "kulanz.db.moved"]);
     assert_eq!(told(&house), before);
     house.run(&["doctor"]).well();
 

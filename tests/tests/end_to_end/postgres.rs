@@ -109,6 +109,8 @@ fn a_database_that_goes_and_comes_again_is_a_fault_meanwhile() {
     let house = Installation::new();
     keep_in(&house, &server.database());
     let served = house.serve();
+    let place = "from the database of kulanz at 127.0.0.1:";
+    assert!(house.log().contains(place), "{}", house.log());
     served.accept(&[invoice("atelier/K-1", "R-1", "89.90", "2026-03-15")]);
     server.ask("stop");
     let event = [invoice("atelier/K-2", "R-2", "10.10", "2026-03-15")];
@@ -130,6 +132,17 @@ fn what_does_not_do_is_refused_at_start_with_what_helps() {
     let start = || house.run(&["serve", "--listen", "127.0.0.1:0"]);
     house.file("password", "falsch");
     start().refused(&["cannot be opened", "check user and password"]);
+    let url = server::database();
+    let place = url.rsplit_once('@').unwrap().1;
+    house.settings(&json!({ "database": format!("postgres://kulanz@{place}") }));
+    start().refused(&["wants a password for kulanz", "database_password in kulanz.yaml"]);
+    // The server shows a certificate that nobody vouches for.
+    house.settings(&json!({
+        "database": format!("postgres://kulanz@{place}?sslmode=verify-full"),
+        "database_password": { "file": house.file("password", "falsch") },
+    }));
+    let refused = start().refused(&["its certificate is from nobody", "sslrootcert=ca.pem"]);
+    assert!(!refused.err.contains('{'), "{refused:?}");
     house.settings(&json!({ "database": "postgres://kulanz:geheim@127.0.0.1/kulanz" }));
     start().refused(&["holds a password", "database_password: { env: NAME }"]);
     house.settings(&json!({ "database": "postgres://kulanz@127.0.0.1:1/kulanz" }));

@@ -126,13 +126,23 @@ pub(super) fn not_connected(config: &PostgresConfig, error: Error) -> StoreError
              TO {user}"
         )),
         Some(&SqlState::TOO_MANY_CONNECTIONS) => StoreError::Unreachable(
-            format!("{} has no connection left: raise max_connections", config.place()),
+            format!(
+                "{} has no connection left: raise max_connections, or the limit of the role or the \
+                 database",
+                config.place()
+            ),
             error.into(),
         ),
         Some(_) => StoreError::from(error),
         None => {
             // A name or certificate that does not fit will not fit later either.
             let what = said(&error);
+            if what.contains("password missing") {
+                return unusable(format!(
+                    "the server wants a password for {user}: name the place of it with \
+                     database_password in kulanz.yaml"
+                ));
+            }
             if what.contains("invalid configuration") || what.contains("certificate") {
                 return unusable(format!("{} cannot be reached: {what}", config.place()));
             }
@@ -141,9 +151,6 @@ pub(super) fn not_connected(config: &PostgresConfig, error: Error) -> StoreError
                     "{} does not speak TLS: set ssl = on there, or sslmode=disable in the URL",
                     config.place()
                 ));
-            }
-            if what.contains("password missing") {
-                return unusable("the server wants a password and its URL has none");
             }
             StoreError::Unreachable(format!("{} cannot be reached", config.place()), error.into())
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -98,8 +98,32 @@ where
     type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted<S>>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        Box::pin(async move { Ok(Encrypted(self.0.connect(self.1, stream).await?)) })
+        Box::pin(async move {
+            let connected = self.0.connect(self.1, stream).await;
+            connected.map(Encrypted).map_err(plainly)
+        })
     }
+}
+
+/// Says in a sentence what is wrong with the server's certificate, in place of rustls' own terms.
+fn plainly(error: io::Error) -> io::Error {
+    use CertificateError as C;
+    let found = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(wrong)) = found else { return error };
+    let what = match wrong {
+        C::Expired | C::ExpiredContext { .. } => "its certificate has run out",
+        C::NotValidYet | C::NotValidYetContext { .. } => {
+            "its certificate is not valid yet: look at the clock of this machine"
+        }
+        C::NotValidForName | C::NotValidForNameContext { .. } => {
+            "its certificate is for another name than the URL has"
+        }
+        _ => {
+            "its certificate is from nobody that this machine trusts: name the file of the \
+             authority that made it, ?sslrootcert=ca.pem in the URL"
+        }
+    };
+    io::Error::new(error.kind(), what)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {

@@ -51,7 +51,12 @@ impl From<rusqlite::Error> for StoreError {
         let full = code.is_some_and(|found| {
             found.code == ErrorCode::DiskFull || found.extended_code == ffi::SQLITE_IOERR_SHMSIZE
         });
-        if full { Self::Full(error.into()) } else { Self::Backend(error.into()) }
+        match error {
+            error if full => Self::Full(error.into()),
+            // Without the statement, which may be all of the schema.
+            rusqlite::Error::SqlInputError { msg, .. } => Self::Backend(msg.into()),
+            error => Self::Backend(error.into()),
+        }
     }
 }
 

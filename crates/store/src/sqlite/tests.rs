@@ -14,6 +14,15 @@ use std::{
 use super::*;
 use crate::{KeyChange, NewEvent, Wake};
 
+#[test]
+fn a_statement_that_fails_is_told_without_its_text() {
+    let connection = Connection::open_in_memory().unwrap();
+    let twice = "CREATE TABLE a (b); CREATE TABLE a (b)";
+    let error = StoreError::from(connection.execute_batch(twice).unwrap_err());
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "table a already exists");
+}
+
 /// A folder that goes with the test.
 pub(super) struct Folder(PathBuf);
 
