@@ -401,8 +401,15 @@ impl<'a> Case<'a> {
         let overdue = |due: &Due<'_>| due.column.due_on < self.today;
         let leads = due.first().is_some_and(overdue);
         due.retain(|due| overdue(due) == leads);
+        let Some((rung, invoice)) = due.first().map(|lead| (lead.rung, lead.column.invoice)) else {
+            return;
+        };
+        let step = &self.policy.steps[rung];
+        // The words are that step's: what it is not meant for, an agency say, is not told so.
+        due.retain(|due| {
+            due.rung == rung || ladder::holds_today(self, due.column, &due.own.persona, step)
+        });
         let Some(lead) = due.first() else { return };
-        let (invoice, step) = (lead.column.invoice, &self.policy.steps[lead.rung]);
         let (window, zone) = self.window(persona);
         let contacts = self.contacts();
         let mut cap = self.policy.cap.next_allowed(&contacts, self.now);

@@ -216,7 +216,7 @@ pub(crate) struct CapDoc {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BundleDoc {
     /// One message for all claims of the account that are due a step; what is not due yet is not in
-    /// one with what is overdue.
+    /// one with what is overdue, nor what the condition of that message's step does not hold for.
     Account,
     /// One message a claim.
     Claim,
