@@ -56,6 +56,9 @@ pub struct Account {
     /// Messages of other senders that are counted already.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reported: BTreeSet<NoticeId>,
+    /// Messages that came back before any word of them, as another sender's may.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub came_back: BTreeSet<NoticeId>,
     /// When the debtor was last contacted by anybody, in time; the latest only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Timestamp>,

@@ -478,6 +478,9 @@ pub enum AccountEvent {
         counts_as: Option<StepName>,
         /// It asked clearly enough to start default (§ 286 (1) BGB).
         starts_default: bool,
+        /// Word that it came back was here before: no step happened, and no default began.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        came_back: bool,
     },
 
     // ---- steps that send nothing

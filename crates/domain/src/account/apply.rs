@@ -379,7 +379,11 @@ impl Account {
                     {
                         entry.state = NoticeState::Bounced;
                     }
-                    // It may come before the word that the gateway took the message.
+                    // It may come before the word that the gateway took the message, or that
+                    // another sender's was sent.
+                    if !self.notices.contains_key(notice) && !self.reported.contains(notice) {
+                        self.came_back.insert(notice.clone());
+                    }
                     self.lift_pending(notice);
                     for claim in self.claims.values_mut() {
                         claim.undo_step(notice);
@@ -397,17 +401,21 @@ impl Account {
                     entry.wrong.insert(invoice.clone(), (*told, *right));
                 }
             }
-            E::ReminderReported { notice, at, invoices, counts_as, .. } => {
+            E::ReminderReported { notice, at, invoices, counts_as, came_back, .. } => {
                 self.contacted(*at);
                 self.reported.insert(notice.clone());
+                self.came_back.remove(notice);
                 for invoice in invoices {
                     let Some(step) = counts_as else { continue };
-                    self.claim(invoice).step_up(StepTaken {
-                        step: step.clone(),
-                        notice: Some(notice.clone()),
-                        at: *at,
-                        deadline: None,
-                    });
+                    let claim = self.claim(invoice);
+                    if !came_back {
+                        claim.step_up(StepTaken {
+                            step: step.clone(),
+                            notice: Some(notice.clone()),
+                            at: *at,
+                            deadline: None,
+                        });
+                    }
                 }
             }
             E::StepTaken { step, claims, at, .. } => {

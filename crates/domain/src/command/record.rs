@@ -47,6 +47,7 @@ pub(super) fn record(
         }
         _ => None,
     };
+    let came_back = matches!(&event, AccountEvent::ReminderReported { came_back: true, .. });
     let today = day_in(at, zone);
     let arrangements = arrangement::Before::fact(raised.account, fact, rules, today);
     raised.raise(event);
@@ -54,6 +55,7 @@ pub(super) fn record(
         reverse_fees(raised, |_, fee| (fee.notice == notice).then_some(FeeReversal::NotDelivered));
     }
     if let Fact::ReminderReported { notice, channel, at, invoices, starts_default: true, .. } = fact
+        && !came_back
     {
         let debtor = raised.account.profile().cloned();
         let seat = rules.creditor.seat();
@@ -327,7 +329,16 @@ fn fact_event(
             if account.notices.contains_key(&notice) || account.reported.contains(&notice) {
                 return Ok(None); // one of ours told back to us, or told twice
             }
-            E::ReminderReported { notice, channel, at, invoices, counts_as, starts_default }
+            let came_back = account.came_back.contains(&notice);
+            E::ReminderReported {
+                notice,
+                channel,
+                at,
+                invoices,
+                counts_as,
+                starts_default,
+                came_back,
+            }
         }
         Fact::NoticeReceipt { notice, channel, at, receipt } => {
             E::NoticeReceipt { notice, channel, at, receipt }

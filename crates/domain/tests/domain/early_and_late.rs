@@ -216,3 +216,27 @@ fn an_account_of_thousands_of_claims_is_decided_at_once() {
     story.decide();
     assert_eq!(story.last_notice().claims.len(), 3000);
 }
+
+#[test]
+fn a_shops_mahnung_that_came_back_counts_for_nothing_whichever_word_comes_first() {
+    let mahnung = || Fact::ReminderReported {
+        notice: NoticeId::new("S-1").unwrap(),
+        channel: Email,
+        at: at("2026-03-20"),
+        invoices: vec![id("R-1")],
+        counts_as: Some(step("mahnung")),
+        starts_default: true,
+    };
+    let back = || {
+        let notice = NoticeId::new("S-1").unwrap();
+        receipt(&notice, Email, "2026-03-21", Receipt::Bounced)
+    };
+    let owed = || given([issued("R-1", "1000.00", "2026-03-15")]).under(with_interest());
+    let told = |facts: [Fact; 2]| facts.into_iter().fold(owed().on("2026-03-22"), Story::told);
+    let (straight, early) = (told([mahnung(), back()]), told([back(), mahnung()]));
+    assert_eq!(straight.account.claims, early.account.claims);
+    assert!(early.account.claims[&id("R-1")].steps.is_empty());
+    assert_eq!(early.book(|book| book.open_on(day("2026-06-30"))), amount("1000.00"));
+    let again = early.told_again(mahnung());
+    again.on("2026-03-23 10:00").takes("reminder", Sms);
+}

@@ -40,6 +40,14 @@ fn told_with_interest(history: &[Told]) -> Story {
     story
 }
 
+/// Master data give a channel a new address: whether that came before word that the old one is dead
+/// depends on the order of arrival, and bears on no money.
+fn but_for_addresses(story: &Story) -> Account {
+    let mut account = story.account.clone();
+    account.dead_channels.clear();
+    account
+}
+
 /// What the facts alone decide, claim by claim and in sum.
 fn balances(account: &Account) -> Vec<String> {
     let mut lines = Vec::new();
@@ -252,7 +260,7 @@ proptest! {
         for keys in [first, second] {
             let other = told(&shuffled(&history, &keys));
             prop_assert_eq!(balances(&straight.account), balances(&other.account));
-            prop_assert_eq!(&straight.account, &other.account);
+            prop_assert_eq!(but_for_addresses(&straight), but_for_addresses(&other));
         }
     }
 
@@ -262,9 +270,10 @@ proptest! {
         let other = told_with_interest(&shuffled(&history, &keys));
         prop_assert_eq!(balances(&straight.account), balances(&other.account));
         // Which half-years were ever asked for may differ; what they say does not.
-        let but_for_rates = |mut story: Story| {
-            story.account.base_rates = None;
-            story.account
+        let but_for_rates = |story: Story| {
+            let mut account = but_for_addresses(&story);
+            account.base_rates = None;
+            account
         };
         prop_assert_eq!(but_for_rates(straight), but_for_rates(other));
     }
@@ -406,7 +415,7 @@ proptest! {
         } else {
             prop_assert_eq!(balances(&straight.account), balances(&other.account));
         }
-        no_cent_is_lost(&other.account);
+        no_cent_is_lost(&other.account, other.horizon());
     }
 
     #[test]

@@ -195,11 +195,22 @@ pub fn about_money() -> BoxedStrategy<Fact> {
     .boxed()
 }
 
+/// One sender's message has one content: when, about which claims, as which step, and whether it
+/// starts default.
+fn reminded(name: &str) -> (&'static str, &'static [&'static str], &'static str, bool) {
+    match name {
+        "S-1" => ("2026-02-20", &["R-1"], "mahnung", true),
+        "S-2" => ("2026-03-20", &["R-2"], "reminder", false),
+        _ => ("2026-04-01", &["R-1", "R-2", "R-9"], "reminder", true),
+    }
+}
+
 /// Insolvency and death end all; they come seldom, or nothing else would be seen.
 pub fn about_debtor() -> BoxedStrategy<Fact> {
     let holds = || select(vec!["H-1", "H-2", "H-3"]);
-    let notices = || select(vec!["S-1", "S-2", "S-3"]);
-    let receipts = select(vec![Receipt::Delivered, Receipt::Failed, Receipt::Answered]);
+    let reminders = || select(vec!["S-1", "S-2", "S-3"]);
+    use Receipt::{Answered, Bounced, Delivered, Failed, Stopped};
+    let receipts = select(vec![Delivered, Bounced, Bounced, Failed, Answered, Stopped]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let profile = (flags, maybe(maybe(days()))).prop_map(|((shop, vip, mail), birth)| {
         let mut profile = if shop { business() } else { consumer() };
@@ -225,21 +236,18 @@ pub fn about_debtor() -> BoxedStrategy<Fact> {
             }
         }),
         10 => holds().prop_map(hold_released),
-        8 => (notices(), days(), proptest::collection::vec(invoices(), 1..3), any::<bool>())
-            .prop_map(|(name, on, mut invoices, starts_default)| {
-                invoices.dedup();
-                // One sender's message has one content.
-                let name = format!("{name}-{on}-{}-{starts_default}", invoices.len());
-                Fact::ReminderReported {
-                    notice: NoticeId::new(&format!("{name}-{}", invoices[0])).unwrap(),
-                    channel: Channel::Email,
-                    at: at(&on.to_string()),
-                    invoices: invoices[..1].to_vec(),
-                    counts_as: Some(step("reminder")),
-                    starts_default,
-                }
-            }),
-        4 => (notices(), receipts, days()).prop_map(|(name, receipt, on)| Fact::NoticeReceipt {
+        8 => reminders().prop_map(|name| {
+            let (when, invoices, counts_as, starts_default) = reminded(name);
+            Fact::ReminderReported {
+                notice: NoticeId::new(name).unwrap(),
+                channel: Channel::Email,
+                at: at(when),
+                invoices: invoices.iter().map(|invoice| id(invoice)).collect(),
+                counts_as: Some(step(counts_as)),
+                starts_default,
+            }
+        }),
+        4 => (reminders(), receipts, days()).prop_map(|(name, receipt, on)| Fact::NoticeReceipt {
             notice: NoticeId::new(name).unwrap(),
             channel: Channel::Email,
             at: at(&on.to_string()),

@@ -88,6 +88,11 @@ impl Story {
         self.now.to_zoned(creditor().zone).date()
     }
 
+    /// A day by which all that was told has happened.
+    pub fn horizon(&self) -> jiff::civil::Date {
+        day("2026-12-31").max(self.today().saturating_add(jiff::Span::new().days(90)))
+    }
+
     pub fn on(mut self, when: &str) -> Self {
         self.now = at(when);
         self
@@ -132,7 +137,7 @@ impl Story {
         let stored: Account = serde_json::from_str(&json).unwrap();
         assert_eq!(stored, self.account);
         self.hands_on_its_books(&stored);
-        no_cent_is_lost(&self.account);
+        no_cent_is_lost(&self.account, self.horizon());
         self.log.extend(executed.events.iter().cloned());
         Ok(executed.events)
     }
@@ -421,11 +426,25 @@ pub fn statements_add_up(account: &Account, on: jiff::civil::Date) {
     }
 }
 
-/// Money is conserved in each book, on whichever day.
-pub fn no_cent_is_lost(account: &Account) {
-    statements_add_up(account, day("2026-12-31"));
-    for on in ["2026-01-10", "2026-04-30", "2026-12-31"] {
-        no_cent_is_lost_on(account, day(on));
+/// Money is conserved in each book, on whichever day, and the log says how payments are used.
+pub fn no_cent_is_lost(account: &Account, horizon: jiff::civil::Date) {
+    cents_are_kept(account, horizon);
+    for currency in account.currencies() {
+        let book = Book::of(account, currency);
+        for (payment, entry) in &account.payments {
+            let own = entry.received.as_ref().is_some_and(|r| r.amount.currency == currency);
+            let parts = book.used.get(payment).cloned().unwrap_or_default();
+            assert!(!own || entry.allocated == parts, "allocation of {payment}");
+        }
+    }
+}
+
+/// Money is conserved in each book, on whichever day; also between two events of one command.
+/// Statements are of a day by which all that was told has happened.
+pub fn cents_are_kept(account: &Account, horizon: jiff::civil::Date) {
+    statements_add_up(account, horizon);
+    for on in [day("2026-01-10"), day("2026-04-30"), horizon] {
+        no_cent_is_lost_on(account, on);
     }
 }
 
@@ -450,15 +469,11 @@ fn no_cent_is_lost_on(account: &Account, on: jiff::civil::Date) {
         assert_eq!(book.paid + surplus, used + book.unallocated, "received in {currency}");
         let mut told = Decimal::ZERO;
         for (payment, entry) in &account.payments {
-            let own = entry.received.as_ref().is_some_and(|r| r.amount.currency == currency);
-            let parts = book.used.get(payment).cloned().unwrap_or_default();
-            if own {
-                assert_eq!(entry.allocated, parts, "allocation of {payment}");
-                let sum: Decimal = parts.iter().map(|part| part.amount).sum();
-                let net = entry.net(currency).map_or(Decimal::ZERO, |(_, net)| net);
-                assert!(sum <= net, "{payment} is used beyond what it is");
-                told += sum;
-            }
+            let parts = book.used.get(payment).map_or(&[][..], Vec::as_slice);
+            let sum: Decimal = parts.iter().map(|part| part.amount).sum();
+            let net = entry.net(currency).map_or(Decimal::ZERO, |(_, net)| net);
+            assert!(sum <= net, "{payment} is used beyond what it is");
+            told += sum;
         }
         assert_eq!(told, used, "allocations");
     }

@@ -200,6 +200,7 @@ impl Story {
                 invoices: vec![id("R-1")],
                 counts_as: Some(id("reminder")),
                 starts_default: false,
+                came_back: false,
             },
             E::DisputeOpened {
                 dispute: id("D-1"),
