@@ -143,11 +143,18 @@ impl Before {
 
 impl Word {
     fn of(account: &Account, fact: &Fact) -> Self {
+        // An agency and the bank may tell of the same money: the day moves with the word that counts.
+        let told = |payment, on: Date| {
+            let known = account.payments.get(payment).and_then(|known| known.received.as_ref());
+            Self::Money(known.map_or(on, |known| known.booked_on.min(on)))
+        };
         let payment = match fact {
-            Fact::PaymentReceived { booked_on, .. } => return Self::Money(*booked_on),
+            Fact::PaymentReceived { payment, booked_on, .. } => return told(payment, *booked_on),
             Fact::PlacementReported { report, on, .. } => {
-                let money = matches!(report, PlacementReport::PaymentReceived { .. });
-                return if money { Self::Money(*on) } else { Self::Other };
+                return match report {
+                    PlacementReport::PaymentReceived { payment, .. } => told(payment, *on),
+                    _ => Self::Other,
+                };
             }
             Fact::PaymentReturned { payment, .. }
             | Fact::PaymentRefunded { payment, .. }

@@ -7,7 +7,7 @@ use kulanz_domain::{
     arrangement::{missing_of_rates, offers, plannable},
     calendar::Span,
     decision::WaitReason,
-    fact::{Channel, Fact, Stamp},
+    fact::{Channel, Fact, PlacementReport, Stamp},
     ids::*,
     money::{Currency, Decimal},
     policy::{Anchor, Release, StepAction},
@@ -249,6 +249,24 @@ fn who_was_right_not_to_pay_broke_no_promise_but_a_plan_that_nobody_paid_stays_b
     assert_eq!(plan_is(&cancelled_late(two)), Standing::Broken);
 }
 
+#[test]
+fn the_agencys_word_of_money_that_it_holds_moves_the_day_of_the_banks_in_either_order() {
+    let bank = || (paid("P-1", "1009.22", "2026-09-09", None), "2026-09-09");
+    // It passed the money on before the agency says that it came.
+    let agency =
+        || (Becomes::AgencyHolds.fact("P-1", day("2026-09-18"), "1009.22").unwrap(), "2026-09-18");
+    for told in [[bank(), agency()], [agency(), bank()]] {
+        let mut story = promised();
+        for (fact, on) in told {
+            story.now = story.now.max(at(on));
+            story = story.told(fact);
+            story.decide();
+        }
+        let story = decides_on(story, "2026-09-20");
+        assert_eq!(promise_is(&story), Standing::Broken, "booked on the 18th, it came too late");
+    }
+}
+
 /// A fact that happened on a day and is told so many days later.
 #[derive(Debug, Clone)]
 struct Told(Fact, Date, i32);
@@ -271,26 +289,100 @@ fn later(day: Date, days: i32) -> Date {
     day.checked_add(jiff::Span::new().days(days)).unwrap()
 }
 
+/// What becomes of money that came.
+#[derive(Debug, Clone, Copy)]
+enum Becomes {
+    Stays,
+    Returned,
+    PartlyReturned,
+    Refunded,
+    PartlyRefunded,
+    AnotherAccounts,
+    ForTheSecondClaim,
+    /// An agency tells of it as well, with another day.
+    AgencyToldToo,
+    /// The agency has it.
+    AgencyHolds,
+}
+
 fn money() -> impl Strategy<Value = Vec<Told>> {
+    use Becomes::*;
     let amounts = vec![
         "1009.22", "1209.22", "509.22", "500.00", "336.40", "252.30", "252.31", "378.46", "302.30",
         "453.46", "20.00",
     ];
-    let back = proptest::option::weighted(0.4, (0i32..40, 0i32..60));
-    let one = (select(amounts), 0i32..80, 0i32..60, any::<bool>(), back);
+    let becomes = select(vec![
+        Stays,
+        Stays,
+        Stays,
+        Stays,
+        Returned,
+        Returned,
+        PartlyReturned,
+        Refunded,
+        PartlyRefunded,
+        AnotherAccounts,
+        ForTheSecondClaim,
+        AgencyToldToo,
+        AgencyHolds,
+    ]);
+    let then = (becomes, 0i32..40, 0i32..60);
+    let one = (select(amounts), 0i32..80, 0i32..60, any::<bool>(), then);
     proptest::collection::vec(one, 0..6).prop_map(|all| {
         let mut facts = Vec::new();
-        for (at, (money, booked, delay, designated, back)) in all.into_iter().enumerate() {
+        for (at, (money, booked, delay, designated, then)) in all.into_iter().enumerate() {
             let (name, on) = (format!("P-{at}"), later(day("2026-08-26"), booked));
             let invoice = designated.then_some("R-1");
             facts.push(Told(paid(&name, money, &on.to_string(), invoice), on, delay));
-            if let Some((after, delay)) = back {
-                let on = later(on, after);
-                facts.push(Told(returned(&name, &on.to_string(), Some("3.00")), on, delay));
+            let (becomes, after, delay) = then;
+            let on = later(on, after);
+            if let Some(fact) = becomes.fact(&name, on, money) {
+                facts.push(Told(fact, on, delay));
             }
         }
         facts
     })
+}
+
+impl Becomes {
+    fn fact(self, name: &str, on: Date, money: &str) -> Option<Fact> {
+        let payment = PaymentId::new(name).unwrap();
+        let refunded = |payment, money| Fact::PaymentRefunded { payment, on, amount: eur(money) };
+        let assigned = |payment, to: &str, invoice: Option<&str>| Fact::PaymentAssigned {
+            payment,
+            to: to.parse().unwrap(),
+            invoice: invoice.map(id),
+        };
+        let agency = |payment, paid_to_creditor| Fact::PlacementReported {
+            placement: PlacementId::new("P-x").unwrap(),
+            agency: AgencyId::new("nordinkasso").unwrap(),
+            invoice: None,
+            on,
+            report: PlacementReport::PaymentReceived {
+                payment,
+                amount: eur(money),
+                paid_to_creditor,
+                split: None,
+            },
+        };
+        Some(match self {
+            Self::Stays => return None,
+            Self::Returned => returned(name, &on.to_string(), Some("3.00")),
+            Self::PartlyReturned => Fact::PaymentReturned {
+                payment,
+                on,
+                amount: Some(amount("15.00")),
+                reason: "AC04".into(),
+                fee: None,
+            },
+            Self::Refunded => refunded(payment, money),
+            Self::PartlyRefunded => refunded(payment, "15.00"),
+            Self::AnotherAccounts => assigned(payment, "lindenmoor/D-2", None),
+            Self::ForTheSecondClaim => assigned(payment, "lindenmoor/D-1", Some("R-2")),
+            Self::AgencyToldToo => agency(payment, true),
+            Self::AgencyHolds => agency(payment, false),
+        })
+    }
 }
 
 fn life() -> impl Strategy<Value = Life> {
@@ -339,15 +431,19 @@ impl Life {
     fn lived(&self, mut story: Story, facts: &[Told], late: bool) -> Story {
         let mut commands = 1000;
         let happened = facts.iter().filter(|Told(_, on, _)| *on <= self.ends);
-        let mut facts: Vec<(Date, &Fact)> = happened
-            .map(|Told(fact, on, delay)| {
-                (if late { later(*on, *delay).min(self.ends) } else { *on }, fact)
+        let mut facts: Vec<(Date, Stamp, &Fact)> = happened
+            .enumerate()
+            .map(|(number, Told(fact, on, delay))| {
+                let told_on = if late { later(*on, *delay).min(self.ends) } else { *on };
+                // When it happened, whenever word of it comes.
+                let stamp = Stamp { at: at(&on.to_string()), id: format!("bank#{number:03}") };
+                (told_on, stamp, fact)
             })
             .collect();
         if late && self.backwards {
             facts.reverse();
         }
-        facts.sort_by_key(|(told_on, _)| *told_on);
+        facts.sort_by_key(|(told_on, ..)| *told_on);
         let wakes = |story: &mut Story, until: Timestamp, commands: &mut u32| {
             self.decide(story, commands);
             while let Some(wake) = story.wake.filter(|wake| *wake < until) {
@@ -356,15 +452,13 @@ impl Life {
             }
             story.now = until;
         };
-        for (number, (told_on, fact)) in facts.into_iter().enumerate() {
+        for (number, (told_on, stamp, fact)) in facts.into_iter().enumerate() {
             if late && self.decides >> (number % 64) & 1 == 0 && story.today() == told_on {
                 // Nothing is decided between this fact and the one before it.
             } else {
                 wakes(&mut story, at(&told_on.to_string()), &mut commands);
             }
-            commands += 1;
-            let (at, id) = (story.now, format!("test#{commands:05}"));
-            let (stamp, account) = (Stamp { at, id }, account_id());
+            let (at, account) = (story.now, account_id());
             let (fact, rules) = (fact.clone(), story.rules.clone());
             story.account.execute(&Command::Record { fact, stamp, at, account, rules }).unwrap();
         }
