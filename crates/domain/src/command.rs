@@ -33,7 +33,7 @@ use crate::{
     book::Book,
     calendar::day_in,
     claim::Claim,
-    decision::{Action, Decision, Finding, WaitReason, next_step_on, start_of},
+    decision::{Action, Decision, Finding, WaitReason, blocked, next_step_on, start_of},
     event::*,
     fact::*,
     ids::*,
@@ -452,7 +452,10 @@ fn bring_up_to(
         }
     }
     let review_again = review(raised, rules, now, today);
-    if let Some(unanswered) = raised.account.plea_ran_out(today) {
+    // While something else stops the account, dunning does not go on yet.
+    if !blocked(raised.account, &rules.creditor.zone, today)
+        && let Some(unanswered) = raised.account.plea_ran_out(today)
+    {
         raised.raise(unanswered);
     }
     withdraw_unmeant(raised, rules, now);

@@ -252,6 +252,11 @@ fn block<'a>(
     account.profile().ok_or((WaitReason::DebtorUnknown, None))
 }
 
+/// Whether something stops the whole account.
+pub(crate) fn blocked(account: &Account, zone: &TimeZone, today: Date) -> bool {
+    block(account, zone, today).is_err()
+}
+
 /// The first moment of the day after `day` in `zone`.
 pub(crate) fn after(day: Date, zone: &TimeZone) -> Timestamp {
     start_of(day.tomorrow().unwrap_or(day), zone)

@@ -64,6 +64,25 @@ fn nobody_is_written_to_while_the_pause_runs_and_then_the_message_owns_up_once()
 }
 
 #[test]
+fn while_something_else_stops_dunning_it_does_not_go_on_unanswered() {
+    let held = given([issued("R-1", "89.90", "2026-03-15")])
+        .on("2026-03-18 10:00")
+        .told(hold("H-1", None, Some("2026-05-03")))
+        .on("2026-03-20 12:00")
+        .told(asked("page-1", Some("2026-04-19")));
+    let mut held = held.on("2026-04-20 10:00");
+    held.decide();
+    let mut over = held.clone().happened("HelpUnanswered", 0).until("2026-05-04 00:00");
+    over.now = at("2026-05-04 10:00");
+    over.decide();
+    over.happened("HelpUnanswered", 1);
+    let mut insolvent = held.told(Fact::InsolvencyOpened { on: day("2026-04-20") });
+    insolvent.now = at("2026-05-04 10:00");
+    insolvent.decide();
+    insolvent.happened("HelpUnanswered", 0);
+}
+
+#[test]
 fn a_message_that_came_back_has_owned_up_to_nothing() {
     let story = paused().on("2026-04-20 10:00").takes("mahnung", Email);
     let (notice, _) = story.account.notices.iter().max_by_key(|(_, one)| one.sent_at).unwrap();
