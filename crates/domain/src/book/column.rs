@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 
 use super::{Limits, Relief};
 use crate::{
@@ -174,6 +174,29 @@ impl Column {
             return Decimal::ZERO;
         }
         self.outstanding + self.fees + self.interest_on(day)
+    }
+
+    /// The first day after `today` on which interest has made `enough` of what is open; `None` where
+    /// it does not within ten years, or by the base rates that are published.
+    pub(crate) fn grows_until(
+        &self,
+        enough: impl Fn(Decimal) -> bool,
+        today: Date,
+    ) -> Option<Date> {
+        let day = |days: i64| today.saturating_add(days.days());
+        let holds = |days: i64| enough(self.open_on(day(days)));
+        let (mut before, mut by) = (0, 3653);
+        if !self.bears_interest() || !holds(by) {
+            return None;
+        }
+        while by - before > 1 {
+            let between = (before + by) / 2;
+            match holds(between) {
+                true => by = between,
+                false => before = between,
+            }
+        }
+        Some(day(by))
     }
 
     /// Anything is owed, interest included. It does not depend on the day: without principal no

@@ -235,14 +235,20 @@ impl<'a> Case<'a> {
         if let Watch::Barred(on) = self.watch(column) {
             return Some((WaitReason::TimeBarred(on), None));
         }
+        // What is open can grow by interest alone.
+        let grows = |enough: &dyn Fn(Decimal) -> bool| {
+            let day = column.grows_until(enough, self.today)?;
+            Some(start_of(day, zone))
+        };
         if open < minimum {
-            return Some((WaitReason::BelowMinimum, None));
+            return Some((WaitReason::BelowMinimum, grows(&|open| open >= minimum)));
         }
         if self.policy.entry.is_none() && !claim.admitted && self.was_old(column) {
             return Some((WaitReason::OldClaim, None));
         }
-        if self.book.unallocated >= open {
-            return Some((WaitReason::CreditCovers, None));
+        let credit = self.book.unallocated;
+        if credit >= open {
+            return Some((WaitReason::CreditCovers, grows(&|open| open > credit)));
         }
         None
     }

@@ -3,7 +3,7 @@
 use kulanz_domain::{
     Command,
     account::NoticeState,
-    decision::WaitReason::*,
+    decision::WaitReason::{self, *},
     fact::{Channel::*, *},
     ids::*,
     money::Currency,
@@ -251,6 +251,37 @@ fn money_that_waits_on_the_account_covers_a_claim() {
         .on("2026-03-20")
         .waits(CreditCovers)
         .until_something_happens();
+}
+
+/// 12 % a year from the day after the agreed due date on.
+fn bears_interest(money: &str, then: impl Fn(Story) -> Story, reason: WaitReason, least: &str) {
+    let told = Invoice {
+        due_date_agreed: true,
+        contract_rate: Some(amount("12")),
+        ..invoice("R-1", eur(money), "2026-03-15")
+    };
+    let story = given([]).under(with_interest()).on("2026-03-01");
+    let story = then(story.told(Fact::InvoiceIssued { invoice: told }));
+    let story = story.on("2026-03-20").waits(reason.clone());
+    let open = |day| story.book(|book| book.open_on(day));
+    let mut day = story.today();
+    while open(day) < amount(least) {
+        day = day.tomorrow().unwrap();
+    }
+    let before = show(at(&day.yesterday().unwrap().to_string()));
+    let story = story.until(&format!("{day} 00:00")).on(&before).waits(reason);
+    story.on(&format!("{day} 10:00")).takes("reminder", Channel::Email);
+}
+
+#[test]
+fn interest_alone_makes_a_small_amount_worth_a_message_on_its_day() {
+    bears_interest("4.95", |story| story, BelowMinimum, "5.00");
+}
+
+#[test]
+fn interest_alone_makes_a_claim_more_than_the_credit_that_covers_it_on_its_day() {
+    let waits = |story: Story| story.told(paid("P-1", "91.00", "2026-03-10", Some("R-7")));
+    bears_interest("89.90", waits, CreditCovers, "91.01");
 }
 
 #[test]
