@@ -396,14 +396,13 @@ impl Ladder<'_, '_> {
             }
             _ => {
                 let (window, zone) = self.case.window(self.persona);
-                let opening = window.opening_of(day, &zone)?;
                 let name = self.case.rules.creditor.zone.iana_name();
                 if name.is_some() && name == zone.iana_name() {
-                    return Some(opening);
+                    return window.opening_of(day, &zone);
                 }
-                // The day is the creditor's; in the debtor's zone it may begin earlier.
+                // The day is the creditor's: where the debtor lives it may still be the one before.
                 let begins = crate::decision::start_of(day, &self.case.rules.creditor.zone);
-                window.next_open(opening.max(begins), &zone)
+                window.next_open(begins, &zone)
             }
         }
     }

@@ -163,7 +163,7 @@ pub fn profile([a, b, c, d]: [u8; 4], today: Date) -> DebtorProfile {
     let mut profile = if a % 3 == 0 { business() } else { consumer() };
     profile.vulnerable = a % 7 == 0;
     profile.represented = a % 5 == 0;
-    match b % 6 {
+    match b % 16 {
         0 => profile.reachable = vec![Channel::Sms],
         1 => profile.reachable = vec![Channel::Email, Channel::Letter],
         2 => profile.reachable.clear(),

@@ -74,6 +74,20 @@ fn the_window_is_in_the_debtors_zone() {
 }
 
 #[test]
+fn the_day_of_a_step_is_the_creditors_also_where_it_is_still_the_evening_before() {
+    let abroad = DebtorProfile { timezone: Some("America/New_York".into()), ..consumer() };
+    given([issued("R-1", "89.90", "2026-04-13")])
+        .told(debtor(abroad))
+        .on("2026-04-15")
+        .waits(NotBefore)
+        .until("2026-04-17 00:00") // six o'clock in the evening, and open
+        .on("2026-04-16 23:59")
+        .waits(NotBefore)
+        .on("2026-04-17 00:00")
+        .takes("reminder", Email);
+}
+
+#[test]
 fn a_wish_for_hours_narrows_the_window_unless_it_leaves_nothing() {
     let evenings = DebtorProfile { hours: Some("17:00-21:00".into()), ..consumer() };
     overdue()

@@ -84,13 +84,13 @@ pub enum Kind {
 const WEIGHTS: [(u32, Kind); 46] = {
     use Kind::*;
     [
-        (18, Wake),
-        (8, Days),
+        (14, Wake),
+        (30, Days),
         (3, Profile),
         (1, Insolvency),
         (1, Death),
-        (2, Hold),
-        (2, Plea),
+        (1, Hold),
+        (1, Plea),
         (2, Unhold),
         (8, Issue),
         (1, Complete),
@@ -117,13 +117,13 @@ const WEIGHTS: [(u32, Kind); 46] = {
         (3, AgencySays),
         (4, Promise),
         (4, Plan),
-        (5, Release),
+        (10, Release),
         (2, Admit),
         (3, Overrule),
         (2, Lift),
         (1, Erase),
         (1, NewPolicy),
-        (16, Send),
+        (20, Send),
         (3, Deliver),
         (2, Bounce),
         (1, Stop),
@@ -227,13 +227,13 @@ impl Wild {
             Kind::Insolvency if d % 4 == 0 => {
                 self.tell(Fact::InsolvencyOpened { on: around(today, a) })
             }
-            Kind::Death if d % 4 == 0 => self.tell(Fact::DebtorDeceased { on: around(today, a) }),
+            Kind::Death if d % 16 == 0 => self.tell(Fact::DebtorDeceased { on: around(today, a) }),
             Kind::Insolvency | Kind::Death => {}
             Kind::Hold => self.tell(Fact::HoldPlaced {
                 hold: HoldId::new(of(&["H-1", "H-2"], b)).unwrap(),
                 invoice: (c % 2 == 0).then(invoice),
                 owner: "ute".into(),
-                until: (d % 4 > 0).then(|| around(today, d / 4 % 3 + 13)),
+                until: (d % 16 > 0).then(|| around(today, d / 4 % 3 + 13)),
             }),
             Kind::Plea => self.tell(Fact::HoldPlaced {
                 hold: HoldId::new(of(&["page-1", "page-2"], b)).unwrap(),
@@ -487,7 +487,7 @@ impl Wild {
                     self.command(Command::LiftOverride { id, by: by(), now, rules });
                 }
             }
-            Kind::Erase if d % 8 == 0 => self.command(Command::Erase { at: now }),
+            Kind::Erase if d % 16 == 0 => self.command(Command::Erase { at: now }),
             Kind::Erase => {}
             Kind::NewPolicy => self.watched.story.rules = Arc::new(later_version(&rules)),
             Kind::Send => self.send(),
