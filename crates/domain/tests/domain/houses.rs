@@ -129,7 +129,7 @@ pub fn money_of(number: u8) -> Decimal {
 }
 
 pub fn maybe(number: u8) -> Option<Decimal> {
-    (number % 3 > 0).then(|| money_of(number / 3))
+    (!number.is_multiple_of(3)).then(|| money_of(number / 3))
 }
 
 /// A day not far from `today`, before it more often than after.

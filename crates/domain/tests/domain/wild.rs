@@ -182,7 +182,7 @@ impl Wild {
     }
 
     /// To the next wake-up, or a week on.
-    fn to_next_wake(&mut self, until: Option<Timestamp>) {
+    fn sleep_until(&mut self, until: Option<Timestamp>) {
         let week = self.story().now + SignedDuration::from_hours(7 * 24);
         let wake = self.story().wake;
         let next = [wake, until].into_iter().flatten().min().unwrap_or(week);
@@ -207,7 +207,7 @@ impl Wild {
                 self.watched.decides();
                 // A wake-up years ahead, for limitation, would leave nothing else to be seen.
                 let soon = now + SignedDuration::from_hours(60 * 24);
-                self.to_next_wake((a % 16 > 0).then_some(soon));
+                self.sleep_until((a % 16 > 0).then_some(soon));
             }
             Kind::Days => {
                 let until =
@@ -217,7 +217,7 @@ impl Wild {
                 while self.story().now < until {
                     turns += 1;
                     assert!(turns < 400, "it never comes to rest");
-                    self.to_next_wake(Some(until));
+                    self.sleep_until(Some(until));
                     if c % 3 > 0 {
                         self.send();
                     }
@@ -546,7 +546,7 @@ impl Wild {
 
     fn pay(&mut self, name: u8, today: Date, amount: Decimal, when: u8, for_claim: u8) {
         let name = of(&PAYMENTS, name);
-        let invoice = (for_claim % 3 > 0).then(|| id(of(&INVOICES, for_claim / 3)));
+        let invoice = (!for_claim.is_multiple_of(3)).then(|| id(of(&INVOICES, for_claim / 3)));
         self.tell(Fact::PaymentReceived {
             payment: PaymentId::new(name).unwrap(),
             booked_on: around(today, when),
