@@ -451,14 +451,18 @@ fn bring_up_to(
             raised.raise(AccountEvent::PolicyMet { policy, at: now, arms });
         }
     }
-    let review_again = review(raised, rules, now, today);
+    let mut review_again = review(raised, rules, now, today);
     // While something else stops the account, dunning does not go on yet.
     if !blocked(raised.account, &rules.creditor.zone, today)
         && let Some(unanswered) = raised.account.plea_ran_out(today)
     {
         raised.raise(unanswered);
     }
+    let so_far = raised.events.len();
     withdraw_unmeant(raised, rules, now);
+    if raised.events.len() > so_far {
+        review_again = review(raised, rules, now, today); // a small rest of what is ours again is waived
+    }
     refresh_handoffs(raised, rules);
     complete_automatic(raised, rules, today, now);
     let overrides_end = raised.account.override_ends(today);

@@ -39,6 +39,20 @@ fn with_release(release: Release) -> kulanz_domain::policy::Policy {
     policy
 }
 
+#[test]
+fn a_small_rest_is_waived_in_the_same_look_that_takes_its_placement_off_the_list() {
+    let policy = kulanz_domain::policy::Policy { rest_waived: amount("3.00"), ..with_interest() };
+    let told = invoice("R-1", eur("89.90"), "2026-03-15");
+    let told = Invoice { due_date_agreed: true, contract_rate: Some(amount("12")), ..told };
+    let mut story = due_under(policy, told);
+    let open = story.book(|book| book.open_on(day("2026-05-05"))) - amount("0.10");
+    let money = open.round_dp(2).to_string();
+    story.record(paid("P-1", &money, "2026-05-05", Some("R-1"))).unwrap();
+    story.decide();
+    assert_eq!(story.decide(), []);
+    story.placement_is(Withdrawn).settled("R-1", Some("2026-05-05"));
+}
+
 fn report(story: &Story, report: PlacementReport, on: &str) -> Fact {
     Fact::PlacementReported {
         placement: story.placement(),
