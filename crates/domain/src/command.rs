@@ -453,8 +453,8 @@ fn bring_up_to(
     }
     let mut review_again = review(raised, rules, now, today);
     // While something else stops the account, dunning does not go on yet.
-    if !blocked(raised.account, &rules.creditor.zone, today)
-        && let Some(unanswered) = raised.account.plea_ran_out(today)
+    if let Some(unanswered) = raised.account.plea_ran_out(today)
+        && !blocked(raised.account, &rules.creditor.zone, today)
     {
         raised.raise(unanswered);
     }
