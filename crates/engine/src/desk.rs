@@ -37,7 +37,7 @@ mod tests;
 const SNAPSHOT_BYTES: usize = 8192;
 
 /// What an account takes in memory by itself, and for each [`TEXT`] bytes of its events, or of its
-/// snapshot, as text. Measured: 8 KiB with ten paid claims, 3 KiB of text; 57 with fifty open ones, 20 KiB.
+/// snapshot, as text. Measured: 8 KiB with five paid claims, 3 KiB of text; 57 with fifty open ones, 20 KiB.
 const BARE: usize = 2048;
 const FOR_TEXT: usize = 5;
 const TEXT: usize = 2;
